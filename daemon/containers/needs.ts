@@ -1,0 +1,146 @@
+/**
+ * What the containers service needs of the others, as it wants to see them; `compose.ts` joins
+ * them. Times are in ms, sizes in bytes, ids 64 hex.
+ */
+import type { ContainerConfig, EndpointSettings, HostConfig, Mount, MountPoint } from '../../api-spec/index.js';
+import type { MountRecipe } from '../../storage-drivers/driver.js';
+import type { Task, TaskExit } from '../runtime/task.js';
+import type { ContainerRecord } from './record.js';
+
+/** An image, as far as a container needs it. */
+export interface ContainerImage {
+  /** Config digest. */
+  readonly id: string;
+  readonly config: Partial<ContainerConfig>;
+  /** Storage keys of the layers, lowest first, all unpacked. */
+  readonly layers: readonly string[];
+  readonly os: string;
+  readonly architecture: string;
+  readonly variant?: string;
+}
+
+export interface ImagesNeed {
+  /** By name, digest or id prefix; `ApiError` 404 `No such image: x:latest` in Docker's words. */
+  resolve(name: string): ContainerImage;
+  /** By id, for a record that exists; undefined when the image was force-removed. */
+  byId(id: string): ContainerImage | undefined;
+  /** Names to show for an image id: tags. */
+  tagsOf(id: string): readonly string[];
+}
+
+export interface RootfsNeed {
+  create(id: string, layers: readonly string[]): Promise<void>;
+  mount(record: ContainerRecord): Promise<MountRecipe>;
+  remove(id: string): Promise<void>;
+  usage(id: string): Promise<{ sizeBytes: number }>;
+}
+
+/** A mount that is ready to be made: its source is a path on the host, or nothing for a tmpfs. */
+export type ResolvedMount =
+  | {
+      readonly type: 'bind';
+      readonly source: string;
+      readonly destination: string;
+      readonly readonly: boolean;
+      /** Read-only for what lies below too (mount_setattr AT_RECURSIVE). */
+      readonly recursiveReadonly: boolean;
+      readonly propagation: string;
+      readonly recursive: boolean;
+    }
+  | { readonly type: 'tmpfs'; readonly destination: string; readonly options: readonly string[] };
+
+export interface VolumesNeed {
+  /**
+   * Reads `Binds`, `Mounts`, `Tmpfs`, `VolumesFrom` and the image's `Volumes`, refuses what is
+   * wrong, makes the volumes that are missing, and counts `id` as their user.
+   */
+  prepare(id: string, request: MountRequest): Promise<readonly MountPoint[]>;
+  /** Right before a start: copy-up into volumes that are empty, sources of binds made or refused. */
+  resolve(record: ContainerRecord, recipe: MountRecipe): Promise<readonly ResolvedMount[]>;
+  /** The container is removed; `removeAnonymous` is `rm -v` or `--rm`. */
+  release(id: string, options: { readonly removeAnonymous: boolean }): Promise<void>;
+}
+
+export interface MountRequest {
+  readonly hostConfig: HostConfig;
+  readonly config: ContainerConfig;
+  readonly mounts: readonly Mount[];
+  /** Mount points of the containers that `VolumesFrom` names, with its mode. */
+  readonly from: readonly { readonly mounts: readonly MountPoint[]; readonly mode: string }[];
+}
+
+/** One container's place on its networks: a record of its own, held by the shim that made the netns. */
+export interface Sandbox {
+  readonly id: string;
+  /** Joins the namespaces of another process instead of making its own. */
+  readonly joinPid?: number;
+  /** `host` shares the host's, `none` has loopback only, `isolated` gets links. */
+  readonly kind: 'host' | 'none' | 'isolated' | 'joined';
+  /** Files on the host to bind over the container's own. */
+  readonly hostsPath: string;
+  readonly resolvConfPath: string;
+  readonly hostnamePath: string;
+  readonly hostname: string;
+  readonly domainname: string;
+  /** Endpoint settings as inspect shows them, by network name. */
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+  /** Bindings as inspect shows them. */
+  readonly ports: Readonly<Record<string, readonly { HostIp: string; HostPort: string }[] | null>>;
+  /** Sockets that reserve the host ports, to be handed to the shim, then closed here. */
+  readonly reservations: readonly number[];
+}
+
+export interface NetworksNeed {
+  /** At create: names exist, addresses lie in their subnets, links and aliases are well-formed. */
+  check(record: ContainerRecord): void;
+  /** At start: addresses and ports, recorded before they are used. `ApiError` with Docker's words when taken. */
+  allocate(record: ContainerRecord, joined?: { readonly pid: number; readonly sandbox: Sandbox }): Promise<Sandbox>;
+  /** When init's netns exists: links, addresses, ports, DNS. */
+  connect(sandbox: Sandbox, pid: number): Promise<void>;
+  /** After exit or a failed start: everything back; the address returns when the kernel has let it go. */
+  release(sandboxId: string): Promise<void>;
+  /** After a restart of the daemon: makes kernel and records agree with the live containers. */
+  recover(live: readonly { readonly record: ContainerRecord; readonly pid: number }[]): Promise<ReadonlyMap<string, Sandbox>>;
+}
+
+/** All that a start needs, resolved. */
+export interface TaskRequest {
+  readonly record: ContainerRecord;
+  readonly image: ContainerImage;
+  readonly rootfs: MountRecipe;
+  readonly mounts: readonly ResolvedMount[];
+  readonly sandbox: Sandbox;
+  /** Live pids for `container:` modes of ipc and pid, by container id. */
+  readonly joinPids: Readonly<Record<string, number>>;
+  /** Called once init's namespaces exist, while it mounts: the network is set up meanwhile. */
+  readonly onCreated: (pid: number) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+export interface RuntimeNeed {
+  /** Checks what cannot be honoured, and tells warnings as Docker words them; throws `ApiError` 400. */
+  check(record: ContainerRecord): readonly string[];
+  create(request: TaskRequest): Promise<Task>;
+  /** After a restart of the daemon: the live task, or how it ended, or nothing known. */
+  adopt(record: ContainerRecord): Promise<{ task: Task } | { exit: TaskExit } | undefined>;
+  /** Ends and removes what is left in the kernel of containers that are not in `known`. */
+  sweep(known: ReadonlySet<string>): Promise<readonly string[]>;
+}
+
+export interface EventsNeed {
+  /** In the transaction of the change that it tells of. */
+  emit(event: ContainerEvent): void;
+}
+
+export interface ContainerEvent {
+  readonly type: 'container' | 'image' | 'network' | 'volume' | 'daemon';
+  readonly action: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface LogsNeed {
+  /** Absolute path of the log that the shim writes; empty for drivers that keep none. */
+  path(record: ContainerRecord): string;
+  remove(record: ContainerRecord): Promise<void>;
+}

@@ -1,0 +1,49 @@
+import type { Duplex } from 'node:stream';
+
+/**
+ * A task is a container's live process under its shim: what the containers service sees of the
+ * runtime. It outlives the daemon; `Runtime.adopt` finds it again.
+ */
+export interface Task {
+  readonly containerId: string;
+  /** PID of the container's first process, in the daemon's pid namespace. */
+  readonly pid: number;
+  readonly shimPid: number;
+  /**
+   * Opens the gate: resolves once execve has succeeded. Rejects with `ApiError` 400 in the words
+   * that clients match on (`exec: "x": executable file not found in $PATH`, `permission denied`).
+   */
+  start(): Promise<void>;
+  /** Joins the standard streams; allowed before `start`, and then misses nothing. */
+  attach(options: AttachOptions): Promise<Duplex>;
+  /** Signal number to PID 1 (by pidfd); false when it has already exited. */
+  signal(signal: number): Promise<boolean>;
+  resize(rows: number, columns: number): Promise<void>;
+  pause(): Promise<void>;
+  unpause(): Promise<void>;
+  /** Holds sockets in the shim, so that they outlive the daemon: port reservations, DNS, `::1`. */
+  /** Settles exactly once, after the logs are drained and the status is on disk. */
+  readonly exited: Promise<TaskExit>;
+  /** After `exited`: lets the shim go, removes cgroups. Idempotent; tries everything. */
+  dispose(): Promise<void>;
+}
+
+export interface TaskExit {
+  /** 0…255; 128+n after signal n. */
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  /** Milliseconds since the epoch, as the shim saw it. */
+  readonly finishedAtMs: number;
+  /** Why the code is not the process's own: the shim was killed. */
+  readonly error?: string;
+}
+
+export interface AttachOptions {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Bytes come in Docker's stdcopy frames; never with a TTY. */
+  readonly framed: boolean;
+  /** Sequence that ends the attachment from stdin, as bytes; empty for none. */
+  readonly detachKeys: Uint8Array;
+}

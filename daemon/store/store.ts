@@ -1,0 +1,23 @@
+/**
+ * The daemon's SQLite database, as services see it. Reads are synchronous on the main thread; every
+ * write goes to one writer worker, which groups what arrives together into one disk sync.
+ */
+export interface Store {
+  /**
+   * Carries out `statements` as one transaction. `full`: resolves when it would survive a power cut
+   * (what a client is told). `normal`: survives `kill -9` of the daemon, not a power cut (what is
+   * only observed and can be derived again). Commits happen in the order of the calls.
+   * Rejects with `ApiError` 409 `UNIQUE` on a constraint, 507 when the disk is full.
+   */
+  commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void>;
+  /** Rows of a read; sees every commit that has resolved. */
+  rows<Row extends Readonly<Record<string, SqlValue>>>(sql: string, ...params: readonly SqlValue[]): readonly Row[];
+  close(): Promise<void>;
+}
+
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly SqlValue[];
+}
+
+export type SqlValue = string | number | bigint | null | Uint8Array;

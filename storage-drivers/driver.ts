@@ -1,0 +1,100 @@
+/**
+ * The one interface of a storage driver: it keeps unpacked layers, and a writable layer per
+ * container on top of a chain of them. It never decides what an image is, and never mounts in the
+ * host's view: `mount` returns a recipe that the shim carries out in a mount namespace of its own.
+ *
+ * Every method is idempotent where it removes, and whole or absent where it makes: after a crash at
+ * any point `reconcile` leaves only what was committed.
+ */
+export interface StorageDriver {
+  /** As in `--storage-driver` and `info`: `overlay`, `vfs`. */
+  readonly name: string;
+  /** Whether an unpacked layer is the same whatever lies beneath it (overlay) or not (vfs, btrfs). */
+  readonly layerIdentity: 'diffID' | 'chainID';
+
+  /** Rows of `DriverStatus` in `info`. */
+  status(): readonly (readonly [string, string])[];
+
+  /** Opens a private folder that the unpacker fills; nothing is visible until `commit`. */
+  stageLayer(layer: LayerKey): Promise<LayerStage>;
+  hasLayer(key: string): Promise<boolean>;
+  /** Idempotent. The caller knows that nothing refers to it. */
+  removeLayer(key: string): Promise<void>;
+  /** Bytes and inodes on disk of one layer by itself. */
+  layerUsage(key: string): Promise<Usage>;
+
+  /** Makes the writable layer of a container; `layers` are keys, lowest first. */
+  createContainer(id: string, layers: readonly string[]): Promise<void>;
+  /** What the shim has to do to have the root filesystem of `id`; `layers` as at create. */
+  mount(id: string, layers: readonly string[], options: MountOptions): Promise<MountRecipe>;
+  /** Idempotent; returns once the name is free, bulk deletion may go on in the background. */
+  removeContainer(id: string): Promise<void>;
+  /** Bytes and inodes of the writable layer. */
+  containerUsage(id: string): Promise<Usage>;
+
+  /**
+   * After a start of the daemon: removes stages and containers that are not among `known`,
+   * and says what it removed.
+   */
+  reconcile(known: {
+    readonly layers: ReadonlySet<string>;
+    readonly containers: ReadonlySet<string>;
+  }): Promise<readonly string[]>;
+
+  /** Waits for background deletion; nothing is used after it. */
+  close(): Promise<void>;
+}
+
+/** Names a layer: its own content and what it lies on. Keys are `sha256:…` digests. */
+export interface LayerKey {
+  /** diffID or chainID, as `layerIdentity` says. */
+  readonly key: string;
+  /** Keys of the layers beneath, lowest first. */
+  readonly parents: readonly string[];
+}
+
+/** A layer while it is unpacked. Exactly one of `commit` and `abort` ends it. */
+export interface LayerStage {
+  /** Folder on the host to unpack into (mode 0700 parents; not a mount). */
+  readonly path: string;
+  /**
+   * How a `.wh.` entry of the tar is to be laid down: as an overlay whiteout (char 0:0, opaque
+   * xattr), or carried out as a removal because `path` already holds the layers beneath.
+   */
+  readonly whiteouts: 'overlay' | 'apply';
+  /** Makes everything durable and then visible under its key; a layer already there wins. */
+  commit(): Promise<void>;
+  /** Removes all of it; idempotent. */
+  abort(): Promise<void>;
+}
+
+export interface Usage {
+  readonly sizeBytes: number;
+  readonly inodes: number;
+}
+
+export interface MountOptions {
+  /** The whole root read-only for the container. */
+  readonly readonly: boolean;
+  /** The container goes with its exit: nothing in it needs to survive a power cut. */
+  readonly volatile: boolean;
+}
+
+/** What the shim mounts at `<bundle>/rootfs`. Paths are on the host, absolute. */
+export type MountRecipe =
+  | {
+      readonly kind: 'overlay';
+      /** Topmost first, as overlayfs wants them. */
+      readonly lowerdirs: readonly string[];
+      readonly upperdir: string;
+      readonly workdir: string;
+      readonly volatile: boolean;
+      /** `userxattr`, `metacopy=off` and such, each as `key` or `key=value`. */
+      readonly options: readonly string[];
+      /**
+       * For kernels whose overlay takes no `lowerdir+` (before 6.8): one string of names relative
+       * to `shortNamesDir`, short enough for one page of mount data.
+       */
+      readonly shortNames: { readonly dir: string; readonly lowerdir: string };
+    }
+  | { readonly kind: 'bind'; readonly source: string };
