@@ -15,6 +15,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** One statement with its parameters, in the order of its plain `?` marks. */
 export interface Statement {
   readonly sql: string;
   readonly params: readonly SqlValue[];

@@ -1,0 +1,90 @@
+import { Worker } from 'node:worker_threads';
+import { ApiError, conflict, noSpace, systemError } from '../../api-spec/errors.js';
+import { openDatabase } from './open.js';
+import type { SqlValue, Statement, Store } from './store.js';
+import type { WriteReply, WriteRequest } from './writer.js';
+
+export type { SqlValue, Statement, Store } from './store.js';
+export { NewerSchemaError } from './open.js';
+
+/** How many transactions may wait for the writer before new ones are refused (503). */
+const maxPending = 10_000;
+
+interface Pending {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Opens the database at `path`, brought to the newest of `migrations`. Throws `NewerSchemaError`
+ * for one of a later program, and SQLite's own error for a file that is none. The caller closes it.
+ */
+export function openStore(path: string, migrations: readonly string[]): Store {
+  const database = openDatabase(path, migrations);
+  const worker = new Worker(new URL('./writer.js', import.meta.url), { workerData: path });
+  worker.unref();
+  const pending = new Map<number, Pending>();
+  const prepared = new Map<string, ReturnType<typeof database.prepare<SqlValue[]>>>();
+  let lastId = 0;
+  let failed: Error | undefined;
+
+  const settle = (replies: readonly WriteReply[]): void => {
+    for (const { id, error } of replies) {
+      const waiter = pending.get(id);
+      pending.delete(id);
+      if (error === undefined) waiter?.resolve();
+      else waiter?.reject(refusal(error));
+    }
+    if (pending.size === 0) worker.unref();
+  };
+  const fail = (error: Error): void => {
+    failed = error;
+    for (const waiter of pending.values()) waiter.reject(error);
+    pending.clear();
+  };
+  worker.on('message', settle);
+  worker.on('error', fail);
+
+  const post = (request: WriteRequest): void => worker.postMessage(request);
+
+  return {
+    commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void> {
+      if (failed !== undefined) return Promise.reject(failed);
+      if (pending.size >= maxPending) {
+        return Promise.reject(new ApiError('Unavailable', 'too many changes wait for the disk'));
+      }
+      const id = ++lastId;
+      worker.ref();
+      post({ id, statements, full: durability === 'full' });
+      return new Promise((resolve, reject) => pending.set(id, { resolve, reject }));
+    },
+
+    rows<Row extends Readonly<Record<string, SqlValue>>>(
+      sql: string,
+      ...params: readonly SqlValue[]
+    ): readonly Row[] {
+      let statement = prepared.get(sql);
+      if (statement === undefined) {
+        statement = database.prepare<SqlValue[]>(sql);
+        prepared.set(sql, statement);
+      }
+      // The caller's SELECT names the columns of Row; SQLite's STRICT tables keep their types.
+      return statement.all(...params) as Row[];
+    },
+
+    async close(): Promise<void> {
+      worker.ref();
+      const ended = new Promise((resolve) => worker.once('exit', resolve));
+      post({ close: true });
+      await ended;
+      fail(systemError('the database is closed'));
+      database.close();
+    },
+  };
+}
+
+function refusal({ code, message }: { code: string; message: string }): Error {
+  if (code.startsWith('SQLITE_CONSTRAINT')) return conflict(message);
+  if (code === 'SQLITE_FULL') return noSpace(`no space left for the database: ${message}`);
+  return systemError(`database: ${message}`);
+}

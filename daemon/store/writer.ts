@@ -1,0 +1,89 @@
+/**
+ * The writer worker: all commits that have arrived by the time it looks are one transaction, with a
+ * savepoint each, so that a refused one takes none of the others along, and one disk sync serves
+ * all. Checkpoints happen here too, off the daemon's main thread.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import Database from 'better-sqlite3';
+import type { Statement } from './store.js';
+
+/** From the main thread: one transaction, or the wish to end. */
+export type WriteRequest =
+  | { readonly id: number; readonly statements: readonly Statement[]; readonly full: boolean }
+  | { readonly close: true };
+
+/** To the main thread: how one transaction ended. */
+export interface WriteReply {
+  readonly id: number;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** How many transactions one disk sync may carry. */
+const maxBatch = 256;
+
+type Commit = Exclude<WriteRequest, { close: true }>;
+
+function failure(error: unknown): { code: string; message: string } {
+  if (error instanceof Database.SqliteError) return { code: error.code, message: error.message };
+  return { code: 'UNKNOWN', message: error instanceof Error ? error.message : String(error) };
+}
+
+function serve(port: MessagePort, path: string): void {
+  const database = new Database(path, { timeout: 5_000 });
+  const prepared = new Map<string, Database.Statement>();
+  let full: boolean | undefined;
+
+  const prepare = (sql: string): Database.Statement => {
+    const known = prepared.get(sql);
+    if (known !== undefined) return known;
+    const made = database.prepare(sql);
+    prepared.set(sql, made);
+    return made;
+  };
+  const runOne = database.transaction((commit: Commit) => {
+    for (const { sql, params } of commit.statements) prepare(sql).run(...params);
+  });
+  const runAll = database.transaction((batch: readonly Commit[]): WriteReply[] =>
+    batch.map((commit) => {
+      try {
+        runOne(commit);
+        return { id: commit.id };
+      } catch (error) {
+        return { id: commit.id, error: failure(error) };
+      }
+    }),
+  );
+  const write = (batch: readonly Commit[]): readonly WriteReply[] => {
+    const wantsFull = batch.some((commit) => commit.full);
+    if (wantsFull !== full) {
+      database.pragma(`synchronous = ${wantsFull ? 'FULL' : 'NORMAL'}`);
+      full = wantsFull;
+    }
+    try {
+      return runAll.immediate(batch);
+    } catch (error) {
+      return batch.map(({ id }) => ({ id, error: failure(error) }));
+    }
+  };
+
+  port.on('message', (first: WriteRequest) => {
+    const batch: Commit[] = [];
+    let next: WriteRequest | undefined = first;
+    while (next !== undefined && !('close' in next)) {
+      batch.push(next);
+      next =
+        batch.length < maxBatch
+          ? // Only the main thread's WriteRequests are ever posted to this port.
+            (receiveMessageOnPort(port)?.message as WriteRequest | undefined)
+          : undefined;
+    }
+    if (batch.length > 0) port.postMessage(write(batch));
+    if (next !== undefined) {
+      database.close();
+      port.close();
+    }
+  });
+}
+
+if (parentPort !== null) serve(parentPort, String(workerData));

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { test } from 'tap';
+import Database from 'better-sqlite3';
+import { ApiError } from '../../../api-spec/errors.js';
+import { NewerSchemaError, openStore } from '../../../daemon/store/index.js';
+
+const migrations = ['CREATE TABLE things (id TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT'];
+const insert = (id: string, size: number) => ({
+  sql: 'INSERT INTO things (id, size) VALUES (?, ?)',
+  params: [id, size],
+});
+
+test('what was committed is read back, here and after opening again', async (t) => {
+  const path = join(t.testdir(), 'db');
+  const store = openStore(path, migrations);
+  await store.commit([insert('a', 1), insert('b', 2)], 'full');
+  await store.commit([insert('c', 3)], 'normal');
+  t.same(store.rows('SELECT id, size FROM things ORDER BY id').map((row) => row['id']), [
+    'a',
+    'b',
+    'c',
+  ]);
+  await store.close();
+  const again = openStore(path, migrations);
+  t.teardown(() => again.close());
+  t.equal(again.rows('SELECT 1 AS one FROM things').length, 3);
+});
+
+test('a refused transaction changes nothing and takes none of its neighbours along', async (t) => {
+  const store = openStore(join(t.testdir(), 'db'), migrations);
+  t.teardown(() => store.close());
+  const [first, second, third] = await Promise.allSettled([
+    store.commit([insert('a', 1)], 'full'),
+    store.commit([insert('b', 1), insert('a', 2)], 'full'),
+    store.commit([insert('c', 1)], 'normal'),
+  ]);
+  t.equal(first.status, 'fulfilled');
+  t.equal(third.status, 'fulfilled');
+  t.equal(second.status, 'rejected');
+  t.ok(second.status === 'rejected' && second.reason instanceof ApiError);
+  t.same(store.rows('SELECT id FROM things ORDER BY id').map((row) => row['id']), ['a', 'c']);
+});
+
+test('commits are seen in the order of the calls', async (t) => {
+  const store = openStore(join(t.testdir(), 'db'), migrations);
+  t.teardown(() => store.close());
+  const update = { sql: 'UPDATE things SET size = size * 10 + ? WHERE id = ?' };
+  await store.commit([insert('a', 0)], 'normal');
+  await Promise.all(
+    [1, 2, 3, 4].map((digit) =>
+      store.commit([{ ...update, params: [digit, 'a'] }], digit % 2 === 0 ? 'full' : 'normal'),
+    ),
+  );
+  t.same(store.rows('SELECT size FROM things'), [{ size: 1234 }]);
+});
+
+test('a database of a newer program is refused and not touched', async (t) => {
+  const path = join(t.testdir(), 'db');
+  const raw = new Database(path);
+  raw.pragma('user_version = 7');
+  raw.close();
+  t.throws(() => openStore(path, migrations), NewerSchemaError);
+  const after = new Database(path);
+  t.teardown(() => after.close());
+  t.equal(after.pragma('user_version', { simple: true }), 7);
+});
