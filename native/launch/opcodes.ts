@@ -84,6 +84,8 @@ export const opcodes = {
   closeRange: { code: 61, call: 'close_range(2)', operands: { first: 'u32', last: 'u32', flags: 'u32' } },
   /** Tries each of `paths` as execvp(3) would: goes on at ENOENT/ENOTDIR, remembers EACCES. */
   execve: { code: 62, call: 'execve(2)', operands: { paths: 'strs', argv: 'strs', env: 'strs' } },
+  /** execve of an open file, close-on-exec or not: `--init` runs the shim's own sealed memfd as `docker-init -- cmd`. */
+  execveat: { code: 65, call: 'execveat(2)', operands: { fd: 'fd', argv: 'strs', env: 'strs' } },
   setpriority: { code: 63, call: 'setpriority(2)', operands: { nice: 'u32' } },
   schedSetaffinity: { code: 64, call: 'sched_setaffinity(2)', operands: { mask: 'bytes' } },
 

@@ -1,0 +1,118 @@
+import type { Socket } from 'node:net';
+import type { LaunchProgram, Slot } from '../launch/opcodes.js';
+import type { ExitStatus, MonitorSettings } from './monitor-settings.js';
+
+/** What `launch` needs. */
+export interface LaunchRequest {
+  readonly program: LaunchProgram;
+  readonly monitor: MonitorSettings;
+  /** Fds that the shim finds in these slots; they stay the caller's to close, after `launch`. */
+  readonly passFds?: ReadonlyMap<Slot, number>;
+  /**
+   * Answers each `yield` step: init (`pid`, 0 before `clone`) goes on meanwhile, the host strand
+   * waits. The bytes are what `writeAnswer` writes. A rejection gives the launch up: the shim
+   * undoes it, and `launch` rejects with that same error.
+   */
+  readonly onYield?: (token: number, pid: number) => Promise<Uint8Array | undefined>;
+  /** Gives the launch up. */
+  readonly signal?: AbortSignal;
+  /** Time for everything up to the gate; 30 000 by default. */
+  readonly timeoutMs?: number;
+}
+
+/** A process that stands before its execve: everything is set up, nothing of it has run. */
+export interface Launching {
+  /** Of the container's first process, in the daemon's pid namespace. */
+  readonly pid: number;
+  /** Usable at once: attach before `open` and miss nothing. */
+  readonly shim: Shim;
+  /**
+   * Opens the gate; resolves when execve has succeeded. Rejects with `LaunchError` (ENOENT,
+   * EACCES, ENOEXEC, …), after which everything is undone.
+   */
+  open(): Promise<void>;
+  /** Instead of `open`: kills init, ends the shim; resolves when both are gone. */
+  abort(): Promise<void>;
+}
+
+export interface ShimHello {
+  /** Protocol that this shim speaks. */
+  readonly version: number;
+  readonly shimPid: number;
+  readonly pid: number;
+  /** execve has succeeded. */
+  readonly started: boolean;
+  /** Set once the process has ended. */
+  readonly exit?: ExitStatus;
+}
+
+export type Exited =
+  | ({ readonly lost: false } & ExitStatus)
+  /** The shim went without a word (killed): read the exit file, else the code is unknown. */
+  | { readonly lost: true };
+
+export interface AttachRequest {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Docker's stdcopy frames; otherwise stdout and stderr as they come. */
+  readonly framed: boolean;
+  /** Ends the attachment when it arrives on stdin; empty for none, at most 16 bytes. */
+  readonly detachKeys: Uint8Array;
+}
+
+/** What `getFd` can fetch. */
+export type ShimFd =
+  | { readonly kind: 'netns' }
+  | { readonly kind: 'rootDir' }
+  | { readonly kind: 'pidfd' }
+  /** Whatever a kept slot holds: a reserved socket, for one. */
+  | { readonly kind: 'slot'; readonly slot: Slot };
+
+/** A connection to a running shim. Every call rejects with `ErrnoError` when the shim says no. */
+export interface Shim {
+  readonly socketPath: string;
+  hello(): Promise<ShimHello>;
+  /**
+   * A stream of its own: reads output, writes stdin; `end()` half-closes (EOF of this client's
+   * stdin), the other side ends when the output does. Bytes flow from the moment it resolves.
+   */
+  attach(request: AttachRequest): Promise<Socket>;
+  /** To the first process, by pidfd; false when it has already ended. */
+  signal(signal: number): Promise<boolean>;
+  /** Only with a pty (ENOTTY without). */
+  resize(rows: number, columns: number): Promise<void>;
+  /** Settles once, never rejects; the exit file is written before. */
+  readonly exited: Promise<Exited>;
+  /** A duplicate that the caller closes. */
+  getFd(what: ShimFd): Promise<number>;
+  /** Gives the shim a duplicate of `fd` to hold in `slot`, closing what was there. */
+  addFd(slot: Slot, fd: number): Promise<void>;
+  dropFd(slot: Slot): Promise<void>;
+  /**
+   * After `exited`: the shim ends, and with it its mounts and held fds. Resolves when it has gone
+   * (attached clients that still have output to read keep it, not this call). EBUSY before exit.
+   */
+  bye(): Promise<void>;
+  /** Lets this connection go without a word to the shim, which lives on: for a daemon that stops. */
+  disconnect(): void;
+}
+
+/**
+ * Starts a shim that carries the program out; resolves when init stands at the gate. Rejects with
+ * `LaunchError` (a step failed), `ProgramError` (the program is malformed), what `onYield` threw,
+ * or the signal's reason; by then the shim and init are gone.
+ */
+export async function launch(request: LaunchRequest): Promise<Launching> {
+  await Promise.reject(new Error(`not there yet: ${request.monitor.socketPath}`));
+  throw new Error('unreachable');
+}
+
+/**
+ * Finds a shim of an earlier daemon again. Rejects with `ErrnoError` ENOENT or ECONNREFUSED when
+ * it has gone: then the exit file says how the process ended.
+ */
+export async function connect(socketPath: string): Promise<Shim> {
+  await Promise.reject(new Error(`not there yet: ${socketPath}`));
+  throw new Error('unreachable');
+}
