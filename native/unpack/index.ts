@@ -1,0 +1,152 @@
+/**
+ * Bulk work on file trees, done by `tsdocker-unpack`: a C program of its own that is killed when it
+ * takes too long, so that a hostile archive or a hung filesystem harms neither the daemon's event
+ * loop nor its memory. Every call here is one process. When a promise settles, the process is gone:
+ * what it wrote may be removed. Errors: `ApiError` 400 for a malformed or hostile archive, 413 over a
+ * limit; `ErrnoError` for the kernel's "no"; the signal's reason after an abort.
+ */
+import { runProgram, type Source } from './program.js';
+
+export type { Source } from './program.js';
+
+/** Bounds against bombs; an archive over one is refused (413) with nothing committed. */
+export interface UnpackLimits {
+  /** Of the whole tar, uncompressed. */
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+  /** Uncompressed to compressed, looked at once more than `ratioSlackBytes` came out. */
+  readonly maxRatio: number;
+  readonly ratioSlackBytes: number;
+  /** Stops with ENOSPC while this much is still free on the target's filesystem. */
+  readonly reserveBytes: number;
+}
+
+/** What a layer may be unless the caller says otherwise. */
+export const defaultUnpackLimits: UnpackLimits = {
+  maxBytes: 64 * 2 ** 30,
+  maxEntries: 4_000_000,
+  maxRatio: 400,
+  ratioSlackBytes: 256 * 2 ** 20,
+  reserveBytes: 64 * 2 ** 20,
+};
+
+export interface UnpackOptions {
+  /** A tar: plain, gzip or zstd, told apart by its first bytes. A stream is consumed to its end. */
+  readonly source: Source;
+  /** Folder on the host that exists and that nobody else writes to: `LayerStage.path`. */
+  readonly target: string;
+  /** As `LayerStage.whiteouts`. */
+  readonly whiteouts: 'overlay' | 'apply';
+  readonly limits?: Partial<UnpackLimits>;
+  readonly signal?: AbortSignal;
+  /** The process is killed after this time; half an hour by default. */
+  readonly timeoutMs?: number;
+}
+
+export interface UnpackResult {
+  /** `sha256:…` of the whole uncompressed stream. */
+  readonly diffId: string;
+  /** Bytes of file contents. */
+  readonly sizeBytes: number;
+  readonly entries: number;
+  /** Bytes of the uncompressed stream, which `diffId` names. */
+  readonly tarBytes: number;
+  /**
+   * Folders that entries lie in and that have no entry of their own, so that mode and owner
+   * come from the layers beneath; made as root's, 0755. The first thousand, relative to the target.
+   */
+  readonly impliedDirectories: readonly string[];
+}
+
+const UNPACK_TIMEOUT_MS = 30 * 60_000;
+const TREE_TIMEOUT_MS = 10 * 60_000;
+
+/** Unpacks one layer; see the module for its errors. What it wrote is not yet durable: `syncTree`. */
+export async function unpackLayer(options: UnpackOptions): Promise<UnpackResult> {
+  const limits = { ...defaultUnpackLimits, ...options.limits };
+  const report = await runProgram({
+    command: 'unpack',
+    settings: {
+      target: options.target,
+      whiteouts: options.whiteouts,
+      ...limits,
+    },
+    source: options.source,
+    signal: options.signal,
+    timeoutMs: options.timeoutMs ?? UNPACK_TIMEOUT_MS,
+  });
+  return {
+    diffId: `sha256:${report.text('sha256')}`,
+    sizeBytes: report.number('sizeBytes'),
+    entries: report.number('entries'),
+    tarBytes: report.number('tarBytes'),
+    impliedDirectories: report.texts('implied'),
+  };
+}
+
+export interface TreeOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}
+
+export interface CopyOptions extends TreeOptions {
+  /** Roots on the host as overlayfs would stack them, topmost first; one folder for a plain tree. */
+  readonly layersTopFirst: readonly string[];
+  /** The folder to copy, inside that merged root; links on the way are followed within it. */
+  readonly path: string;
+  /** Folder on the host that exists; takes owner, mode, times and attributes of the copied one. */
+  readonly target: string;
+  /**
+   * Copies only into a target without entries, and says whether it did. A source that is absent or
+   * no folder is nothing to copy.
+   */
+  readonly onlyIfEmpty: boolean;
+}
+
+/**
+ * Copies a tree with owners, modes, times, attributes, hard links and devices (sockets are left out),
+ * sharing blocks where the filesystem can. Returns whether anything was there to copy.
+ */
+export async function copyTree(options: CopyOptions): Promise<{ copied: boolean }> {
+  const report = await runProgram({
+    command: 'copy',
+    settings: {
+      target: options.target,
+      path: options.path,
+      onlyIfEmpty: options.onlyIfEmpty ? 1 : 0,
+    },
+    operands: options.layersTopFirst,
+    signal: options.signal,
+    timeoutMs: options.timeoutMs ?? TREE_TIMEOUT_MS,
+  });
+  return { copied: report.number('copied') === 1 };
+}
+
+/** Makes a tree survive a power cut: file by file when it is small, its whole filesystem otherwise. */
+export async function syncTree(path: string, options: TreeOptions = {}): Promise<void> {
+  await runTree('sync', path, options);
+}
+
+/** Bytes of the files in a tree, each inode once and folders not counted, as Docker counts; inodes. */
+export async function treeUsage(
+  path: string,
+  options: TreeOptions = {},
+): Promise<{ sizeBytes: number; inodes: number }> {
+  const report = await runTree('usage', path, options);
+  return { sizeBytes: report.number('sizeBytes'), inodes: report.number('inodes') };
+}
+
+/** Removes what lies in a folder and the folder itself, of any depth; absent is success. */
+export async function removeTree(path: string, options: TreeOptions = {}): Promise<void> {
+  await runTree('remove', path, options);
+}
+
+function runTree(
+  command: string,
+  target: string,
+  options: TreeOptions,
+): ReturnType<typeof runProgram> {
+  const timeoutMs = options.timeoutMs ?? TREE_TIMEOUT_MS;
+  return runProgram({ command, settings: { target }, signal: options.signal, timeoutMs });
+}
+

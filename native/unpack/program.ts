@@ -1,0 +1,206 @@
+/**
+ * Runs `tsdocker-unpack` once: settings as arguments, an archive on its stdin, one line of JSON from
+ * its stdout. The child dies with the daemon (PR_SET_PDEATHSIG) and at an abort or time-out.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { invalidParameter, systemError, tooLarge } from '../../api-spec/errors.js';
+import { ErrnoError } from '../errno-error.js';
+
+/** An archive: a stream, an open file (left open, read from where it stands) or a path on the host. */
+export type Source = Readable | { readonly fd: number } | { readonly path: string };
+
+export interface ProgramCall {
+  readonly command: string;
+  readonly settings: Readonly<Record<string, string | number>>;
+  readonly operands?: readonly string[];
+  readonly source?: Source;
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs: number;
+}
+
+/** Fields of the report, checked as they are read: a child that lies is a failure like any other. */
+export interface Report {
+  number(field: string): number;
+  text(field: string): string;
+  texts(field: string): readonly string[];
+}
+
+/** A report holds at most a thousand names of at most 4 kB, escaped. */
+const MAX_REPORT_BYTES = 32 * 2 ** 20;
+const MAX_STDERR_BYTES = 4096;
+/** A killed child that sleeps in the kernel (a dead disk) is not waited for longer. */
+const KILL_WAIT_MS = 10_000;
+
+const program = fileURLToPath(new URL('../tsdocker-unpack', import.meta.url));
+
+/** Resolves with the report of a run that succeeded; when it settles, the process is gone. */
+export async function runProgram(call: ProgramCall): Promise<Report> {
+  call.signal?.throwIfAborted();
+  const child = start(call);
+  const stop = new AbortController();
+  const cancel = call.signal ? AbortSignal.any([call.signal, stop.signal]) : stop.signal;
+  const kill = (): void => void child.kill('SIGKILL');
+  cancel.addEventListener('abort', kill, { once: true });
+  const late = () => stop.abort(new ErrnoError(`tsdocker-unpack ${call.command}`, 'ETIMEDOUT'));
+  const timer = setTimeout(late, call.timeoutMs);
+  try {
+    const output = collect(child);
+    const fed = feed(child, call.source, (error) => stop.abort(error));
+    const exit = await exited(child, cancel);
+    await fed;
+    if (cancel.aborted) throw cancel.reason;
+    return judge(exit, await output, call.command);
+  } finally {
+    clearTimeout(timer);
+    cancel.removeEventListener('abort', kill);
+  }
+}
+
+function start(call: ProgramCall): ChildProcess {
+  const settings = Object.entries(call.settings).map(([key, value]) => `${key}=${value}`);
+  const args = [call.command, ...settings, '--', ...(call.operands ?? [])];
+  const library = process.env['LD_LIBRARY_PATH'];
+  const env = library === undefined ? {} : { LD_LIBRARY_PATH: library };
+  const launch = (stdin: number | 'pipe' | 'ignore'): ChildProcess =>
+    spawn(program, args, { stdio: [stdin, 'pipe', 'pipe'], env, cwd: '/' });
+  const { source } = call;
+  if (source === undefined) return launch('ignore');
+  if ('fd' in source && typeof source.fd === 'number') return launch(source.fd);
+  if (!('pipe' in source) && 'path' in source) {
+    const fd = fs.openSync(source.path, 'r');
+    try {
+      return launch(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+  return launch('pipe');
+}
+
+/** A child that ends early breaks the pipe: its own report says why, so EPIPE is no error here. */
+async function feed(
+  child: ChildProcess,
+  source: Source | undefined,
+  fail: (error: Error) => void,
+): Promise<void> {
+  if (source === undefined || !('pipe' in source) || child.stdin === null) return;
+  try {
+    await pipeline(source, child.stdin);
+  } catch (error) {
+    const failure = error instanceof Error ? error : new Error(String(error));
+    if (!('code' in failure) || !PIPE_ENDS.has(String(failure.code))) fail(failure);
+  }
+}
+
+const PIPE_ENDS = new Set(['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE']);
+
+interface Output {
+  readonly report: string;
+  readonly complaint: string;
+}
+
+async function collect(child: ChildProcess): Promise<Output> {
+  const [report, complaint] = await Promise.all([
+    read(child.stdout, MAX_REPORT_BYTES),
+    read(child.stderr, MAX_STDERR_BYTES),
+  ]);
+  return { report, complaint };
+}
+
+/** Keeps the first `maxBytes` and takes the rest away, so that the child never blocks on us. */
+async function read(stream: Readable | null, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  if (stream === null) return '';
+  for await (const chunk of stream) {
+    const bytes = Buffer.from(chunk);
+    if (length < maxBytes) chunks.push(bytes.subarray(0, maxBytes - length));
+    length += bytes.length;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+function exited(child: ChildProcess, cancel: AbortSignal): Promise<Exit> {
+  return new Promise((resolve, reject) => {
+    let waiting: NodeJS.Timeout | undefined;
+    const killed = (): void => {
+      waiting = setTimeout(() => reject(cancel.reason), KILL_WAIT_MS);
+    };
+    cancel.addEventListener('abort', killed, { once: true });
+    const settled = (): void => {
+      clearTimeout(waiting);
+      cancel.removeEventListener('abort', killed);
+    };
+    child.once('error', (error) => {
+      settled();
+      reject(systemError(`cannot run ${program}: ${error.message}`, error));
+    });
+    child.once('close', (code, signal) => {
+      settled();
+      resolve({ code, signal });
+    });
+  });
+}
+
+function judge(exit: Exit, output: Output, command: string): Report {
+  const fields = parse(output.report);
+  if (exit.code === 0 && fields !== undefined) return reportOf(fields);
+  if (exit.code === 1 && fields !== undefined) throw failureOf(reportOf(fields));
+  const how = exit.signal ?? `exit code ${exit.code}`;
+  throw systemError(`tsdocker-unpack ${command} ended by ${how}: ${output.complaint.trim()}`);
+}
+
+function parse(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== 'object' || value === null) return undefined;
+    return Object.fromEntries(Object.entries(value));
+  } catch {
+    // No JSON means that the child was killed or crashed; `judge` says so with its stderr.
+    return undefined;
+  }
+}
+
+function failureOf(report: Report): Error {
+  const message = report.text('message');
+  switch (report.text('kind')) {
+    case 'archive':
+      return invalidParameter(message);
+    case 'limit':
+      return tooLarge(message);
+    default:
+      return new ErrnoError(report.text('syscall'), report.text('errno'), report.text('entry'));
+  }
+}
+
+function reportOf(fields: Readonly<Record<string, unknown>>): Report {
+  const wrong = (field: string): Error => systemError(`tsdocker-unpack: bad report: ${field}`);
+  return {
+    number(field) {
+      const value = fields[field];
+      if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw wrong(field);
+      return value;
+    },
+    text(field) {
+      const value = fields[field];
+      if (typeof value !== 'string') throw wrong(field);
+      return value;
+    },
+    texts(field) {
+      const value = fields[field];
+      if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
+        throw wrong(field);
+      }
+      return value;
+    },
+  };
+}
