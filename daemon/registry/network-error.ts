@@ -1,0 +1,68 @@
+/** Says why a registry could not be reached in the words that Docker's users know. Pure. */
+import { RegistryError } from './registry-error.js';
+
+const unknownAuthority = 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
+const timedOut =
+  'net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)';
+
+const words: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: unknownAuthority,
+  SELF_SIGNED_CERT_IN_CHAIN: unknownAuthority,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
+  CERT_HAS_EXPIRED:
+    'tls: failed to verify certificate: x509: certificate has expired or is not yet valid',
+  UND_ERR_CONNECT_TIMEOUT: timedOut,
+  UND_ERR_HEADERS_TIMEOUT: timedOut,
+  UND_ERR_BODY_TIMEOUT: 'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
+  ETIMEDOUT: timedOut,
+};
+
+/** Codes by which a plain HTTP server shows itself to a TLS client. */
+const plaintextCodes: readonly string[] = [
+  'EPROTO',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_HTTP_REQUEST',
+];
+
+/** Turns whatever a request threw into a `RegistryError`; aborts and our own errors stay as they are. */
+export function networkError(error: unknown, method: string, url: URL, signal: AbortSignal): unknown {
+  if (signal.aborted || error instanceof RegistryError || !(error instanceof Error)) return error;
+  const verb = method.charAt(0) + method.slice(1).toLowerCase();
+  const text = `${verb} "${url.href}": ${reason(error, url)}`;
+  return new RegistryError(0, 'NETWORK', text, { cause: error });
+}
+
+/** Whether the other side spoke plain HTTP where TLS was tried. */
+export function spokePlaintext(error: unknown): boolean {
+  const cause = error instanceof RegistryError ? error.cause : error;
+  return cause instanceof Error && plaintextCodes.includes(codeOf(cause));
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+function reason(error: Error, url: URL): string {
+  const code = codeOf(error);
+  const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
+  if (plaintextCodes.includes(code)) return 'http: server gave HTTP response to HTTPS client';
+  if (code === 'ECONNREFUSED') return `dial tcp ${addressOf(error, url)}:${port}: connect: connection refused`;
+  if (code === 'ENETUNREACH') return `dial tcp ${addressOf(error, url)}:${port}: connect: network is unreachable`;
+  if (code === 'EHOSTUNREACH') return `dial tcp ${addressOf(error, url)}:${port}: connect: no route to host`;
+  if (code === 'ENOTFOUND') return `dial tcp: lookup ${url.hostname}: no such host`;
+  if (code === 'EAI_AGAIN') return `dial tcp: lookup ${url.hostname}: temporary failure in name resolution`;
+  if (code === 'ECONNRESET') return 'read: connection reset by peer';
+  if (code === 'UND_ERR_SOCKET') return 'EOF';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `tls: failed to verify certificate: x509: certificate is not valid for ${url.hostname}`;
+  }
+  return words[code] ?? error.message;
+}
+
+function addressOf(error: Error, url: URL): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const isNamed = first instanceof Error && 'address' in first;
+  return isNamed && typeof first.address === 'string' ? first.address : url.hostname;
+}

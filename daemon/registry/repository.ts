@@ -1,0 +1,127 @@
+/** One repository as seen with one user's credentials: manifests, blobs, tags. */
+import { digestOf, isDigest, type Descriptor } from '../content/index.js';
+import type { Endpoint, EndpointRequest } from './endpoint.js';
+import { manifestTypes, parseManifest, type ImageIndex, type ImageManifest } from './manifest.js';
+import { invalidAnswer, isObject, parseJson, RegistryError } from './registry-error.js';
+import { headerOf, readBounded, type Answer } from './transport.js';
+
+export interface FetchedManifest {
+  readonly bytes: Buffer;
+  /** Of exactly these bytes. */
+  readonly digest: string;
+  readonly document: ImageManifest | ImageIndex;
+}
+
+export interface BlobPart {
+  /** Where the bytes begin: as asked for, or 0 when the registry knows no ranges. */
+  readonly offsetBytes: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface Repository {
+  /** By tag or digest; verified against the digest and the size where they are known. */
+  manifest(reference: string, signal: AbortSignal, sizeBytes?: number): Promise<FetchedManifest>;
+  /** What a tag points to now; undefined when the registry does not say without the whole. */
+  resolve(tag: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Bytes from `offsetBytes` on; the reader verifies them. Must be read to the end or returned. */
+  blob(descriptor: Descriptor, offsetBytes: number, signal: AbortSignal): Promise<BlobPart>;
+  tags(signal: AbortSignal): Promise<readonly string[]>;
+}
+
+const maxManifestBytes = 4 * 1024 * 1024;
+const maxTagsBytes = 4 * 1024 * 1024;
+const maxTagPages = 100;
+
+/** Asks `endpoints` in order, and goes on with the first that answers. */
+export function openRepository(path: string, endpoints: readonly Endpoint[]): Repository {
+  let preferred = 0;
+
+  const send = async (request: EndpointRequest): Promise<Answer> => {
+    let failure: unknown = new Error('no endpoint');
+    for (let index = preferred; index < endpoints.length; index += 1) {
+      try {
+        const answer = await endpoints[index]?.send(request);
+        if (answer === undefined) continue;
+        preferred = index;
+        return answer;
+      } catch (error) {
+        if (!(error instanceof RegistryError)) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  };
+
+  const manifest: Repository['manifest'] = async (reference, signal, sizeBytes) => {
+    const headers = { accept: manifestTypes.join(', ') };
+    const answer = await send({ method: 'GET', path: `${path}/manifests/${reference}`, headers, signal });
+    const bytes = await readBounded(answer, maxManifestBytes, 'manifest');
+    const digest = digestOf(bytes);
+    checkManifestIdentity({ answer, reference, digest });
+    if (sizeBytes !== undefined && bytes.length !== sizeBytes) {
+      throw invalidAnswer(`manifest ${digest} has ${bytes.length} bytes instead of ${sizeBytes}`);
+    }
+    const mediaType = (headerOf(answer, 'content-type') ?? '').split(';', 1)[0]?.trim() ?? '';
+    return { bytes, digest, document: parseManifest(bytes, mediaType) };
+  };
+
+  return {
+    manifest,
+    resolve: async (tag, signal) => {
+      const headers = { accept: manifestTypes.join(', ') };
+      const answer = await send({ method: 'HEAD', path: `${path}/manifests/${tag}`, headers, signal });
+      await answer.body.dump();
+      const digest = headerOf(answer, 'docker-content-digest');
+      return isDigest(digest) ? digest : undefined;
+    },
+    blob: async ({ digest }, offsetBytes, signal) => {
+      const range = offsetBytes === 0 ? {} : { range: `bytes=${offsetBytes}-` };
+      const headers = { ...range, 'accept-encoding': 'identity' };
+      const answer = await send({ method: 'GET', path: `${path}/blobs/${digest}`, headers, signal });
+      return { offsetBytes: firstByte(answer, offsetBytes), body: answer.body };
+    },
+    tags: (signal) => listTags(send, path, signal),
+  };
+}
+
+function checkManifestIdentity(got: {
+  readonly answer: Answer;
+  readonly reference: string;
+  readonly digest: string;
+}): void {
+  const promised = isDigest(got.reference)
+    ? got.reference
+    : headerOf(got.answer, 'docker-content-digest');
+  if (promised !== undefined && promised !== got.digest) {
+    throw invalidAnswer(`manifest verification failed for digest ${promised.slice(0, 100)}`);
+  }
+}
+
+function firstByte(answer: Answer, wanted: number): number {
+  if (answer.statusCode !== 206) return 0;
+  const start = /^bytes (\d+)-/.exec(headerOf(answer, 'content-range') ?? '')?.[1];
+  if (Number(start) === wanted) return wanted;
+  answer.body.destroy();
+  throw invalidAnswer(`asked for bytes from ${wanted}, got another range`);
+}
+
+async function listTags(
+  send: (request: EndpointRequest) => Promise<Answer>,
+  path: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const tags: string[] = [];
+  let next: string | undefined = `${path}/tags/list`;
+  for (let page = 0; next !== undefined && page < maxTagPages; page += 1) {
+    const answer = await send({ method: 'GET', path: next, signal });
+    const body = parseJson((await readBounded(answer, maxTagsBytes, 'tag list')).toString('utf8'));
+    const found: unknown = isObject(body) ? body['tags'] : undefined;
+    if (Array.isArray(found)) {
+      tags.push(...found.filter((tag): tag is string => typeof tag === 'string'));
+    }
+    // Only its query is taken: the rest of the path is ours.
+    const query: string | undefined = /<[^>?]*\?([^>]*)>;\s*rel="?next/.exec(headerOf(answer, 'link') ?? '')?.[1];
+    next = query === undefined ? undefined : `${path}/tags/list?${query}`;
+  }
+  return tags;
+}
