@@ -22,8 +22,16 @@ export interface NetworkPlugin {
 
   /** Puts one link with its addresses and routes into the netns of `target`. */
   join(network: NetworkSpec, endpoint: EndpointSpec, target: NetnsTarget): Promise<void>;
-  /** Frees what `join` made; `released` resolves when the kernel has let the addresses go. */
-  leave(network: NetworkSpec, endpoint: EndpointSpec): Promise<{ released: Promise<void> }>;
+  /**
+   * Frees what `join` made; `released` resolves when the kernel has let the addresses go. A netns
+   * that is `dying` takes its links along by itself, which costs nobody anything; in one that is
+   * `live` the link is removed at once.
+   */
+  leave(
+    network: NetworkSpec,
+    endpoint: EndpointSpec,
+    netns: 'dying' | 'live',
+  ): Promise<{ released: Promise<void> }>;
 
   /** Serves the ports; the sockets that reserve them are held by the shim. */
   publish(network: NetworkSpec, endpoint: EndpointSpec, ports: readonly PortMapping[]): Promise<void>;

@@ -1,0 +1,252 @@
+/**
+ * Carries out batches of steps, synchronously, on the thread that calls it: the worker's. It keeps
+ * one rtnetlink socket and one nft context for its own namespace; those of other namespaces live
+ * for one run of steps there.
+ */
+import * as fs from 'node:fs';
+import koffi from 'koffi';
+import { ErrnoError } from '../errno-error.js';
+import { insideNetns, openNetns } from '../netns.js';
+import { openNftables, type Nftables } from '../nftables.js';
+import { openInetSocket } from './inet-socket.js';
+import * as rt from './rtnetlink.js';
+import { netlinkProtocols, openNetlinkSocket, type NetlinkSocket } from './socket.js';
+import type { AddLink, SetLink, Step } from './steps.js';
+
+const libc = koffi.load(null);
+const ifNameToIndex = libc.func('if_nametoindex', 'uint', ['str']);
+
+/** The sockets of one namespace, opened when first needed. */
+interface Place {
+  readonly route: () => NetlinkSocket;
+  readonly netfilter: () => NetlinkSocket;
+  readonly nft: () => Nftables;
+  close(): void;
+}
+
+/** Runs batches; throws what the failing step threw, with the index of it in `failedStep`. */
+export interface Executor {
+  run(steps: readonly Step[]): readonly unknown[];
+  /** Index of the step that the last `run` was at. */
+  readonly failedStep: () => number;
+  close(): void;
+}
+
+/** Makes an executor for the namespace that the thread is in. */
+export function createExecutor(): Executor {
+  const home = openPlace();
+  let at = 0;
+  const runHere = (place: Place, steps: readonly Step[], answers: unknown[]): void => {
+    for (const step of steps) {
+      at = answers.length;
+      answers.push(attempt(place, step));
+    }
+  };
+  return {
+    run: (steps) => {
+      const answers: unknown[] = [];
+      for (const [pid, part] of runsOfOnePlace(steps)) {
+        if (pid === undefined) runHere(home, part, answers);
+        else runInside(pid, (place) => runHere(place, part, answers));
+      }
+      return answers;
+    },
+    failedStep: () => at,
+    close: () => home.close(),
+  };
+}
+
+function runInside(pid: number, work: (place: Place) => void): void {
+  const netnsFd = openNetns(pid);
+  try {
+    insideNetns(netnsFd, () => {
+      const place = openPlace();
+      try {
+        work(place);
+      } finally {
+        place.close();
+      }
+    });
+  } finally {
+    fs.closeSync(netnsFd);
+  }
+}
+
+function openPlace(): Place {
+  let route: NetlinkSocket | undefined;
+  let netfilter: NetlinkSocket | undefined;
+  let nft: Nftables | undefined;
+  return {
+    route: () => (route ??= openNetlinkSocket(netlinkProtocols.route)),
+    netfilter: () => (netfilter ??= openNetlinkSocket(netlinkProtocols.netfilter)),
+    nft: () => (nft ??= openNftables()),
+    close: () => {
+      route?.close();
+      netfilter?.close();
+      nft?.close();
+    },
+  };
+}
+
+/** Cuts a batch into stretches of the same namespace. */
+function runsOfOnePlace(steps: readonly Step[]): readonly (readonly [number | undefined, Step[]])[] {
+  const runs: [number | undefined, Step[]][] = [];
+  for (const step of steps) {
+    const last = runs.at(-1);
+    if (last !== undefined && last[0] === step.netnsPid) last[1].push(step);
+    else runs.push([step.netnsPid, [step]]);
+  }
+  return runs;
+}
+
+function attempt(place: Place, step: Step): unknown {
+  try {
+    return carryOut(place, step);
+  } catch (error) {
+    if (error instanceof ErrnoError && step.tolerate?.includes(error.code)) return undefined;
+    throw error;
+  }
+}
+
+function carryOut(place: Place, step: Step): unknown {
+  switch (step.do) {
+    case 'addLink':
+      return addLink(place, step);
+    case 'setLink':
+      return setLink(place, step);
+    case 'openSocket':
+      return openInetSocket(step);
+    case 'nft':
+      return place.nft().run(step.commands, step.format);
+    case 'nftGeneration':
+      return readGeneration(place);
+    case 'presentLinks':
+      return step.names.filter((name) => ifNameToIndex(name) !== 0);
+    case 'sysctl':
+      return withSysctl(step.name, (path) => fs.writeFileSync(path, step.value));
+    case 'readSysctl':
+      return withSysctl(step.name, (path) => fs.readFileSync(path, 'utf8').trim());
+    default:
+      return carryOutRoute(place, step);
+  }
+}
+
+type RouteStep = Exclude<Step, { readonly do: 'addLink' | 'setLink' | 'openSocket' | 'nft'
+  | 'nftGeneration' | 'presentLinks' | 'sysctl' | 'readSysctl' }>;
+
+function carryOutRoute(place: Place, step: RouteStep): unknown {
+  const socket = place.route();
+  const ask = (message: Parameters<NetlinkSocket['request']>[0], about: string): unknown =>
+    void socket.request(message, messageName(message.type), about);
+  switch (step.do) {
+    case 'deleteLink':
+      return ask(rt.deleteLink(indexOf(step.name)), step.name);
+    case 'links':
+      return dump(socket, rt.dumpLinks(), rt.messageTypes.RTM_NEWLINK, rt.decodeLink);
+    case 'addAddress':
+      return ask(rt.newAddress(indexOf(step.link), step.cidr), `${step.cidr} on ${step.link}`);
+    case 'deleteAddress':
+      return ask(rt.deleteAddress(indexOf(step.link), step.cidr), `${step.cidr} on ${step.link}`);
+    case 'addresses':
+      return dump(socket, rt.dumpAddresses(), rt.messageTypes.RTM_NEWADDR, rt.decodeAddress);
+    case 'addRoute':
+      return ask(rt.newRoute(routeOf(step)), step.destination);
+    case 'deleteRoute':
+      return ask(rt.deleteRoute(routeOf(step)), step.destination);
+    case 'routes':
+      return dump(socket, rt.dumpRoutes(), rt.messageTypes.RTM_NEWROUTE, rt.decodeRoute);
+    case 'setNeighbour':
+      return ask(rt.newNeighbour({ ...step, index: indexOf(step.link) }), step.address);
+    case 'deleteNeighbour':
+      return ask(rt.deleteNeighbour({ ...step, index: indexOf(step.link) }), step.address);
+    case 'neighbours':
+      return dump(socket, rt.dumpNeighbours(), rt.messageTypes.RTM_NEWNEIGH, rt.decodeNeighbour);
+  }
+}
+
+function dump<T>(
+  socket: NetlinkSocket,
+  message: Parameters<NetlinkSocket['request']>[0],
+  answerType: number,
+  decode: (payload: Buffer) => T,
+): readonly T[] {
+  return socket
+    .request(message, messageName(message.type), 'dump')
+    .filter(({ type }) => type === answerType)
+    .map(({ payload }) => decode(payload));
+}
+
+function messageName(type: number): string {
+  return Object.entries(rt.messageTypes).find(([, number]) => number === type)?.[0] ?? 'rtnetlink';
+}
+
+/** Index of a link by name; without rtnl's lock. Throws ENODEV. */
+function indexOf(name: string): number {
+  // koffi declares if_nametoindex as uint.
+  const index = ifNameToIndex(name) as number;
+  if (index === 0) throw new ErrnoError('if_nametoindex', 'ENODEV', name);
+  return index;
+}
+
+function addLink(place: Place, step: AddLink): undefined {
+  const { master, kind, peer, ...rest } = step;
+  const common = master === undefined ? rest : { ...rest, master: indexOf(master) };
+  const socket = place.route();
+  if (kind !== 'veth') {
+    socket.request(rt.newLink({ ...common, kind }), 'RTM_NEWLINK', step.name);
+    return;
+  }
+  if (peer === undefined) throw new ErrnoError('RTM_NEWLINK', 'EINVAL', `${step.name}: no peer`);
+  const netnsFd = peer.netnsPid === undefined ? -1 : openNetns(peer.netnsPid);
+  try {
+    const spec = { ...common, kind, peer: { ...peer, netnsFd } };
+    socket.request(rt.newLink(spec), 'RTM_NEWLINK', `${step.name} ${peer.name}`);
+  } finally {
+    if (netnsFd >= 0) fs.closeSync(netnsFd);
+  }
+}
+
+function setLink(place: Place, step: SetLink): undefined {
+  const { name, rename, master, ...rest } = step;
+  const change: rt.LinkChange = {
+    ...rest,
+    ...(rename === undefined ? {} : { name: rename }),
+    ...(master === undefined ? {} : { master: indexOf(master) }),
+  };
+  place.route().request(rt.setLink(indexOf(name), change), 'RTM_NEWLINK', name);
+}
+
+function routeOf(step: {
+  readonly destination: string;
+  readonly gateway?: string;
+  readonly link?: string;
+}): rt.Route {
+  return {
+    destination: step.destination,
+    ...(step.gateway === undefined ? {} : { gateway: step.gateway }),
+    ...(step.link === undefined ? {} : { index: indexOf(step.link) }),
+  };
+}
+
+function withSysctl<Result>(name: string, work: (path: string) => Result): Result {
+  if (!/^[a-z0-9_]+([./][A-Za-z0-9_:/-]+)+$/.test(name) || name.includes('..')) {
+    throw new ErrnoError('open', 'EINVAL', `sysctl ${name}`);
+  }
+  const path = name.split('.').map((part) => part.replaceAll('/', '.')).join('/');
+  try {
+    return work(`/proc/sys/${path}`);
+  } catch (error) {
+    // The file calls throw nothing but Node's own error with the errno's name as its code.
+    throw new ErrnoError('open', (error as NodeJS.ErrnoException).code ?? 'EIO', `sysctl ${name}`);
+  }
+}
+
+/** NFT_MSG_GETGEN, whose answer holds NFTA_GEN_ID in network byte order. */
+function readGeneration(place: Place): number {
+  const nftSubsystem = 10;
+  const getGeneration = 16;
+  const header = Buffer.from([0, 0, 0, 0]);
+  const message = { type: (nftSubsystem << 8) | getGeneration, flags: 1, payload: header };
+  const [answer] = place.netfilter().request(message, 'NFT_MSG_GETGEN', 'generation');
+  return answer !== undefined && answer.payload.length >= 12 ? answer.payload.readUInt32BE(8) : 0;
+}

@@ -1,0 +1,100 @@
+/**
+ * A raw AF_NETLINK socket, used synchronously: a request, and its answers until the kernel says
+ * that these are all. Slow: the kernel may hold its lock for 78 ms, so only the worker calls it.
+ */
+import koffi from 'koffi';
+import { errnoName } from '../errno.js';
+import { ErrnoError } from '../errno-error.js';
+import {
+  decodeAcknowledgement, decodeMessages, encodeMessage, type NetlinkMessage, type ReceivedMessage,
+} from './message.js';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const messageDone = 3;
+const flagMulti = 0x2;
+/** The kernel sends dumps in pieces of at most 32 KiB. */
+const receiveBytes = 64 * 1024;
+/** How long one answer may take; a kernel that is this late is stuck. */
+const answerTimeoutSeconds = 10;
+
+const libc = koffi.load(null);
+const socket = libc.func('socket', 'int', ['int', 'int', 'int']);
+const setsockopt = libc.func('setsockopt', 'int', ['int', 'int', 'int', 'void *', 'uint']);
+const send = libc.func('send', 'long', ['int', 'void *', 'size_t', 'int']);
+const recv = libc.func('recv', 'long', ['int', 'void *', 'size_t', 'int']);
+const close = libc.func('close', 'int', ['int']);
+
+/** rtnetlink, and nftables' side of nfnetlink. */
+export const netlinkProtocols = { route: 0, netfilter: 12 } as const;
+
+/** One socket; it stays in the namespace where it was opened. Not for use by several threads. */
+export interface NetlinkSocket {
+  /**
+   * Sends one request and gives back what came before the acknowledgement or the end of the dump.
+   * Throws `ErrnoError` named `syscall`, about `about` and the kernel's own sentence.
+   */
+  request(message: NetlinkMessage, syscall: string, about: string): readonly ReceivedMessage[];
+  close(): void;
+}
+
+/** Opens a socket in the namespace that the thread is in; throws `ErrnoError`. */
+export function openNetlinkSocket(protocol: number): NetlinkSocket {
+  // koffi declares the calls of this file as int or long, so what they return are numbers.
+  const fd = socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol) as number;
+  if (fd < 0) throw new ErrnoError('socket', errnoName(koffi.errno()), 'AF_NETLINK');
+  const on = Buffer.from([1, 0, 0, 0]);
+  setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, on, on.length);
+  setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, on, on.length);
+  const timeout = Buffer.alloc(16);
+  timeout.writeBigInt64LE(BigInt(answerTimeoutSeconds), 0);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length);
+  const buffer = Buffer.alloc(receiveBytes);
+  let sequence = 0;
+  return {
+    request: (message, syscall, about) => {
+      sequence = (sequence + 1) >>> 0;
+      const bytes = encodeMessage(message, sequence);
+      if ((send(fd, bytes, bytes.length, 0) as number) < 0) {
+        throw new ErrnoError(syscall, errnoName(koffi.errno()), about);
+      }
+      return receive(fd, buffer, sequence, { syscall, about });
+    },
+    close: () => void close(fd),
+  };
+}
+
+function receive(
+  fd: number,
+  buffer: Buffer,
+  sequence: number,
+  what: { readonly syscall: string; readonly about: string },
+): readonly ReceivedMessage[] {
+  const answers: ReceivedMessage[] = [];
+  for (;;) {
+    const length = recv(fd, buffer, buffer.length, 0) as number;
+    if (length < 0) {
+      const code = errnoName(koffi.errno());
+      if (code === 'EINTR') continue;
+      throw new ErrnoError(what.syscall, code === 'EAGAIN' ? 'ETIMEDOUT' : code, what.about);
+    }
+    for (const message of decodeMessages(Buffer.from(buffer.subarray(0, length)))) {
+      // Answers to a request that timed out before are not ours.
+      if (message.sequence !== sequence) continue;
+      if (message.type === messageDone) return answers;
+      const acknowledgement = decodeAcknowledgement(message);
+      if (acknowledgement !== undefined) {
+        if (acknowledgement.errno === 0) return answers;
+        const said = acknowledgement.message === undefined ? '' : ` (${acknowledgement.message})`;
+        throw new ErrnoError(what.syscall, errnoName(acknowledgement.errno), what.about + said);
+      }
+      answers.push(message);
+      if ((message.flags & flagMulti) === 0 && what.syscall === 'NFT_MSG_GETGEN') return answers;
+    }
+  }
+}
