@@ -5,6 +5,7 @@
 import type { ContainerConfig, EndpointSettings, HostConfig, Mount, MountPoint } from '../../api-spec/index.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { Task, TaskExit } from '../runtime/task.js';
+import type { Statement } from '../store/store.js';
 import type { ContainerRecord } from './record.js';
 
 /** An image, as far as a container needs it. */
@@ -24,8 +25,12 @@ export interface ImagesNeed {
   resolve(name: string): ContainerImage;
   /** By id, for a record that exists; undefined when the image was force-removed. */
   byId(id: string): ContainerImage | undefined;
-  /** Names to show for an image id: tags. */
-  tagsOf(id: string): readonly string[];
+  /** The id that `name` means now; undefined for none. */
+  idOf(name: string): string | undefined;
+  /** Ids of the image that `name` means and of all whose layers begin with its; empty for none. */
+  below(name: string): ReadonlySet<string>;
+  /** Of all its layers, unpacked; 0 for an image that is gone. */
+  sizeBytes(id: string): number;
 }
 
 export interface RootfsNeed {
@@ -127,20 +132,51 @@ export interface RuntimeNeed {
   sweep(known: ReadonlySet<string>): Promise<readonly string[]>;
 }
 
+/** Something to tell, once the change that it tells of has been committed. */
 export interface EventsNeed {
-  /** In the transaction of the change that it tells of. */
-  emit(event: ContainerEvent): void;
+  stamp(event: ContainerEvent): {
+    readonly statements: readonly Statement[];
+    announce(): void;
+  };
 }
 
 export interface ContainerEvent {
-  readonly type: 'container' | 'image' | 'network' | 'volume' | 'daemon';
+  readonly type: 'container';
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/** How much of a log is wanted, and in which dress. */
+export interface LogQuery {
+  readonly follow: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Nanoseconds since the epoch. */
+  readonly sinceNano?: bigint;
+  readonly untilNano?: bigint;
+  readonly timestamps: boolean;
+  /** Lines from the end; undefined for all. */
+  readonly tail?: number;
+  readonly details: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** A piece of log, ready to be sent. */
+export interface LogPiece {
+  readonly stream: 'stdout' | 'stderr';
+  readonly bytes: Uint8Array;
+}
+
 export interface LogsNeed {
+  /** Refuses drivers and options that it does not know (`ApiError` 400, Docker's words). */
+  check(record: ContainerRecord): void;
   /** Absolute path of the log that the shim writes; empty for drivers that keep none. */
   path(record: ContainerRecord): string;
-  remove(record: ContainerRecord): Promise<void>;
+  /** `ended` settles once nothing more will be written. */
+  read(
+    record: ContainerRecord,
+    query: LogQuery,
+    ended: Promise<void>,
+  ): AsyncIterable<readonly LogPiece[]>;
 }

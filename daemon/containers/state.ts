@@ -6,7 +6,11 @@ import { conflict } from '../../api-spec/errors.js';
 
 /** Where a container is in its life, with the facts that only that state has. Times in ms since the epoch. */
 export type ContainerState =
-  | { readonly status: 'created' }
+  | {
+      readonly status: 'created';
+      /** Why its last start came to nothing; it never ran. */
+      readonly failure?: { readonly exitCode: number; readonly error: string };
+    }
   | { readonly status: 'running' | 'paused'; readonly pid: number; readonly startedAtMs: number }
   | {
       readonly status: 'restarting';
@@ -32,7 +36,7 @@ export type Status = ContainerState['status'];
 
 /** Which states may follow which. */
 export const transitions: Readonly<Record<Status, readonly Status[]>> = {
-  created: ['running', 'exited', 'removing'],
+  created: ['created', 'running', 'removing'],
   running: ['paused', 'restarting', 'exited'],
   paused: ['running', 'restarting', 'exited'],
   restarting: ['running', 'restarting', 'exited', 'removing'],
@@ -42,8 +46,8 @@ export const transitions: Readonly<Record<Status, readonly Status[]>> = {
 };
 
 /**
- * The next state, or a refusal (`ApiError` 409). A container that could not be started is `exited`
- * with the reason, from whichever resting state it was in, as Docker has it: `created` stays.
+ * The next state, or a refusal (`ApiError` 409). A start that came to nothing leaves `created` and
+ * `exited` as they are, with the reason, as Docker has it.
  */
 export function become(from: ContainerState, to: ContainerState): ContainerState {
   if (!transitions[from.status].includes(to.status)) {

@@ -1,0 +1,191 @@
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { conflict } from '../../api-spec/errors.js';
+import type { AttachOptions, Task } from '../runtime/task.js';
+import type { Container } from './container.js';
+import { containerEvent, tell } from './context.js';
+import type { Context } from './context.js';
+import { parseDetachKeys } from './detach-keys.js';
+import type { LogPiece } from './needs.js';
+import { readLogs } from './read-logs.js';
+import { frame } from './stdcopy.js';
+import { isLive } from './state.js';
+
+export interface AttachRequest {
+  readonly logs: boolean;
+  readonly stream: boolean;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly detachKeys?: string;
+  readonly framing: 'stdcopy' | 'raw';
+}
+
+/** A client that attached before there was a task: it gets its stream, or none if a start fails. */
+export interface PendingAttach {
+  readonly options: AttachOptions;
+  readonly settle: (stream: Promise<Duplex | undefined>) => void;
+}
+
+export interface AttachConversation {
+  readonly tty: boolean;
+  run(client: Duplex, signal: AbortSignal): Promise<void>;
+  abandon(): void;
+}
+
+/**
+ * Joins a container's streams, now or as soon as it is started; from the return on nothing is
+ * missed. `ApiError` 409 while it is paused or restarting.
+ */
+export function attachContainer(
+  context: Context,
+  container: Container,
+  request: AttachRequest,
+): AttachConversation {
+  const { record } = container;
+  const name = record.name;
+  if (record.state.status === 'paused') {
+    throw conflict(`container ${name} is paused, unpause the container before attach`);
+  }
+  if (record.state.status === 'restarting') {
+    throw conflict(`container ${name} is restarting, wait until the container is running`);
+  }
+  const tty = record.config.Tty === true;
+  const framed = request.framing === 'stdcopy' && !tty;
+  const ended = new AbortController();
+  const joined = request.stream
+    ? join(container, optionsOf(request, container, framed), ended.signal)
+    : Promise.resolve(undefined);
+  // Whoever runs the conversation gets the failure; until then it is nobody's.
+  joined.catch(ignoreUntilRun);
+  return {
+    tty,
+    abandon: () => {
+      ended.abort();
+      void joined.then((stream) => stream?.destroy(), ignoreUntilRun);
+    },
+    run: async (client, signal) => {
+      signal.addEventListener('abort', () => ended.abort(), { once: true });
+      try {
+        if (request.logs) await replay(context, container, { request, client, framed, signal });
+        const stream = await joined;
+        if (stream === undefined) return;
+        await converse(stream, client, { stdin: request.stdin, signal });
+        const detached = isLive(container.record.state) && !signal.aborted && request.stdin;
+        if (detached) await tell(context, containerEvent(container.record, 'detach'));
+      } finally {
+        ended.abort();
+      }
+    },
+  };
+}
+
+function ignoreUntilRun(): void {
+  // See its use.
+}
+
+function optionsOf(request: AttachRequest, { record }: Container, framed: boolean): AttachOptions {
+  const detachKeys = parseDetachKeys(request.detachKeys);
+  return {
+    stdin: request.stdin && record.config.OpenStdin === true,
+    stdout: request.stdout,
+    stderr: request.stderr,
+    framed,
+    detachKeys: record.config.Tty === true || request.detachKeys !== undefined ? detachKeys : new Uint8Array(),
+  };
+}
+
+function join(
+  container: Container,
+  options: AttachOptions,
+  signal: AbortSignal,
+): Promise<Duplex | undefined> {
+  if (container.task !== undefined && isLive(container.record.state)) {
+    return container.task.attach(options);
+  }
+  return new Promise((resolve) => {
+    const pending: PendingAttach = { options, settle: resolve };
+    container.pendingAttaches.add(pending);
+    signal.addEventListener('abort', () => {
+      container.pendingAttaches.delete(pending);
+      resolve(undefined);
+    });
+  });
+}
+
+/** Gives every waiting client its stream of `task`, before the gate opens. */
+export async function joinPending(container: Container, task: Task): Promise<void> {
+  const waiting = [...container.pendingAttaches];
+  container.pendingAttaches.clear();
+  await Promise.all(
+    waiting.map(async ({ options, settle }) => {
+      const stream = task.attach(options);
+      settle(stream);
+      await stream;
+    }),
+  );
+}
+
+/** Ends the wait of clients whose container will not be started. */
+export function dropPending(container: Container): void {
+  for (const { settle } of container.pendingAttaches) settle(Promise.resolve(undefined));
+  container.pendingAttaches.clear();
+}
+
+/** Both directions at once; ends with the container's output, or with the client. */
+async function converse(
+  stream: Duplex,
+  client: Duplex,
+  { stdin, signal }: { readonly stdin: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  const input = stdin ? pipeline(client, stream, { signal, end: true }) : undefined;
+  // A client that hangs up while it types is no failure of the container's.
+  input?.catch(ignoreUntilRun);
+  if (input === undefined) client.resume();
+  try {
+    await pipeline(stream, client, { end: false, signal });
+  } catch (error) {
+    if (!signal.aborted && !isGone(error)) throw error;
+  } finally {
+    if (!stream.destroyed) stream.destroy();
+  }
+}
+
+function isGone(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  return ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'].includes(
+    code ?? '',
+  );
+}
+
+interface Replay {
+  readonly request: AttachRequest;
+  readonly client: Duplex;
+  readonly framed: boolean;
+  readonly signal: AbortSignal;
+}
+
+async function replay(context: Context, container: Container, run: Replay): Promise<void> {
+  const { request, client, framed, signal } = run;
+  const batches = readLogs(context, container, {
+    follow: false,
+    stdout: request.stdout,
+    stderr: request.stderr,
+    timestamps: false,
+    details: false,
+    signal,
+  });
+  await pipeline(framedBytes(batches, framed), client, { end: false, signal });
+}
+
+async function* framedBytes(
+  batches: AsyncIterable<readonly LogPiece[]>,
+  framed: boolean,
+): AsyncGenerator<Uint8Array> {
+  for await (const batch of batches) {
+    for (const { stream, bytes } of batch) {
+      if (framed) yield frame(stream, bytes.length);
+      yield bytes;
+    }
+  }
+}

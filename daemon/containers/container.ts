@@ -1,0 +1,77 @@
+import type { Task } from '../runtime/task.js';
+import { Lock } from './lock.js';
+import type { Sandbox } from './needs.js';
+import type { PendingAttach } from './attach.js';
+import type { ContainerRecord } from './record.js';
+
+/** A container with what is alive of it: the record is what lasts, the rest dies with the daemon. */
+export class Container {
+  /** Held for a transition only, never while a process, a disk or a client is waited for. */
+  readonly lock = new Lock();
+  /** Clients that attached before there was a task to attach to. */
+  readonly pendingAttaches = new Set<PendingAttach>();
+  readonly #exitListeners = new Set<(exitCode: number) => void>();
+  readonly #removalListeners = new Set<(exitCode: number) => void>();
+
+  /** Present exactly while the state is running or paused, and while a start is under way. */
+  task: Task | undefined;
+  sandbox: Sandbox | undefined;
+  /** Ends when everything of the last run has been given back. */
+  teardown: Promise<void> = Promise.resolve();
+  /** A restart that its policy has planned. */
+  plannedStart: NodeJS.Timeout | undefined;
+  /** The wait before the last restart by policy; 0 when there was none. */
+  lastDelayMs = 0;
+  /** The next exit is somebody's wish: the policy leaves it alone. */
+  exitIsWanted = false;
+
+  constructor(public record: ContainerRecord) {}
+
+  get id(): string {
+    return this.record.id;
+  }
+
+  /** Waits for a transition that is under way, so that the state read next is one that lasts. */
+  settle(): Promise<void> {
+    return this.lock.run(() => Promise.resolve());
+  }
+
+  /** Calls `listener` at the next exit; the returned function takes that back. */
+  onExit(listener: (exitCode: number) => void): () => void {
+    this.#exitListeners.add(listener);
+    return () => this.#exitListeners.delete(listener);
+  }
+
+  /** Calls `listener` once the container is removed, with its last exit code. */
+  onRemoval(listener: (exitCode: number) => void): () => void {
+    this.#removalListeners.add(listener);
+    return () => this.#removalListeners.delete(listener);
+  }
+
+  tellExit(exitCode: number): void {
+    callOnce(this.#exitListeners, exitCode);
+  }
+
+  tellRemoval(exitCode: number): void {
+    callOnce(this.#removalListeners, exitCode);
+  }
+}
+
+function callOnce(listeners: Set<(exitCode: number) => void>, exitCode: number): void {
+  const told = [...listeners];
+  listeners.clear();
+  for (const listener of told) listener(exitCode);
+}
+
+/** What `State.ExitCode` shows: of the last run, 0 while it runs or when it never did. */
+export function lastExitCode({ state }: ContainerRecord): number {
+  switch (state.status) {
+    case 'exited':
+    case 'restarting':
+      return state.exitCode;
+    case 'created':
+      return state.failure?.exitCode ?? 0;
+    default:
+      return 0;
+  }
+}

@@ -1,0 +1,119 @@
+import type { Logger } from 'pino';
+import type { Statement, Store } from '../store/store.js';
+import type { Book } from './book.js';
+import type { Container } from './container.js';
+import type {
+  ContainerEvent,
+  EventsNeed,
+  ImagesNeed,
+  LogsNeed,
+  NetworksNeed,
+  RootfsNeed,
+  RuntimeNeed,
+  VolumesNeed,
+} from './needs.js';
+import type { ContainerRecord } from './record.js';
+
+/** Everything that a verb on containers works with; made once by `createContainers`. */
+export interface Context {
+  readonly book: Book;
+  readonly store: Store;
+  readonly events: EventsNeed;
+  readonly images: ImagesNeed;
+  readonly rootfs: RootfsNeed;
+  readonly volumes: VolumesNeed;
+  readonly networks: NetworksNeed;
+  readonly runtime: RuntimeNeed;
+  readonly logs: LogsNeed;
+  readonly log: Logger;
+  readonly defaults: ContainerDefaults;
+  /** What follows an exit, given here so that exit and launch need not know each other. */
+  readonly afterExit: {
+    relaunch(container: Container): Promise<void>;
+    remove(container: Container): Promise<void>;
+  };
+  /** Folder of a container's bundle: config.json, hosts, log. */
+  bundlePath(id: string): string;
+}
+
+/** What the daemon's configuration says of containers that say nothing themselves. */
+export interface ContainerDefaults {
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
+  readonly storageDriver: string;
+  readonly cgroupnsMode: 'host' | 'private';
+  readonly runtime: string;
+  readonly shmSizeBytes: number;
+  readonly init: boolean;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+}
+
+/** An event about a container, with its labels as attributes, as Docker has them. */
+export function containerEvent(
+  record: ContainerRecord,
+  action: string,
+  extra: Readonly<Record<string, string>> = {},
+): ContainerEvent {
+  const attributes = {
+    ...record.config.Labels,
+    image: record.imageName,
+    name: record.name,
+    ...extra,
+  };
+  return { type: 'container', action, id: record.id, attributes };
+}
+
+export interface Save {
+  /** `full` for what a client is told and must find again after a power cut. */
+  readonly durability?: 'full' | 'normal';
+  readonly events?: readonly ContainerEvent[];
+}
+
+/** Replaces the record of a container: one transaction with its events, then memory, then listeners. */
+export async function save(
+  { store, events }: Context,
+  container: Container,
+  record: ContainerRecord,
+  { durability = 'normal', events: happened = [] }: Save = {},
+): Promise<void> {
+  const stamped = happened.map((event) => events.stamp(event));
+  await store.commit(
+    [upsert(record), ...stamped.flatMap(({ statements }) => statements)],
+    durability,
+  );
+  container.record = record;
+  for (const { announce } of stamped) announce();
+}
+
+/** Tells of something that changes no record. */
+export async function tell({ store, events }: Context, ...happened: readonly ContainerEvent[]): Promise<void> {
+  const stamped = happened.map((event) => events.stamp(event));
+  await store.commit(stamped.flatMap(({ statements }) => statements), 'normal');
+  for (const { announce } of stamped) announce();
+}
+
+function upsert(record: ContainerRecord): Statement {
+  return {
+    sql:
+      'INSERT INTO containers (id, name, record) VALUES (?, ?, ?) ' +
+      'ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record',
+    params: [record.id, record.name, JSON.stringify(record)],
+  };
+}
+
+/** The statement that forgets a container. */
+export function forget(id: string): Statement {
+  return { sql: 'DELETE FROM containers WHERE id = ?', params: [id] };
+}
+
+/** All records that the database holds, oldest first. */
+export function loadRecords(store: Store): readonly ContainerRecord[] {
+  return (
+    store
+      .rows<{ record: string }>('SELECT record FROM containers')
+      // Only `save` writes this column.
+      .map(({ record }) => JSON.parse(record) as ContainerRecord)
+      .sort((a, b) => a.createdAtMs - b.createdAtMs)
+  );
+}

@@ -1,0 +1,195 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { invalidParameter } from '../../api-spec/errors.js';
+import type {
+  ContainerConfig,
+  ContainerCreateBody,
+  ContainerCreateResponse,
+  EndpointSettings,
+  HostConfig,
+} from '../../api-spec/index.js';
+import { Container } from './container.js';
+import { containerEvent, save } from './context.js';
+import type { Context } from './context.js';
+import { mergeImageConfig } from './merge-image.js';
+import { generateName } from './names.js';
+import type { ContainerImage } from './needs.js';
+import { checkPlatform } from './platform.js';
+import type { ContainerRecord } from './record.js';
+import { checkConfig, checkName } from './validate.js';
+
+export interface CreateRequest {
+  readonly name?: string;
+  readonly platform?: string;
+  readonly body: ContainerCreateBody;
+  readonly apiMinor: number;
+}
+
+/**
+ * Makes a container: everything is refused before anything is made, and what was made goes again if
+ * a later part fails. Durable when it returns.
+ */
+export async function createContainer(
+  context: Context,
+  request: CreateRequest,
+): Promise<ContainerCreateResponse> {
+  const { HostConfig: hostConfig = {}, NetworkingConfig: networking, ...user } = request.body;
+  if (Object.keys(request.body).length === 0) {
+    throw invalidParameter('config cannot be empty in order to create a container');
+  }
+  if (request.name !== undefined) checkName(request.name);
+  checkConfig(user, hostConfig);
+  const image = context.images.resolve(user.Image ?? '');
+  checkPlatform(image, user.Image ?? '', request.platform);
+  const id = newId((taken) => context.book.get(taken) !== undefined);
+  const draft = draftRecord(context, {
+    id,
+    image,
+    user,
+    hostConfig,
+    endpoints: networking?.EndpointsConfig ?? {},
+    ...(request.name === undefined ? {} : { name: request.name }),
+  });
+  const warnings = context.runtime.check(draft);
+  context.logs.check(draft);
+  context.networks.check(draft);
+  context.book.reserveName(draft.name, id);
+  try {
+    await make(context, draft);
+  } catch (error) {
+    if (context.book.get(id) === undefined) context.book.releaseName(draft.name);
+    throw error;
+  }
+  return { Id: id, Warnings: warnings };
+}
+
+/** Volumes, folders and the writable layer, then the record: in this order, undone in reverse. */
+async function make(context: Context, draft: ContainerRecord): Promise<void> {
+  const { id } = draft;
+  const undo: (() => Promise<unknown>)[] = [];
+  try {
+    undo.unshift(() => context.volumes.release(id, { removeAnonymous: true }));
+    const mounts = await context.volumes.prepare(id, {
+      hostConfig: draft.hostConfig,
+      config: draft.config,
+      mounts: draft.hostConfig.Mounts ?? [],
+      from: volumesFrom(context, draft.hostConfig),
+    });
+    undo.unshift(() => rm(context.bundlePath(id), { recursive: true, force: true }));
+    await mkdir(context.bundlePath(id), { recursive: true, mode: 0o710 });
+    undo.unshift(() => context.rootfs.remove(id));
+    await context.rootfs.create(id, draft.layers);
+    const container = new Container({ ...draft, mounts });
+    await save(context, container, container.record, {
+      durability: 'full',
+      events: [containerEvent(container.record, 'create')],
+    });
+    context.book.add(container);
+  } catch (error) {
+    const results = await Promise.allSettled(undo.map((step) => step()));
+    const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    if (failed.length > 0) context.log.error({ id, failed }, 'a failed create left something behind');
+    throw error;
+  }
+}
+
+interface Draft {
+  readonly id: string;
+  readonly name?: string;
+  readonly image: ContainerImage;
+  readonly user: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+}
+
+function draftRecord(context: Context, draft: Draft): ContainerRecord {
+  const { id, image, user } = draft;
+  const config = mergeImageConfig(user, image.config);
+  const hostConfig = completeHostConfig(context, draft.hostConfig);
+  const [path = '', ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  return {
+    id,
+    name: draft.name ?? generateName((name) => context.book.isTaken(name)),
+    createdAtMs: Date.now(),
+    imageId: image.id,
+    imageName: user.Image ?? image.id,
+    layers: image.layers,
+    config: { ...config, Hostname: hostname(id, config, hostConfig) },
+    hostConfig,
+    path,
+    args,
+    storageDriver: context.defaults.storageDriver,
+    mounts: [],
+    endpoints: endpointsOf(hostConfig, user, draft.endpoints),
+    restartCount: 0,
+    stoppedByUser: false,
+    state: { status: 'created' },
+  };
+}
+
+/** Docker names a container by the start of its id, unless it has no UTS namespace of its own. */
+function hostname(id: string, config: ContainerConfig, { UTSMode, NetworkMode }: HostConfig): string {
+  if (config.Hostname !== undefined && config.Hostname !== '') return config.Hostname;
+  return UTSMode === 'host' || NetworkMode === 'host' ? '' : id.slice(0, 12);
+}
+
+/** The networks that it is on: the one of its mode, and what else was asked for. */
+function endpointsOf(
+  { NetworkMode = 'bridge' }: HostConfig,
+  { MacAddress }: ContainerConfig,
+  asked: Readonly<Record<string, EndpointSettings>>,
+): Readonly<Record<string, EndpointSettings>> {
+  if (NetworkMode.startsWith('container:')) return {};
+  const { default: unnamed, ...named } = asked;
+  const own = { ...unnamed, ...named[NetworkMode] };
+  const mac = own.MacAddress ?? MacAddress;
+  return {
+    [NetworkMode]: mac === undefined || mac === '' ? own : { ...own, MacAddress: mac },
+    ...Object.fromEntries(Object.entries(named).filter(([name]) => name !== NetworkMode)),
+  };
+}
+
+/** The host config with everything said that Docker says for those who say nothing. */
+function completeHostConfig({ defaults }: Context, given: HostConfig): HostConfig {
+  const mode = given.NetworkMode ?? '';
+  const privileged = given.Privileged === true;
+  const memory = given.Memory ?? 0;
+  return {
+    ...given,
+    NetworkMode: mode === '' || mode === 'default' ? 'bridge' : mode,
+    IpcMode: given.IpcMode || 'private',
+    CgroupnsMode: given.CgroupnsMode || (privileged ? 'host' : defaults.cgroupnsMode),
+    Runtime: given.Runtime || defaults.runtime,
+    ShmSize: given.ShmSize || defaults.shmSizeBytes,
+    MemorySwap: given.MemorySwap || (memory > 0 ? memory * 2 : 0),
+    LogConfig: {
+      Type: given.LogConfig?.Type || defaults.logDriver,
+      Config: given.LogConfig?.Type ? (given.LogConfig.Config ?? {}) : { ...defaults.logOptions, ...given.LogConfig?.Config },
+    },
+    RestartPolicy: {
+      Name: given.RestartPolicy?.Name || 'no',
+      MaximumRetryCount: given.RestartPolicy?.MaximumRetryCount ?? 0,
+    },
+    ...(given.MaskedPaths === undefined && !privileged ? { MaskedPaths: defaults.maskedPaths } : {}),
+    ...(given.ReadonlyPaths === undefined && !privileged
+      ? { ReadonlyPaths: defaults.readonlyPaths }
+      : {}),
+    ...(given.Init === undefined && defaults.init ? { Init: true } : {}),
+  };
+}
+
+/** `name[:mode]` of `VolumesFrom` → what those containers mount. */
+function volumesFrom({ book }: Context, { VolumesFrom: from = [] }: HostConfig) {
+  return from.map((entry) => {
+    const [ref = '', mode = 'rw'] = entry.split(':');
+    return { mounts: book.resolve(ref).record.mounts, mode };
+  });
+}
+
+/** 64 hex; never all digits at the start, so that no client takes its prefix for a number. */
+function newId(isTaken: (id: string) => boolean): string {
+  for (;;) {
+    const id = randomBytes(32).toString('hex');
+    if (!/^\d{12}/.test(id) && !isTaken(id)) return id;
+  }
+}

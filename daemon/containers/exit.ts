@@ -1,0 +1,129 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Task, TaskExit } from '../runtime/task.js';
+import type { Container } from './container.js';
+import { containerEvent, save } from './context.js';
+import type { Context } from './context.js';
+import type { ContainerRecord } from './record.js';
+import { nextDelayMs, wantsRestart } from './restart-policy.js';
+import { become, isLive } from './state.js';
+
+/** How long ports and addresses may take to be free again before the exit is told all the same. */
+const maxReleaseWaitMs = 3_000;
+
+/** Sees to it that the end of `task` is recorded, told and cleaned up after, whenever it comes. */
+export function followTask(context: Context, container: Container, task: Task): void {
+  void task.exited
+    .then((exit) => container.lock.run(() => recordExit(context, container, { task, exit })))
+    .catch((error: unknown) => {
+      context.log.error({ id: container.id, err: error }, 'an exit could not be recorded');
+    });
+}
+
+interface End {
+  readonly task: Task;
+  readonly exit: TaskExit;
+}
+
+async function recordExit(context: Context, container: Container, end: End): Promise<void> {
+  if (container.task !== end.task || !isLive(container.record.state)) return;
+  await giveBack(context, container, end.task);
+  const again = await recordEnd(context, container, end.exit);
+  const { record } = container;
+  const startedAtMs = 'startedAtMs' in record.state ? record.state.startedAtMs : 0;
+  if (again) planRestart(context, container, end.exit.finishedAtMs - startedAtMs);
+  container.tellExit(end.exit.exitCode);
+  if (!again && record.hostConfig.AutoRemove === true) removeLater(context, container);
+}
+
+/** Writes the end of a live container down, with its events; whether its policy wants it again. */
+export async function recordEnd(
+  context: Context,
+  container: Container,
+  exit: TaskExit,
+): Promise<boolean> {
+  const { record } = container;
+  if (!isLive(record.state)) return false;
+  const { startedAtMs } = record.state;
+  const again = wantsRestart(record.hostConfig.RestartPolicy, {
+    exitCode: exit.exitCode,
+    ranMs: exit.finishedAtMs - startedAtMs,
+    stoppedByUser: container.exitIsWanted,
+    restartCount: record.restartCount,
+  });
+  await save(context, container, ended(record, exit, again), {
+    events: endEvents(record, exit, startedAtMs),
+  });
+  return again;
+}
+
+/** Frees names in the kernel now, and what nobody waits for afterwards. */
+async function giveBack(context: Context, container: Container, task: Task): Promise<void> {
+  const { sandbox } = container;
+  const released = sandbox === undefined ? Promise.resolve() : context.networks.release(sandbox.id);
+  container.task = undefined;
+  container.sandbox = undefined;
+  const rest = Promise.allSettled([released, task.dispose()]);
+  container.teardown = rest.then((results) => {
+    const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    if (failed.length > 0) context.log.error({ id: container.id, failed }, 'teardown left something');
+  });
+  await Promise.race([
+    released.catch(() => undefined),
+    delay(maxReleaseWaitMs, undefined, { ref: false }),
+  ]);
+}
+
+function ended(record: ContainerRecord, exit: TaskExit, again: boolean): ContainerRecord {
+  const { state } = record;
+  const startedAtMs = 'startedAtMs' in state ? state.startedAtMs : exit.finishedAtMs;
+  const { exitCode, finishedAtMs, oomKilled } = exit;
+  if (again) {
+    return {
+      ...record,
+      restartCount: record.restartCount + 1,
+      state: become(state, { status: 'restarting', startedAtMs, finishedAtMs, exitCode }),
+    };
+  }
+  return {
+    ...record,
+    state: become(state, {
+      status: 'exited',
+      startedAtMs,
+      finishedAtMs,
+      exitCode,
+      oomKilled,
+      error: exit.error ?? '',
+    }),
+  };
+}
+
+function endEvents(record: ContainerRecord, exit: TaskExit, startedAtMs: number) {
+  const seconds = Math.max(0, Math.floor((exit.finishedAtMs - startedAtMs) / 1000));
+  const die = containerEvent(record, 'die', {
+    exitCode: String(exit.exitCode),
+    execDuration: String(seconds),
+  });
+  return exit.oomKilled ? [containerEvent(record, 'oom'), die] : [die];
+}
+
+function planRestart(context: Context, container: Container, ranMs: number): void {
+  container.lastDelayMs = nextDelayMs(container.lastDelayMs, ranMs);
+  container.plannedStart = setTimeout(() => {
+    container.plannedStart = undefined;
+    void container.lock
+      .run(async () => {
+        if (container.record.state.status === 'restarting') {
+          await context.afterExit.relaunch(container);
+        }
+      })
+      .catch((error: unknown) => {
+        context.log.warn({ id: container.id, err: error }, 'a restart by policy failed');
+      });
+  }, container.lastDelayMs);
+}
+
+function removeLater(context: Context, container: Container): void {
+  context.afterExit.remove(container).catch((error: unknown) => {
+    context.log.error({ id: container.id, err: error }, 'removal after exit failed');
+  });
+}

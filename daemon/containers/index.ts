@@ -1,0 +1,201 @@
+import type { Logger } from 'pino';
+import type { Store } from '../store/store.js';
+import { attachContainer } from './attach.js';
+import type { AttachConversation, AttachRequest } from './attach.js';
+import { Book } from './book.js';
+import type { ContainerDefaults, Context } from './context.js';
+import { createContainer } from './create.js';
+import type { CreateRequest } from './create.js';
+import type { Filters } from './filters.js';
+import { inspectContainer } from './inspect.js';
+import { killContainer } from './kill.js';
+import { launch } from './launch.js';
+import { listContainers } from './list.js';
+import type { ListRequest } from './list.js';
+import type {
+  EventsNeed,
+  ImagesNeed,
+  LogPiece,
+  LogQuery,
+  LogsNeed,
+  NetworksNeed,
+  RootfsNeed,
+  RuntimeNeed,
+  VolumesNeed,
+} from './needs.js';
+import { pauseContainer, unpauseContainer } from './pause.js';
+import { createPrune } from './prune.js';
+import { readLogs } from './read-logs.js';
+import { recover } from './recover.js';
+import type { Recovery } from './recover.js';
+import { removeContainer } from './remove.js';
+import { renameContainer } from './rename.js';
+import { conflict } from '../../api-spec/errors.js';
+import type {
+  ContainerCreateResponse,
+  ContainerInspectResponse,
+  ContainerPruneResponse,
+  ContainerSummary,
+  ContainerWaitResponse,
+} from '../../api-spec/index.js';
+import { isLive } from './state.js';
+import { restartContainer, stopContainer } from './stop.js';
+import type { StopRequest } from './stop.js';
+import { waitFor } from './wait.js';
+import type { WaitCondition } from './wait.js';
+
+export type { ContainerDefaults } from './context.js';
+export type { Recovery } from './recover.js';
+
+export interface ContainersOptions {
+  readonly store: Store;
+  readonly events: EventsNeed;
+  readonly images: ImagesNeed;
+  readonly rootfs: RootfsNeed;
+  readonly volumes: VolumesNeed;
+  readonly networks: NetworksNeed;
+  readonly runtime: RuntimeNeed;
+  readonly logs: LogsNeed;
+  readonly log: Logger;
+  readonly defaults: ContainerDefaults;
+  readonly bundlePath: (id: string) => string;
+}
+
+/** Containers by whatever reference a client uses; every refusal is an `ApiError`. */
+export interface Containers {
+  create(request: CreateRequest): Promise<ContainerCreateResponse>;
+  list(request: ListRequest): Promise<readonly ContainerSummary[]>;
+  inspect(ref: string, options: { readonly size: boolean }): Promise<ContainerInspectResponse>;
+  start(ref: string): Promise<'started' | 'alreadyRunning'>;
+  stop(ref: string, request: StopRequest): Promise<'stopped' | 'alreadyStopped'>;
+  restart(ref: string, request: StopRequest): Promise<void>;
+  kill(ref: string, options: { readonly signal?: string }): Promise<void>;
+  wait(
+    ref: string,
+    options: { readonly condition: WaitCondition; readonly signal: AbortSignal },
+  ): Promise<{ readonly result: Promise<ContainerWaitResponse> }>;
+  logs(
+    ref: string,
+    query: LogQuery,
+  ): Promise<{ readonly tty: boolean; readonly batches: AsyncIterable<readonly LogPiece[]> }>;
+  attach(ref: string, request: AttachRequest): Promise<AttachConversation>;
+  resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  pause(ref: string): Promise<void>;
+  unpause(ref: string): Promise<void>;
+  rename(ref: string, name: string): Promise<void>;
+  remove(ref: string, options: { readonly volumes: boolean; readonly force: boolean }): Promise<void>;
+  prune(filters: Filters): Promise<ContainerPruneResponse>;
+  /** To be called once, before the first request. */
+  recover(): Promise<Recovery>;
+  /** Containers by state, for `info`. */
+  counts(): { readonly running: number; readonly paused: number; readonly stopped: number };
+  /** Which containers an image, volume or network is in use by. */
+  users(of: { readonly imageId: string }): readonly ContainerUse[];
+  /** The name and id of a container, for others that are given a reference. */
+  identify(ref: string): { readonly id: string; readonly name: string };
+  /** Calls off every planned start: the daemon ends, containers stay. */
+  close(): void;
+}
+
+export interface ContainerUse {
+  readonly id: string;
+  readonly name: string;
+  readonly isLive: boolean;
+}
+
+/** The containers service. */
+export function createContainers(options: ContainersOptions): Containers {
+  const book = new Book();
+  const context: Context = {
+    ...options,
+    book,
+    afterExit: {
+      relaunch: (container) => launch(context, container),
+      remove: (container) => removeContainer(context, container, { force: true, volumes: true }),
+    },
+  };
+  const prune = createPrune(context);
+  return {
+    create: (request) => createContainer(context, request),
+    list: (request) => listContainers(context, request),
+    inspect: async (ref, request) => inspectContainer(context, book.resolve(ref), request),
+    start: async (ref) => startContainer(context, ref),
+    stop: async (ref, request) => stopContainer(context, book.resolve(ref), request),
+    restart: async (ref, request) => restartContainer(context, book.resolve(ref), request),
+    kill: async (ref, request) => killContainer(context, book.resolve(ref), { ref, ...request }),
+    wait: async (ref, request) => waitFor(book.resolve(ref), request),
+    logs: async (ref, query) => {
+      const container = book.resolve(ref);
+      const batches = readLogs(context, container, query);
+      return { tty: container.record.config.Tty === true, batches };
+    },
+    attach: async (ref, request) => attachContainer(context, book.resolve(ref), request),
+    resize: (ref, size) => resizeContainer(context, ref, size),
+    pause: async (ref) => pauseContainer(context, book.resolve(ref)),
+    unpause: async (ref) => unpauseContainer(context, book.resolve(ref)),
+    rename: async (ref, name) => renameContainer(context, book.resolve(ref), name),
+    remove: async (ref, request) => removeContainer(context, book.resolve(ref), request),
+    prune,
+    recover: () => recover(context),
+    counts: () => counts(book),
+    users: ({ imageId }) =>
+      book
+        .all()
+        .filter(({ record }) => record.imageId === imageId)
+        .map(({ record }) => ({ id: record.id, name: record.name, isLive: isLive(record.state) })),
+    identify: (ref) => {
+      const { id, record } = book.resolve(ref);
+      return { id, name: record.name };
+    },
+    close: () => book.all().forEach(({ plannedStart }) => clearTimeout(plannedStart)),
+  };
+}
+
+/** Starts it, unless it runs; `ApiError` 409 when it is paused or on its way out. */
+async function startContainer(context: Context, ref: string): Promise<'started' | 'alreadyRunning'> {
+  const container = context.book.resolve(ref);
+  clearTimeout(container.plannedStart);
+  return container.lock.run(async () => {
+    const { status } = container.record.state;
+    if (status === 'running') return 'alreadyRunning';
+    if (status === 'paused') {
+      throw conflict('cannot start a paused container, try unpause instead');
+    }
+    if (status === 'removing' || status === 'dead') {
+      throw conflict('container is marked for removal and cannot be started');
+    }
+    try {
+      await launch(context, container);
+    } catch (error) {
+      if (container.record.hostConfig.AutoRemove === true) {
+        context.afterExit.remove(container).catch((reason: unknown) => {
+          context.log.error({ id: container.id, err: reason }, 'removal after a failed start failed');
+        });
+      }
+      throw error;
+    }
+    return 'started';
+  });
+}
+
+async function resizeContainer(
+  { book }: Context,
+  ref: string,
+  { rows, columns }: { readonly rows: number; readonly columns: number },
+): Promise<void> {
+  const container = book.resolve(ref);
+  await container.settle();
+  if (!isLive(container.record.state) || container.task === undefined) {
+    throw conflict(`container ${container.id} is not running`);
+  }
+  await container.task.resize(rows, columns);
+}
+
+function counts(book: Book) {
+  const states = book.all().map(({ record }) => record.state.status);
+  const count = (...wanted: readonly string[]): number =>
+    states.filter((status) => wanted.includes(status)).length;
+  const paused = count('paused');
+  const running = count('running', 'restarting');
+  return { running, paused, stopped: states.length - running - paused };
+}

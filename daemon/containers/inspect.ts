@@ -1,0 +1,130 @@
+import type {
+  ContainerInspectResponse,
+  ContainerState as ShownState,
+  EndpointSettings,
+  NetworkSettings,
+} from '../../api-spec/index.js';
+import { lastExitCode } from './container.js';
+import type { Container } from './container.js';
+import type { Context } from './context.js';
+import { configDefaults, endpointDefaults, hostConfigDefaults } from './inspect-defaults.js';
+import type { ContainerRecord } from './record.js';
+import { isLive } from './state.js';
+
+/** Docker's way to say "never". */
+const zeroTime = '0001-01-01T00:00:00Z';
+
+/** All that there is to know of a container. */
+export async function inspectContainer(
+  context: Context,
+  container: Container,
+  { size }: { readonly size: boolean },
+): Promise<ContainerInspectResponse> {
+  const { record, sandbox } = container;
+  return {
+    Id: record.id,
+    Created: timeText(record.createdAtMs),
+    Path: record.path,
+    Args: record.args,
+    State: shownState(record),
+    Image: record.imageId,
+    ResolvConfPath: sandbox?.resolvConfPath ?? '',
+    HostnamePath: sandbox?.hostnamePath ?? '',
+    HostsPath: sandbox?.hostsPath ?? '',
+    LogPath: hasRun(record) ? context.logs.path(record) : '',
+    Name: `/${record.name}`,
+    RestartCount: record.restartCount,
+    Driver: record.storageDriver,
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: null,
+    HostConfig: { ...hostConfigDefaults, ...record.hostConfig },
+    GraphDriver: { Name: record.storageDriver, Data: null },
+    Mounts: record.mounts,
+    Config: { ...configDefaults, ...shownConfig(record) },
+    NetworkSettings: networkSettings(container),
+    ...(size ? await sizes(context, record) : {}),
+  };
+}
+
+/** Docker's seven overlapping booleans, derived from the one state. */
+export function shownState(record: ContainerRecord): ShownState {
+  const { state } = record;
+  const { status } = state;
+  return {
+    Status: status,
+    Running: isLive(state) || status === 'restarting',
+    Paused: status === 'paused',
+    Restarting: status === 'restarting',
+    OOMKilled: status === 'exited' && state.oomKilled,
+    Dead: status === 'dead',
+    Pid: isLive(state) ? state.pid : 0,
+    ExitCode: lastExitCode(record),
+    Error: errorOf(record),
+    StartedAt: 'startedAtMs' in state ? timeText(state.startedAtMs) : zeroTime,
+    FinishedAt: 'finishedAtMs' in state ? timeText(state.finishedAtMs) : zeroTime,
+  };
+}
+
+function errorOf({ state }: ContainerRecord): string {
+  if (state.status === 'created') return state.failure?.error ?? '';
+  return 'error' in state ? state.error : '';
+}
+
+function hasRun({ state }: ContainerRecord): boolean {
+  return 'startedAtMs' in state;
+}
+
+function timeText(ms: number): string {
+  return ms === 0 ? zeroTime : new Date(ms).toISOString();
+}
+
+/** Empty lists and maps of the config are null in Docker, labels excepted. */
+function shownConfig({ config, imageName }: ContainerRecord) {
+  const isEmpty = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+  const said = Object.entries(config).filter(([key, value]) => key === 'Labels' || !isEmpty(value));
+  return { ...Object.fromEntries(said), Image: imageName, Labels: config.Labels ?? {} };
+}
+
+function networkSettings({ record, sandbox }: Container): NetworkSettings {
+  const endpoints = sandbox?.endpoints ?? record.endpoints;
+  const networks = Object.fromEntries(
+    Object.entries(endpoints).map(([name, endpoint]) => [name, { ...endpointDefaults, ...endpoint }]),
+  );
+  return {
+    Bridge: '',
+    SandboxID: sandbox?.id ?? '',
+    SandboxKey: sandbox === undefined || !isLive(record.state) ? '' : `/proc/${record.state.pid}/ns/net`,
+    Ports: sandbox?.ports ?? {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    ...topLevel(networks['bridge']),
+    Networks: networks,
+  };
+}
+
+/** The default bridge's endpoint at the top level, where old clients look for it. */
+function topLevel(bridge: EndpointSettings | undefined) {
+  const endpoint = { ...endpointDefaults, ...bridge };
+  return {
+    EndpointID: endpoint.EndpointID,
+    Gateway: endpoint.Gateway,
+    GlobalIPv6Address: endpoint.GlobalIPv6Address,
+    GlobalIPv6PrefixLen: endpoint.GlobalIPv6PrefixLen,
+    IPAddress: endpoint.IPAddress,
+    IPPrefixLen: endpoint.IPPrefixLen,
+    IPv6Gateway: endpoint.IPv6Gateway,
+    MacAddress: endpoint.MacAddress,
+  };
+}
+
+async function sizes({ rootfs, images }: Context, record: ContainerRecord) {
+  const { sizeBytes } = await rootfs.usage(record.id);
+  return { SizeRw: sizeBytes, SizeRootFs: sizeBytes + images.sizeBytes(record.imageId) };
+}

@@ -1,0 +1,131 @@
+import type { TaskExit } from '../runtime/task.js';
+import { Container } from './container.js';
+import { loadRecords, save } from './context.js';
+import type { Context } from './context.js';
+import { followTask, recordEnd } from './exit.js';
+import { launch } from './launch.js';
+import type { ContainerRecord } from './record.js';
+import { finishRemoval } from './remove.js';
+import { wantsStartWithDaemon } from './restart-policy.js';
+import { become, isLive } from './state.js';
+
+/** Exit code of a process of which nothing is known any more, as Docker has it. */
+const unknownExitCode = 255;
+
+/** What was found at the start of the daemon, for its log. */
+export interface Recovery {
+  readonly containers: number;
+  readonly adopted: number;
+  readonly ended: number;
+  readonly removed: number;
+  readonly swept: readonly string[];
+}
+
+/**
+ * Takes up where the last daemon was, however it ended: live containers are adopted, ends that
+ * nobody saw are recorded, removals are finished, and what belongs to no record is ended. Restart
+ * policies go on in the background.
+ */
+export async function recover(context: Context): Promise<Recovery> {
+  const found = loadRecords(context.store).map((record) => new Container(record));
+  for (const container of found) context.book.add(container);
+  const unfinished = found.filter(({ record }) => ['removing', 'dead'].includes(record.state.status));
+  const kept = found.filter((container) => !unfinished.includes(container));
+  const wasLive = new Set(kept.filter(({ record }) => isLive(record.state)));
+
+  await Promise.all(kept.map((container) => reattach(context, container)));
+  await readopt(context, kept);
+  const swept = await context.runtime.sweep(
+    new Set(kept.filter(({ task }) => task !== undefined).map(({ id }) => id)),
+  );
+  const removed = await Promise.all(unfinished.map((container) => tryRemoval(context, container)));
+  for (const container of kept) resume(context, container, wasLive.has(container));
+  const adopted = kept.filter(({ task }) => task !== undefined).length;
+  return {
+    containers: kept.length,
+    adopted,
+    ended: kept.filter((container) => wasLive.has(container) && container.task === undefined).length,
+    removed: removed.filter(Boolean).length,
+    swept,
+  };
+}
+
+/** Compares what the record says with what is there. */
+async function reattach(context: Context, container: Container): Promise<void> {
+  const { record } = container;
+  const found = await context.runtime.adopt(record);
+  if (found !== undefined && 'task' in found) {
+    container.task = found.task;
+    if (!isLive(record.state)) {
+      await save(context, container, ranUnseen(record, found.task.pid, Date.now()));
+    }
+    return;
+  }
+  if (isLive(record.state)) await recordEnd(context, container, found?.exit ?? lostExit());
+  else if (found !== undefined && endedUnseen(record, found.exit)) {
+    // The daemon went between the gate and the record: it did run.
+    await save(context, container, ranUnseen(record, 0, found.exit.finishedAtMs));
+    await recordEnd(context, container, found.exit);
+  }
+}
+
+/** The record as it would be had the last daemon come so far. */
+function ranUnseen(record: ContainerRecord, pid: number, startedAtMs: number): ContainerRecord {
+  return { ...record, state: become(record.state, { status: 'running', pid, startedAtMs }) };
+}
+
+function endedUnseen({ state }: ContainerRecord, exit: TaskExit): boolean {
+  const lastKnownMs = 'finishedAtMs' in state ? state.finishedAtMs : 0;
+  return exit.finishedAtMs > lastKnownMs;
+}
+
+function lostExit(): TaskExit {
+  return {
+    exitCode: unknownExitCode,
+    oomKilled: false,
+    finishedAtMs: Date.now(),
+    error: 'the process and its shim were gone when the daemon came back',
+  };
+}
+
+/** Networks of the live ones; then their ends are followed again. */
+async function readopt(context: Context, kept: readonly Container[]): Promise<void> {
+  const live = kept.flatMap((container) => {
+    const { task, record } = container;
+    return task === undefined ? [] : [{ container, task, record, pid: task.pid }];
+  });
+  const sandboxes = await context.networks.recover(live.map(({ record, pid }) => ({ record, pid })));
+  for (const { container, task } of live) {
+    container.sandbox = sandboxes.get(container.id);
+    followTask(context, container, task);
+  }
+}
+
+async function tryRemoval(context: Context, container: Container): Promise<boolean> {
+  try {
+    await finishRemoval(context, container);
+    return true;
+  } catch (error) {
+    context.log.error({ id: container.id, err: error }, 'a removal could not be finished');
+    return false;
+  }
+}
+
+/** What its policies want now that the daemon is back. */
+function resume(context: Context, container: Container, wasLive: boolean): void {
+  const { record } = container;
+  if (container.task !== undefined || record.state.status === 'created') return;
+  const { RestartPolicy: policy, AutoRemove: autoRemove } = record.hostConfig;
+  const { stoppedByUser } = record;
+  const again =
+    record.state.status === 'restarting' || wantsStartWithDaemon(policy, { stoppedByUser, wasLive });
+  if (!again && autoRemove !== true) return;
+  const next = again
+    ? container.lock.run(async () => {
+        if (!isLive(container.record.state)) await launch(context, container);
+      })
+    : context.afterExit.remove(container);
+  next.catch((error: unknown) => {
+    context.log.error({ id: container.id, err: error }, again ? 'restart failed' : 'removal failed');
+  });
+}

@@ -1,0 +1,30 @@
+import { invalidParameter } from '../../api-spec/errors.js';
+import type { Container } from './container.js';
+import { containerEvent, save } from './context.js';
+import type { Context } from './context.js';
+import { checkName } from './validate.js';
+
+/** Gives a container another name; `ApiError` 400 or 409 in Docker's words. Durable. */
+export async function renameContainer(context: Context, container: Container, given: string): Promise<void> {
+  const name = given.replace(/^\//, '');
+  if (name === '') throw invalidParameter('Neither old nor new names may be empty');
+  checkName(name);
+  await container.lock.run(async () => {
+    const { record } = container;
+    if (name === record.name) {
+      throw invalidParameter('Renaming a container with the same name as its current name');
+    }
+    context.book.reserveName(name, record.id);
+    const renamed = { ...record, name };
+    try {
+      await save(context, container, renamed, {
+        durability: 'full',
+        events: [containerEvent(renamed, 'rename', { oldName: `/${record.name}` })],
+      });
+    } catch (error) {
+      context.book.releaseName(name);
+      throw error;
+    }
+    context.book.releaseName(record.name);
+  });
+}

@@ -1,0 +1,82 @@
+import type { Container } from './container.js';
+import { containerEvent, save, tell } from './context.js';
+import type { Context } from './context.js';
+import { exitOf, killAndWait, sendSignal, stopSignal } from './kill.js';
+import { launch } from './launch.js';
+import { parseSignal } from './signals.js';
+import { become, isLive } from './state.js';
+
+/** Docker's patience when neither the request nor the container says anything. */
+const defaultTimeoutSeconds = 10;
+
+export interface StopRequest {
+  /** Negative waits for ever. */
+  readonly timeoutSeconds?: number;
+  readonly signal?: string;
+}
+
+/** Asks a container to end, insists after a while, and returns when it has. */
+export async function stopContainer(
+  context: Context,
+  container: Container,
+  request: StopRequest,
+): Promise<'stopped' | 'alreadyStopped'> {
+  const signal = request.signal ? parseSignal(request.signal) : stopSignal(container);
+  await container.settle();
+  if (container.record.state.status === 'restarting') {
+    await cancelRestart(context, container);
+    await tell(context, containerEvent(container.record, 'stop'));
+    return 'stopped';
+  }
+  if (!isLive(container.record.state)) return 'alreadyStopped';
+  await end(context, container, { signal, timeoutMs: timeoutOf(container, request) });
+  await tell(context, containerEvent(container.record, 'stop'));
+  return 'stopped';
+}
+
+/** Stop if it runs, then start; one `restart` event last. */
+export async function restartContainer(
+  context: Context,
+  container: Container,
+  request: StopRequest,
+): Promise<void> {
+  await stopContainer(context, container, request);
+  await container.lock.run(async () => {
+    if (!isLive(container.record.state)) await launch(context, container);
+  });
+  await tell(context, containerEvent(container.record, 'restart'));
+}
+
+/** Calls off the start that a restart policy has planned. */
+export async function cancelRestart(context: Context, container: Container): Promise<void> {
+  clearTimeout(container.plannedStart);
+  container.plannedStart = undefined;
+  await container.lock.run(async () => {
+    const { record } = container;
+    if (record.state.status !== 'restarting') return;
+    const { startedAtMs, finishedAtMs, exitCode } = record.state;
+    const exited = { startedAtMs, finishedAtMs, exitCode, oomKilled: false, error: '' };
+    await save(context, container, {
+      ...record,
+      stoppedByUser: true,
+      state: become(record.state, { status: 'exited', ...exited }),
+    });
+  });
+}
+
+function timeoutOf({ record }: Container, { timeoutSeconds }: StopRequest): number {
+  const seconds = timeoutSeconds ?? record.config.StopTimeout ?? defaultTimeoutSeconds;
+  return seconds < 0 ? Infinity : seconds * 1000;
+}
+
+async function end(
+  context: Context,
+  container: Container,
+  { signal, timeoutMs }: { readonly signal: number; readonly timeoutMs: number },
+): Promise<void> {
+  container.exitIsWanted = true;
+  const exited = exitOf(container, timeoutMs);
+  await sendSignal(context, container, signal);
+  container.exitIsWanted = true;
+  if (!(await exited)) await killAndWait(context, container);
+}

@@ -1,0 +1,197 @@
+import type { Statement, Store } from '../store/index.js';
+import { matches } from './filter.js';
+import type { EventFilters, Happening } from './filter.js';
+
+export { eventFilterNames } from './filter.js';
+export type { EventFilters, Happening } from './filter.js';
+
+/** How many events are kept for `since`; the oldest go first. */
+const maxKept = 20_000;
+/** How many events may wait for a client that does not read before it is cut off. */
+const maxWaiting = 10_000;
+
+/** An event with its place in time; `timeNs` grows strictly. */
+export interface StampedEvent extends Happening {
+  readonly timeNs: bigint;
+}
+
+/** An event that will be true once its transaction is. */
+export interface PendingEvent {
+  /** Goes into the transaction of the change that it tells of. */
+  readonly statements: readonly Statement[];
+  /** Tells the listeners; to be called once the transaction has been committed. */
+  announce(): void;
+}
+
+export interface Events {
+  stamp(event: Happening): PendingEvent;
+  /** Stores and tells an event that belongs to no other change. */
+  emit(event: Happening): Promise<void>;
+  /**
+   * What happened since `sinceNs` (from the store), then what happens until `untilNs` or `signal`.
+   * Without `sinceNs` only what is new. It listens from the call on, not from the first `next`.
+   */
+  watch(range: EventRange, signal: AbortSignal): AsyncGenerator<StampedEvent, void, undefined>;
+}
+
+export interface EventRange {
+  readonly sinceNs?: bigint;
+  readonly untilNs?: bigint;
+  readonly filters: EventFilters;
+}
+
+interface Row extends Record<string, string | number> {
+  time_ns: string;
+  type: string;
+  action: string;
+  actor_id: string;
+  attributes: string;
+}
+
+/** Events in a store of their own table: one sequence, strictly growing times. */
+export function createEvents(store: Store, nowNs: () => bigint = wallClockNs): Events {
+  const listeners = new Set<(event: StampedEvent) => void>();
+  let lastNs = 0n;
+  let sinceTrim = 0;
+
+  const nextNs = (): bigint => {
+    const now = nowNs();
+    lastNs = now > lastNs ? now : lastNs + 1n;
+    return lastNs;
+  };
+  const trim = (): readonly Statement[] => {
+    sinceTrim += 1;
+    if (sinceTrim % 500 !== 1) return [];
+    const sql = 'DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?';
+    return [{ sql, params: [maxKept] }];
+  };
+
+  const stamp = (happening: Happening): PendingEvent => {
+    const event = { ...happening, timeNs: nextNs() };
+    const insert = {
+      sql: 'INSERT INTO events (time_ns, type, action, actor_id, attributes) VALUES (?, ?, ?, ?, ?)',
+      params: [
+        event.timeNs,
+        event.type,
+        event.action,
+        event.id,
+        JSON.stringify(event.attributes),
+      ],
+    };
+    return {
+      statements: [insert, ...trim()],
+      announce: () => listeners.forEach((listener) => listener(event)),
+    };
+  };
+
+  return {
+    stamp,
+    async emit(happening) {
+      const pending = stamp(happening);
+      await store.commit(pending.statements, 'normal');
+      pending.announce();
+    },
+    watch(range, signal) {
+      const queue = new LiveQueue(signal);
+      const listener = (event: StampedEvent): void => queue.push(event);
+      listeners.add(listener);
+      signal.addEventListener('abort', () => listeners.delete(listener), { once: true });
+      const end = (): void => void listeners.delete(listener);
+      return drain({ past: readPast(store, range), queue, range, end });
+    },
+  };
+}
+
+/** What has been announced and not yet been read by one watcher. */
+class LiveQueue {
+  readonly #waiting: StampedEvent[] = [];
+  #wake: (() => void) | undefined;
+  overflowed = false;
+
+  constructor(readonly signal: AbortSignal) {
+    signal.addEventListener('abort', () => this.#wake?.(), { once: true });
+  }
+
+  push(event: StampedEvent): void {
+    if (this.#waiting.length >= maxWaiting) this.overflowed = true;
+    else this.#waiting.push(event);
+    this.#wake?.();
+  }
+
+  /** The next event; undefined at the deadline, when aborted, or after an overflow. */
+  async next(untilMs: number | undefined): Promise<StampedEvent | undefined> {
+    for (;;) {
+      const event = this.#waiting.shift();
+      if (event !== undefined) return event;
+      const left = untilMs === undefined ? undefined : untilMs - Date.now();
+      if (this.signal.aborted || this.overflowed) return undefined;
+      if (left !== undefined && left <= 0) return undefined;
+      await this.#pause(left);
+    }
+  }
+
+  #pause(ms: number | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, Math.min(ms, 2 ** 31 - 1));
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+interface Drain {
+  readonly past: readonly StampedEvent[];
+  readonly queue: LiveQueue;
+  readonly range: EventRange;
+  readonly end: () => void;
+}
+
+async function* drain(run: Drain): AsyncGenerator<StampedEvent, void, undefined> {
+  const { past, queue, end } = run;
+  const { untilNs, filters } = run.range;
+  try {
+    yield* past;
+    let lastNs = past.at(-1)?.timeNs ?? 0n;
+    const untilMs = untilNs === undefined ? undefined : Number(untilNs / 1_000_000n);
+    for (;;) {
+      const event = await queue.next(untilMs);
+      if (event === undefined || (untilNs !== undefined && event.timeNs > untilNs)) return;
+      // What was committed between listening and reading the past is in both.
+      if (event.timeNs <= lastNs || !matches(event, filters)) continue;
+      lastNs = event.timeNs;
+      yield event;
+    }
+  } finally {
+    end();
+  }
+}
+
+function readPast(store: Store, range: EventRange): readonly StampedEvent[] {
+  const { sinceNs, untilNs, filters } = range;
+  if (sinceNs === undefined) return [];
+  const rows = store.rows<Row>(
+    'SELECT CAST(time_ns AS TEXT) AS time_ns, type, action, actor_id, attributes FROM events ' +
+      'WHERE time_ns >= ? AND time_ns <= ? ORDER BY seq',
+    sinceNs,
+    untilNs ?? 2n ** 63n - 1n,
+  );
+  return rows.map(fromRow).filter((event) => matches(event, filters));
+}
+
+function fromRow(row: Row): StampedEvent {
+  return {
+    // Only `stamp` writes this table.
+    type: row.type as Happening['type'],
+    action: row.action,
+    id: row.actor_id,
+    attributes: JSON.parse(row.attributes) as Record<string, string>,
+    timeNs: BigInt(row.time_ns),
+  };
+}
+
+/** The wall clock, with the monotonic clock's sub-millisecond digits to tell neighbours apart. */
+function wallClockNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n);
+}

@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { test } from 'tap';
+import type { Test } from 'tap';
+import { createEvents } from '../../../daemon/events/index.js';
+import type { Happening } from '../../../daemon/events/index.js';
+import { matches } from '../../../daemon/events/filter.js';
+import { baseTables } from '../../../daemon/store/schema.js';
+import { openStore } from '../../../daemon/store/index.js';
+
+const happening = (action: string, attributes: Record<string, string> = {}): Happening => ({
+  type: 'container',
+  action,
+  id: 'abc123',
+  attributes: { name: 'web', image: 'nginx:1', ...attributes },
+});
+
+const setUp = (t: Test, nowNs?: () => bigint) => {
+  const store = openStore(join(t.testdir(), 'db'), [baseTables]);
+  t.teardown(() => store.close());
+  return createEvents(store, nowNs);
+};
+
+test('filters: any value of one name, every name, labels all', (t) => {
+  const event = happening('exec_create: sh', { tier: 'front', zone: 'a' });
+  const yes = [
+    {},
+    { container: ['nope', 'abc'] },
+    { container: ['web'] },
+    { event: ['exec_create'] },
+    { image: ['nginx'] },
+    { label: ['tier', 'zone=a'] },
+    { type: ['container'], scope: ['local'] },
+  ];
+  for (const filters of yes) t.ok(matches(event, filters), JSON.stringify(filters));
+  const no = [
+    { container: ['xyz'] },
+    { event: ['exec'] },
+    { image: ['ngin'] },
+    { label: ['tier', 'zone=b'] },
+    { type: ['image'] },
+    { type: ['container'], volume: ['web'] },
+  ];
+  for (const filters of no) t.notOk(matches(event, filters), JSON.stringify(filters));
+  t.end();
+});
+
+test('what happened is found again, what happens is told, each once and in order', async (t) => {
+  const events = setUp(t);
+  await events.emit(happening('create'));
+  const ended = new AbortController();
+  const seen: string[] = [];
+  const watched = (async () => {
+    for await (const { action } of events.watch({ sinceNs: 0n, filters: {} }, ended.signal)) {
+      seen.push(action);
+      if (action === 'die') ended.abort();
+    }
+  })();
+  await events.emit(happening('start'));
+  await events.emit(happening('die'));
+  await watched;
+  t.same(seen, ['create', 'start', 'die']);
+});
+
+test('times grow strictly even when the clock stands or goes back', async (t) => {
+  const clock = [5n, 5n, 3n];
+  const events = setUp(t, () => clock.shift() ?? 0n);
+  for (const action of ['a', 'b', 'c']) await events.emit(happening(action));
+  const times: bigint[] = [];
+  const range = { sinceNs: 0n, untilNs: 100n, filters: {} };
+  for await (const { timeNs } of events.watch(range, new AbortController().signal)) {
+    times.push(timeNs);
+  }
+  t.same(times, [5n, 6n, 7n]);
+});
+
+test('a range that is past ends by itself', async (t) => {
+  const events = setUp(t);
+  await events.emit(happening('create'));
+  const until = BigInt(Date.now()) * 1_000_000n + 50_000_000n;
+  let count = 0;
+  const range = { sinceNs: 0n, untilNs: until, filters: {} };
+  for await (const { action } of events.watch(range, new AbortController().signal)) {
+    t.equal(action, 'create');
+    count += 1;
+  }
+  t.equal(count, 1);
+});
