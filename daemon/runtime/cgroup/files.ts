@@ -1,0 +1,186 @@
+/** Reads and writes of cgroup files, and what both versions do alike. */
+import * as fs from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { invalidParameter, systemError } from '../../../api-spec/errors.js';
+
+/** One limit: which file of which controller gets what. */
+export interface ControlWrite {
+  readonly controller: string;
+  readonly file: string;
+  readonly value: string;
+  /** Other spellings by kernel: tried when `file` is not there. */
+  readonly otherwise?: { readonly file: string; readonly value: string };
+}
+
+/** How long dying processes may keep a group from being removed. */
+const REMOVE_TIMEOUT_MS = 5_000;
+const KILL_TIMEOUT_MS = 10_000;
+const FREEZE_TIMEOUT_MS = 10_000;
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Writes one limit into `folder`; one that this kernel has no file for is passed over. */
+export function writeControl(folder: string, write: ControlWrite): void {
+  if (tryWrite(`${folder}/${write.file}`, write.value)) return;
+  if (write.otherwise !== undefined) {
+    tryWrite(`${folder}/${write.otherwise.file}`, write.otherwise.value);
+  }
+}
+
+/** False when there is no such file. Throws `ApiError` when the kernel refuses the value. */
+function tryWrite(path: string, value: string): boolean {
+  try {
+    writeFile(path, value);
+    return true;
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT') return false;
+    const text = `failed to write "${value}" to "${path}": ${code}`;
+    throw code === 'EINVAL' || code === 'ERANGE' || code === 'EBUSY' || code === 'ENODEV'
+      ? invalidParameter(text, error)
+      : systemError(text, error);
+  }
+}
+
+/** One write(2), never creating: cgroup files take a value whole or not at all. */
+export function writeFile(path: string, value: string): void {
+  const fd = fs.openSync(path, fs.constants.O_WRONLY);
+  try {
+    fs.writeSync(fd, value);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Empty when absent. */
+export function readText(path: string): string {
+  let fd: number;
+  try {
+    fd = fs.openSync(path, fs.constants.O_RDONLY);
+  } catch (error) {
+    if (isGone(error)) return '';
+    throw error;
+  }
+  try {
+    return readAll(fd);
+  } catch (error) {
+    // The group was removed, or the controller has nothing to tell (ENODEV, EOPNOTSUPP).
+    if (isGone(error) || ['EOPNOTSUPP', 'ENOTSUP', 'EINVAL'].includes(errnoOf(error))) return '';
+    throw error;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function readAll(fd: number): string {
+  const chunks: Buffer[] = [];
+  const chunk = Buffer.allocUnsafe(8192);
+  for (let size = 0; size < MAX_FILE_BYTES; ) {
+    const count = fs.readSync(fd, chunk, 0, chunk.length, null);
+    if (count === 0) break;
+    chunks.push(Buffer.from(chunk.subarray(0, count)));
+    size += count;
+  }
+  return Buffer.concat(chunks).toString('latin1');
+}
+
+/** The number in a file; undefined when absent, `max`, or beyond what any machine has. */
+export function readNumber(path: string): number | undefined {
+  const text = readText(path).trim();
+  if (text === '' || text === 'max') return undefined;
+  const value = Number(text);
+  return Number.isFinite(value) && value < Number.MAX_SAFE_INTEGER ? value : undefined;
+}
+
+/** Lines of `name number`. */
+export function readTable(path: string): Readonly<Record<string, number>> {
+  const table: Record<string, number> = {};
+  for (const line of readText(path).split('\n')) {
+    const [name = '', value = ''] = line.split(' ');
+    if (name !== '' && value !== '') table[name] = Number(value);
+  }
+  return table;
+}
+
+export function readPids(folder: string): readonly number[] {
+  return readText(`${folder}/cgroup.procs`).split('\n').filter((line) => line !== '').map(Number);
+}
+
+/** Makes a group; one that is there already is fine. */
+export function makeGroup(folder: string): void {
+  try {
+    fs.mkdirSync(folder, 0o755);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
+/**
+ * Removes a group and what is below it. A process that was just killed keeps it busy for some
+ * milliseconds: tried again with growing pauses, then EBUSY is thrown.
+ */
+export async function removeGroup(folder: string): Promise<void> {
+  const giveUpAt = performance.now() + REMOVE_TIMEOUT_MS;
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 100)) {
+    try {
+      for (const child of childrenOf(folder)) await removeGroup(`${folder}/${child}`);
+      fs.rmdirSync(folder);
+      return;
+    } catch (error) {
+      if (isGone(error)) return;
+      if (errnoOf(error) !== 'EBUSY' || performance.now() > giveUpAt) throw error;
+    }
+    await delay(pauseMs);
+  }
+}
+
+/** Names of the groups right below. */
+export function childrenOf(folder: string): readonly string[] {
+  try {
+    return fs
+      .readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+}
+
+/** Polls until `isDone`, with growing pauses; throws after a bound. */
+export async function until(what: string, isDone: () => boolean): Promise<void> {
+  const giveUpAt = performance.now() + FREEZE_TIMEOUT_MS;
+  for (let pauseMs = 1; !isDone(); pauseMs = Math.min(pauseMs * 2, 100)) {
+    if (performance.now() > giveUpAt) throw systemError(`timed out: ${what}`);
+    await delay(pauseMs);
+  }
+}
+
+/** SIGKILL to each of `pids()`, again and again until there is none. */
+export async function killAll(pids: () => readonly number[]): Promise<void> {
+  const giveUpAt = performance.now() + KILL_TIMEOUT_MS;
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 100)) {
+    const left = pids();
+    if (left.length === 0) return;
+    if (performance.now() > giveUpAt) throw systemError(`processes do not die: ${left.join(' ')}`);
+    for (const pid of left) killOne(pid);
+    await delay(pauseMs);
+  }
+}
+
+function killOne(pid: number): void {
+  if (pid <= 1) return; // 0 is a process of a namespace above ours
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENODEV'].includes(errnoOf(error));
+}
+
+/** `ENOENT`, … of an error that Node's fs threw; empty for others. */
+export function errnoOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}

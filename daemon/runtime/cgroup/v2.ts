@@ -1,0 +1,231 @@
+/** Control groups of version 2: one folder, cloned into, devices by an eBPF program. */
+import * as fs from 'node:fs';
+import { attachDeviceProgram } from '../../../native/bpf.js';
+import type { OciResources } from '../oci.js';
+import type { BlockIoEntry, Cgroups, CgroupStats, ContainerCgroup } from './cgroup.js';
+import { deviceProgram } from './device-program.js';
+import {
+  childrenOf, errnoOf, killAll, makeGroup, readNumber, readPids, readTable, readText, removeGroup,
+  until, writeControl, writeFile,
+} from './files.js';
+import { v2Writes } from './v2-limits.js';
+
+const NS_PER_US = 1000;
+
+export function cgroupsV2(mount: string): Cgroups {
+  const open = (path: string): ContainerCgroup => group(folderOf(mount, path), path);
+  return {
+    version: 2,
+    open,
+    create: (path, resources) => create(mount, path, resources, open),
+    warnings: (resources) => warnings(mount, resources),
+    sweep: (parent, known) => sweep(folderOf(mount, parent), parent, known, open),
+  };
+}
+
+const partsOf = (path: string): string[] => path.split('/').filter((part) => part !== '');
+const folderOf = (mount: string, path: string): string => [mount, ...partsOf(path)].join('/');
+
+function create(
+  mount: string,
+  path: string,
+  resources: OciResources,
+  open: (path: string) => ContainerCgroup,
+): ContainerCgroup {
+  let folder = mount;
+  for (const part of partsOf(path)) {
+    enableControllers(folder);
+    folder = `${folder}/${part}`;
+    makeGroup(folder);
+  }
+  try {
+    for (const write of v2Writes(resources)) writeControl(folder, write);
+    if (resources.devices.length > 0) {
+      attachDeviceProgram(folder, deviceProgram(resources.devices));
+    }
+    return open(path);
+  } catch (error) {
+    fs.rmdirSync(folder);
+    throw error;
+  }
+}
+
+/**
+ * Hands the controllers down, one by one: one that cannot be handed down (because processes stand
+ * in this very group) is left out, and `warnings` tells of the limits that then do nothing.
+ */
+function enableControllers(folder: string): void {
+  const available = wordsOf(`${folder}/cgroup.controllers`);
+  const enabled = new Set(wordsOf(`${folder}/cgroup.subtree_control`));
+  for (const controller of available.filter((each) => !enabled.has(each))) {
+    try {
+      writeFile(`${folder}/cgroup.subtree_control`, `+${controller}`);
+    } catch (error) {
+      if (!['EBUSY', 'EINVAL', 'EOPNOTSUPP', 'ENOENT'].includes(errnoOf(error))) throw error;
+    }
+  }
+}
+
+function wordsOf(path: string): string[] {
+  return readText(path).trim().split(/\s+/).filter((word) => word !== '');
+}
+
+function group(folder: string, path: string): ContainerCgroup {
+  const freeze = async (frozen: 0 | 1): Promise<void> => {
+    writeFile(`${folder}/cgroup.freeze`, String(frozen));
+    await until(`freezing ${path}`, () => readTable(`${folder}/cgroup.events`)['frozen'] === frozen);
+  };
+  return {
+    path,
+    entry: { kind: 'clone', folder },
+    oomFiles: [`${folder}/memory.events`],
+    killFiles: [`${folder}/cgroup.kill`],
+    update: (resources) => {
+      for (const write of v2Writes(resources)) writeControl(folder, write);
+    },
+    freeze: () => freeze(1),
+    thaw: () => freeze(0),
+    pids: () => allPids(folder),
+    kill: () => kill(folder),
+    stats: () => stats(folder),
+    remove: () => removeGroup(folder),
+  };
+}
+
+/** Those of groups that the container made below its own, too. */
+function allPids(folder: string): readonly number[] {
+  return [
+    ...readPids(folder),
+    ...childrenOf(folder).flatMap((child) => allPids(`${folder}/${child}`)),
+  ];
+}
+
+async function kill(folder: string): Promise<void> {
+  try {
+    writeFile(`${folder}/cgroup.kill`, '1');
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error; // gone, or a kernel before 5.14
+  }
+  await killAll(() => allPids(folder));
+}
+
+const needed: readonly (readonly [string, (resources: OciResources) => boolean, string])[] = [
+  [
+    'memory', ({ memory }) => memory?.limit !== undefined,
+    'Your kernel does not support memory limit capabilities or the cgroup is not mounted. ' +
+      'Limitation discarded.',
+  ],
+  [
+    'pids', ({ pids }) => (pids?.limit ?? 0) > 0,
+    'Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. ' +
+      'PIDs limit discarded.',
+  ],
+  [
+    'cpu', ({ cpu }) => cpu?.shares !== undefined,
+    'Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded.',
+  ],
+  [
+    'cpu', ({ cpu }) => cpu?.quota !== undefined,
+    'Your kernel does not support CPU CFS scheduler. CPU period/quota discarded.',
+  ],
+  [
+    'cpuset', ({ cpu }) => cpu?.cpus !== undefined || cpu?.mems !== undefined,
+    'Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.',
+  ],
+  [
+    'io', ({ blockIO }) => blockIO?.weight !== undefined,
+    'Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.',
+  ],
+];
+
+function warnings(mount: string, resources: OciResources): readonly string[] {
+  const available = new Set(wordsOf(`${mount}/cgroup.controllers`));
+  const missing = needed
+    .filter(([controller, isAsked]) => isAsked(resources) && !available.has(controller))
+    .map(([, , warning]) => warning);
+  const { memory } = resources;
+  if (memory?.swappiness !== undefined) {
+    missing.push(
+      'Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. ' +
+        'Memory swappiness discarded.',
+    );
+  }
+  if (memory?.disableOOMKiller === true) {
+    missing.push(
+      'OomKillDisable is ignored when using cgroups v2: the OOM killer cannot be disabled.',
+    );
+  }
+  return missing;
+}
+
+async function sweep(
+  folder: string,
+  parent: string,
+  known: ReadonlySet<string>,
+  open: (path: string) => ContainerCgroup,
+): Promise<readonly string[]> {
+  const unknown = childrenOf(folder).filter((name) => !known.has(name));
+  for (const name of unknown) {
+    const left = open(`${parent}/${name}`);
+    await left.kill();
+    await left.remove();
+  }
+  return unknown;
+}
+
+function stats(folder: string): CgroupStats {
+  const cpu = readTable(`${folder}/cpu.stat`);
+  const events = readTable(`${folder}/memory.events`);
+  const limitBytes = readNumber(`${folder}/memory.max`);
+  const peak = readNumber(`${folder}/memory.peak`);
+  const pidsMax = readNumber(`${folder}/pids.max`);
+  const io = ioStat(readText(`${folder}/io.stat`));
+  return {
+    memory: {
+      usageBytes: readNumber(`${folder}/memory.current`) ?? 0,
+      ...(peak === undefined ? {} : { maxUsageBytes: peak }),
+      ...(limitBytes === undefined ? {} : { limitBytes }),
+      failCount: events['max'] ?? 0,
+      details: readTable(`${folder}/memory.stat`),
+    },
+    cpu: {
+      totalNs: (cpu['usage_usec'] ?? 0) * NS_PER_US,
+      userNs: (cpu['user_usec'] ?? 0) * NS_PER_US,
+      kernelNs: (cpu['system_usec'] ?? 0) * NS_PER_US,
+      periods: cpu['nr_periods'] ?? 0,
+      throttledPeriods: cpu['nr_throttled'] ?? 0,
+      throttledNs: (cpu['throttled_usec'] ?? 0) * NS_PER_US,
+    },
+    pids: {
+      current: readNumber(`${folder}/pids.current`) ?? 0,
+      ...(pidsMax === undefined ? {} : { limit: pidsMax }),
+    },
+    blockIo: {
+      serviceBytes: pick(io, { rbytes: 'read', wbytes: 'write' }),
+      serviced: pick(io, { rios: 'read', wios: 'write' }),
+    },
+  };
+}
+
+/** Lines of `8:0 rbytes=1 wbytes=2 rios=3 …`. */
+function ioStat(text: string): readonly BlockIoEntry[] {
+  return text.split('\n').flatMap((line) => {
+    const [device = '', ...fields] = line.split(' ');
+    const [major = '', minor = ''] = device.split(':');
+    if (minor === '') return [];
+    return fields.map((field) => {
+      const [op = '', value = '0'] = field.split('=');
+      return { major: Number(major), minor: Number(minor), op, value: Number(value) };
+    });
+  });
+}
+
+function pick(
+  entries: readonly BlockIoEntry[],
+  names: Readonly<Record<string, string>>,
+): readonly BlockIoEntry[] {
+  return entries.flatMap((entry) => {
+    const op = names[entry.op];
+    return op === undefined ? [] : [{ ...entry, op }];
+  });
+}

@@ -1,0 +1,61 @@
+/** `--security-opt`, as the API takes it: `key=value`, the old `key:value`, or one word. */
+import { invalidParameter } from '../../../api-spec/errors.js';
+import { parseProfile, type SeccompProfile } from '../seccomp/profile.js';
+
+export interface SecurityOptions {
+  readonly noNewPrivileges: boolean;
+  readonly seccomp: 'builtin' | 'unconfined' | SeccompProfile;
+  /** Profile's name; absent for the default. */
+  readonly apparmor?: string;
+  readonly systemPathsUnconfined: boolean;
+  readonly writableCgroups: boolean;
+}
+
+/** Throws `ApiError` 400 in Docker's words. */
+export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
+  let parsed: SecurityOptions = {
+    noNewPrivileges: false,
+    seccomp: 'builtin',
+    systemPathsUnconfined: false,
+    writableCgroups: false,
+  };
+  for (const option of options) parsed = { ...parsed, ...parseOne(option) };
+  return parsed;
+}
+
+function parseOne(option: string): Partial<SecurityOptions> {
+  if (option === 'no-new-privileges') return { noNewPrivileges: true };
+  if (option === 'disable') return {};
+  const match = /^([^=]*?)=(.*)$/s.exec(option) ?? /^([^:]*?):(.*)$/s.exec(option);
+  if (match === null) throw invalidParameter(`invalid --security-opt 1: "${option}"`);
+  const [, key = '', value = ''] = match;
+  switch (key) {
+    case 'label':
+      return {};
+    case 'apparmor':
+      return { apparmor: value };
+    case 'seccomp':
+      return { seccomp: seccompOf(value) };
+    case 'no-new-privileges':
+      return { noNewPrivileges: boolean(value, option) };
+    case 'writable-cgroups':
+      return { writableCgroups: boolean(value, option) };
+    case 'systempaths':
+      if (value === 'unconfined') return { systemPathsUnconfined: true };
+      throw invalidParameter(`invalid --security-opt 2: "${option}"`);
+    default:
+      throw invalidParameter(`invalid --security-opt 2: "${option}"`);
+  }
+}
+
+function seccompOf(value: string): SecurityOptions['seccomp'] {
+  if (value === 'unconfined') return 'unconfined';
+  return value === 'builtin' || value === '' ? 'builtin' : parseProfile(value);
+}
+
+/** As Go's strconv.ParseBool. */
+function boolean(value: string, option: string): boolean {
+  if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(value)) return true;
+  if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(value)) return false;
+  throw invalidParameter(`invalid --security-opt 2: "${option}"`);
+}
