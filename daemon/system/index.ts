@@ -1,0 +1,58 @@
+import type {
+  AuthConfig,
+  AuthResponse,
+  ContainerSummary,
+  ImageSummary,
+  SystemDataUsageResponse,
+  SystemInfo,
+  SystemVersion,
+  Volume,
+} from '../../api-spec/index.js';
+import { describeInfo } from './info.js';
+import type { InfoCounts, InfoFacts } from './info.js';
+import { describeVersion } from './version.js';
+
+export { newEngineId } from './info.js';
+export type { InfoFacts } from './info.js';
+export type { BuildFacts } from './version.js';
+
+/** What the engine's own questions need of the other services. */
+export interface SystemNeeds {
+  counts(): InfoCounts;
+  login(config: AuthConfig): Promise<AuthResponse>;
+  containers(): Promise<readonly ContainerSummary[]>;
+  images(): Promise<readonly ImageSummary[]>;
+  volumes(): Promise<readonly Volume[]>;
+  /** Bytes of all unpacked layers. */
+  layersSizeBytes(): number;
+}
+
+type Kind = 'container' | 'image' | 'volume' | 'build-cache';
+
+export interface SystemService {
+  version(): SystemVersion;
+  info(): Promise<SystemInfo>;
+  auth(config: AuthConfig): Promise<AuthResponse>;
+  /** Of the kinds asked for. */
+  dataUsage(kinds: readonly Kind[]): Promise<SystemDataUsageResponse>;
+}
+
+/** The engine about itself. */
+export function createSystem(facts: InfoFacts, needs: SystemNeeds): SystemService {
+  return {
+    version: () => describeVersion(facts.build),
+    info: () => Promise.resolve(describeInfo(facts, needs.counts())),
+    auth: (config) => needs.login(config),
+    async dataUsage(kinds) {
+      const wants = (kind: Kind): boolean => kinds.includes(kind);
+      return {
+        ...(wants('image')
+          ? { LayersSize: needs.layersSizeBytes(), Images: await needs.images() }
+          : {}),
+        ...(wants('container') ? { Containers: await needs.containers() } : {}),
+        ...(wants('volume') ? { Volumes: await needs.volumes() } : {}),
+        ...(wants('build-cache') ? { BuildCache: [] } : {}),
+      };
+    },
+  };
+}

@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import os from 'node:os';
+import type { SystemInfo } from '../../api-spec/index.js';
+import type { HostFacts } from '../runtime/host-facts.js';
+import { serverVersion } from './version.js';
+import type { BuildFacts } from './version.js';
+
+/** What `info` tells that the daemon knows from its start on. */
+export interface InfoFacts {
+  readonly build: BuildFacts;
+  readonly host: HostFacts;
+  readonly engineId: string;
+  readonly dataRoot: string;
+  readonly labels: readonly string[];
+  readonly logDriver: string;
+  readonly logDrivers: readonly string[];
+  readonly storageDriver: string;
+  readonly driverStatus: () => readonly (readonly [string, string])[];
+  readonly defaultRuntime: string;
+  readonly registryMirrors: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  readonly addressPools: readonly { readonly base: string; readonly size: number }[];
+  readonly noNewPrivileges: boolean;
+  readonly networkDrivers: readonly string[];
+}
+
+/** What it tells of this moment. */
+export interface InfoCounts {
+  readonly running: number;
+  readonly paused: number;
+  readonly stopped: number;
+  readonly images: number;
+}
+
+/** Answer to SystemInfo. */
+export function describeInfo(facts: InfoFacts, counts: InfoCounts): SystemInfo {
+  const { host } = facts;
+  return {
+    ID: facts.engineId,
+    Containers: counts.running + counts.paused + counts.stopped,
+    ContainersRunning: counts.running,
+    ContainersPaused: counts.paused,
+    ContainersStopped: counts.stopped,
+    Images: counts.images,
+    Driver: facts.storageDriver,
+    DriverStatus: facts.driverStatus().map((row) => [...row]),
+    DockerRootDir: facts.dataRoot,
+    Plugins: {
+      Volume: ['local'],
+      Network: [...facts.networkDrivers],
+      Authorization: null,
+      Log: [...facts.logDrivers],
+    },
+    ...limits(host),
+    ...machine(facts),
+    LoggingDriver: facts.logDriver,
+    NFd: readdirSync('/proc/self/fd').length,
+    NGoroutines: 1,
+    NEventsListener: 0,
+    SystemTime: new Date().toISOString(),
+    Debug: false,
+    ExperimentalBuild: false,
+    Labels: [...facts.labels],
+    ServerVersion: serverVersion(facts.build),
+    ...registries(facts),
+    ...runtimes(facts),
+    DefaultAddressPools: facts.addressPools.map(({ base, size }) => ({ Base: base, Size: size })),
+    LiveRestoreEnabled: true,
+    SecurityOptions: securityOptions(facts),
+    FirewallBackend: { Driver: 'nftables' },
+    GenericResources: null,
+    CDISpecDirs: [],
+    Warnings: null,
+  };
+}
+
+function limits({ cgroups }: HostFacts) {
+  return {
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    OomKillDisable: cgroups.version === 1,
+    IPv4Forwarding: readText('/proc/sys/net/ipv4/ip_forward').trim() === '1',
+    BridgeNfIptables: false,
+    BridgeNfIp6tables: false,
+    CgroupDriver: 'cgroupfs' as const,
+    CgroupVersion: cgroups.version === 1 ? ('1' as const) : ('2' as const),
+  };
+}
+
+function machine({ host }: InfoFacts) {
+  const release = osRelease(readText('/etc/os-release') || readText('/usr/lib/os-release'));
+  return {
+    KernelVersion: os.release(),
+    OperatingSystem: release['PRETTY_NAME'] ?? 'Linux',
+    OSVersion: release['VERSION_ID'] ?? '',
+    OSType: 'linux',
+    Architecture: os.machine(),
+    NCPU: host.cpus,
+    MemTotal: os.totalmem(),
+    Name: os.hostname(),
+    HttpProxy: process.env['HTTP_PROXY'] ?? '',
+    HttpsProxy: process.env['HTTPS_PROXY'] ?? '',
+    NoProxy: process.env['NO_PROXY'] ?? '',
+  };
+}
+
+function registries({ registryMirrors, insecureRegistries }: InfoFacts) {
+  const hub = { Name: 'docker.io', Mirrors: [...registryMirrors], Secure: true, Official: true };
+  const isCidr = (entry: string): boolean => /\/\d+$/.test(entry);
+  const listed = insecureRegistries
+    .filter((entry) => !isCidr(entry))
+    .map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }] as const);
+  return {
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: {
+      InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...insecureRegistries.filter(isCidr)],
+      IndexConfigs: { 'docker.io': hub, ...Object.fromEntries(listed) },
+      Mirrors: registryMirrors.length === 0 ? null : [...registryMirrors],
+    },
+  };
+}
+
+function runtimes({ defaultRuntime, build }: InfoFacts) {
+  return {
+    // `runc` is the name that clients send when they mean "the ordinary one".
+    Runtimes: { [defaultRuntime]: { path: 'tsdocker-runtime' } },
+    DefaultRuntime: defaultRuntime,
+    ContainerdCommit: { ID: '' },
+    RuncCommit: { ID: build.engineVersion },
+    InitCommit: { ID: build.engineVersion },
+    InitBinary: 'docker-init',
+    Isolation: '',
+    Swarm: {
+      NodeID: '',
+      NodeAddr: '',
+      LocalNodeState: 'inactive' as const,
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
+  };
+}
+
+function securityOptions({ host, noNewPrivileges }: InfoFacts): string[] {
+  return [
+    ...(host.apparmor ? ['name=apparmor'] : []),
+    'name=seccomp,profile=builtin',
+    ...(host.cgroups.version === 2 ? ['name=cgroupns'] : []),
+    ...(noNewPrivileges ? ['name=no-new-privileges'] : []),
+  ];
+}
+
+/** `KEY="value"` lines of os-release(5). */
+function osRelease(text: string): Readonly<Record<string, string>> {
+  const rows = text.split('\n').map((line) => /^([A-Z_]+)=(?:"(.*)"|'(.*)'|(.*))$/.exec(line));
+  return Object.fromEntries(
+    rows.flatMap((row) => (row === null ? [] : [[row[1], row[2] ?? row[3] ?? row[4] ?? '']])),
+  );
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+/** A new engine's id, kept in its data root from then on. */
+export function newEngineId(): string {
+  return randomUUID();
+}
