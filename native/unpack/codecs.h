@@ -1,0 +1,35 @@
+/*
+ * Decompression by the system's shared libraries, opened at run time with structures declared here:
+ * no header and no library is needed to build, and each format works where its library is.
+ */
+#ifndef TSDOCKER_CODECS_H
+#define TSDOCKER_CODECS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a step may read and write; it moves the pointers on. */
+struct flow {
+  const unsigned char *in;
+  size_t in_length;
+  unsigned char *out;
+  size_t out_length;
+};
+
+enum step { STEP_MORE, STEP_MEMBER_END, STEP_BAD };
+
+struct codec {
+  const char *name;
+  const unsigned char *magic;
+  size_t magic_length;
+  /* Loads the library; false where it is not installed. */
+  bool (*load)(void);
+  /* Begins a member; a format of several members begins each anew. */
+  void (*start)(void);
+  enum step (*step)(struct flow *flow);
+};
+
+extern const struct codec codecs[];
+extern const size_t codec_count;
+
+#endif

@@ -1,0 +1,211 @@
+/* Walks over trees that containers have written: removal, usage, sync. Links are never followed. */
+#include "unpack.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Deeper folders are moved up and then removed: fds stay few, however deep a container went. */
+#define MAX_DEPTH 200
+#define MAX_RETRIES 16
+/* Up to this many files are synced one by one; syncfs would wait for a stranger's pages too. */
+#define SYNC_FILES 128
+
+struct removal {
+  int base;
+  dev_t device;
+  unsigned moved;
+};
+
+static int open_child(int directory, const char *name) {
+  return openat(directory, name,
+                O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+static bool is_dots(const char *name) {
+  return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
+}
+
+static void remove_one(struct removal *removal, int directory, const char *name, int depth);
+
+static void moved_name(char name[40], unsigned number) {
+  snprintf(name, 40, ".tsdocker-removed-%u", number);
+}
+
+static void empty_directory(struct removal *removal, int fd, int depth) {
+  DIR *stream = fdopendir(fd);
+  if (stream == NULL) fail_errno("fdopendir", NULL);
+  for (struct dirent *child; (child = readdir(stream)) != NULL;)
+    if (!is_dots(child->d_name)) remove_one(removal, fd, child->d_name, depth + 1);
+  closedir(stream);
+}
+
+static void remove_one(struct removal *removal, int directory, const char *name, int depth) {
+  for (int tries = 0; tries < MAX_RETRIES; tries++) {
+    if (unlinkat(directory, name, 0) == 0 || errno == ENOENT) return;
+    if (errno != EISDIR) fail_errno("unlinkat", name);
+    if (unlinkat(directory, name, AT_REMOVEDIR) == 0) return;
+    if (errno != ENOTEMPTY && errno != EEXIST) fail_errno("rmdir", name);
+    if (depth == MAX_DEPTH) {
+      char new_name[40];
+      moved_name(new_name, removal->moved);
+      if (renameat(directory, name, removal->base, new_name) != 0) fail_errno("renameat", name);
+      removal->moved++;
+      return;
+    }
+    int fd = open_child(directory, name);
+    if (fd < 0 && errno == ENOENT) return;
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0) fail_errno("open", name);
+    errno = EXDEV; /* Something is mounted there: not ours to empty. */
+    if (st.st_dev != removal->device) fail_errno("remove", name);
+    empty_directory(removal, fd, depth);
+  }
+  errno = ENOTEMPTY;
+  fail_errno("rmdir", name);
+}
+
+static void remove_moved(struct removal *removal) {
+  for (unsigned number = 0; number < removal->moved; number++) {
+    char name[40];
+    moved_name(name, number);
+    remove_one(removal, removal->base, name, 0);
+  }
+}
+
+void tree_remove_entry(int directory, const char *name) {
+  struct stat st;
+  if (fstat(directory, &st) != 0) fail_errno("fstat", name);
+  struct removal removal = {.base = directory, .device = st.st_dev};
+  remove_one(&removal, directory, name, 0);
+  remove_moved(&removal);
+}
+
+/* Removes what is not in `keep`; what is kept may hold things that are not. */
+void tree_remove_children(int directory, const char *path, const struct pathset *keep) {
+  int fd = open_child(directory, ".");
+  DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+  if (stream == NULL) fail_errno("open", path);
+  for (struct dirent *child; (child = readdir(stream)) != NULL;) {
+    if (is_dots(child->d_name)) continue;
+    char below[MAX_NAME_BYTES + 256];
+    snprintf(below, sizeof below, "%s%s%s", path, path[0] == 0 ? "" : "/", child->d_name);
+    if (!pathset_has(keep, path_hash(below))) {
+      tree_remove_entry(fd, child->d_name);
+      continue;
+    }
+    int kept = open_child(fd, child->d_name);
+    if (kept < 0) continue;
+    if (strlen(below) < MAX_NAME_BYTES) tree_remove_children(kept, below, keep);
+    close(kept);
+  }
+  closedir(stream);
+}
+
+int command_remove(const char *target) {
+  char *parent = copy_text(target);
+  char *slash = strrchr(parent, '/');
+  if (slash == NULL || slash[1] == 0) fail_archive(target, "not an absolute path of a folder");
+  *slash = 0;
+  int fd = open(parent[0] == 0 ? "/" : parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 && errno != ENOENT) fail_errno("open", parent);
+  if (fd >= 0) {
+    struct stat st;
+    int top = open_child(fd, slash + 1);
+    if (top >= 0 && fstat(top, &st) == 0) {
+      struct removal removal = {.base = dup(top), .device = st.st_dev};
+      empty_directory(&removal, top, 0);
+      remove_moved(&removal);
+    } else if (errno != ENOENT && errno != ENOTDIR) {
+      fail_errno("open", target);
+    }
+    tree_remove_entry(fd, slash + 1);
+  }
+  report_begin();
+  report_end();
+  return 0;
+}
+
+/* Calls `visit` for all but folders before, and for folders after what is in them. */
+typedef void visit(int directory, const char *name, const struct stat *st, void *context);
+
+static void walk(int fd, int depth, visit *visit_one, void *context) {
+  DIR *stream = fdopendir(fd);
+  if (stream == NULL) fail_errno("fdopendir", NULL);
+  for (struct dirent *child; (child = readdir(stream)) != NULL;) {
+    struct stat st;
+    if (is_dots(child->d_name)) continue;
+    if (fstatat(fd, child->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH) {
+      int below = open_child(fd, child->d_name);
+      if (below >= 0) walk(below, depth + 1, visit_one, context);
+    }
+    visit_one(fd, child->d_name, &st, context);
+  }
+  closedir(stream);
+}
+
+static int open_tree_root(const char *target) {
+  int fd = open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) fail_errno("open", target);
+  return fd;
+}
+
+struct usage {
+  uint64_t bytes, inodes;
+  struct pathset linked;
+};
+
+static void count_one(int directory, const char *name, const struct stat *st, void *context) {
+  (void)directory, (void)name;
+  struct usage *usage = context;
+  char id[48];
+  snprintf(id, sizeof id, "%llx:%llx", (unsigned long long)st->st_dev,
+           (unsigned long long)st->st_ino);
+  if (!S_ISDIR(st->st_mode) && st->st_nlink > 1 && !pathset_add(&usage->linked, path_hash(id)))
+    return;
+  usage->inodes++;
+  if (!S_ISDIR(st->st_mode)) usage->bytes += (uint64_t)st->st_size;
+}
+
+int command_usage(const char *target) {
+  struct usage usage = {.inodes = 1};
+  walk(open_tree_root(target), 0, count_one, &usage);
+  report_begin();
+  report_number("sizeBytes", usage.bytes);
+  report_number("inodes", usage.inodes);
+  report_end();
+  return 0;
+}
+
+static void count_file(int directory, const char *name, const struct stat *st, void *context) {
+  (void)directory, (void)name, (void)st;
+  ++*(uint64_t *)context;
+}
+
+static void sync_one(int directory, const char *name, const struct stat *st, void *context) {
+  (void)context;
+  if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode)) return; /* Its folder's sync holds it. */
+  int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0 || fsync(fd) != 0) fail_errno("fsync", name);
+  close(fd);
+}
+
+int command_sync(const char *target) {
+  uint64_t files = 0;
+  walk(open_tree_root(target), 0, count_file, &files);
+  int fd = open_tree_root(target);
+  if (files <= SYNC_FILES) {
+    walk(open_tree_root(target), 0, sync_one, NULL);
+    if (fsync(fd) != 0) fail_errno("fsync", target);
+  } else if (syncfs(fd) != 0) {
+    fail_errno("syncfs", target);
+  }
+  report_begin();
+  report_end();
+  return 0;
+}
