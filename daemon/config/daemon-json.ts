@@ -4,10 +4,8 @@ import { kinds } from './kinds.js';
 import type { OptionKey, Settings } from './options.js';
 import { optionSpecs } from './options.js';
 
-const specOf = (key: string) => optionSpecs.get(
-  // A key that is none of ours finds nothing; the type of get() only knows ours.
-  key as OptionKey,
-);
+// A key that is none of ours finds nothing, though the type of get() only knows ours.
+const specOf = (key: string) => optionSpecs.get(key as OptionKey);
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {
   if (text.trim() === '') return {};
@@ -21,8 +19,7 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   if (typeof json !== 'object' || Array.isArray(json)) {
     throw new ConfigError('the file must hold one JSON object');
   }
-  // A parsed JSON object has string keys and unknown values, which is just what this type says.
-  return json as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(Object.entries(json));
 }
 
 /** A value as Go's %v prints it, because dockerd's message does. */

@@ -70,11 +70,9 @@ function collect(argv: readonly string[]): ReadonlyMap<string, readonly string[]
     const [name, glued] = cut(argument);
     const flag = flags.get(name);
     if (flag === undefined) throw unknownFlag(argument, name);
-    let word = glued ?? (flag.bare ? 'true' : undefined);
-    if (word === undefined) {
-      at += 1;
-      word = argv[at];
-    }
+    const here = glued ?? (flag.bare ? 'true' : undefined);
+    if (here === undefined) at += 1;
+    const word = here ?? argv[at];
     if (word === undefined) throw new ConfigError(`flag needs an argument: ${name}`);
     words.set(flag.name, [...(words.get(flag.name) ?? []), word]);
   }
@@ -92,10 +90,6 @@ function named<Value>(flag: string, words: readonly string[], read: () => Value)
   }
 }
 
-function assign<Key extends OptionKey>(settings: Settings, key: Key, value: Settings[Key]): void {
-  settings[key] = value;
-}
-
 /** Reads the arguments after the program's name; throws `ConfigError` on the first that is wrong. */
 export function parseFlags(argv: readonly string[]): CommandLine {
   const words = collect(argv);
@@ -104,8 +98,7 @@ export function parseFlags(argv: readonly string[]): CommandLine {
     const given = spec.flag === undefined ? undefined : words.get(spec.flag);
     if (given === undefined || spec.flag === undefined) continue;
     // The kind named in the option's own spec gives the type that Settings has for its key.
-    const value = named(spec.flag, given, () => kinds[spec.kind].fromFlag(given));
-    assign(settings, key, value as Settings[typeof key]);
+    settings[key] = named(spec.flag, given, () => kinds[spec.kind].fromFlag(given)) as never;
   }
   const isSet = (name: string): boolean => {
     const given = words.get(name);

@@ -5,6 +5,8 @@ import { parseInteger } from './units.js';
 
 /** Bytes of sun_path without its NUL: Node cuts a longer path off without a word. */
 const maxSocketPathBytes = 107;
+/** Docker's port for TLS. */
+const defaultPort = '2376';
 
 function unixAddress(path: string): ListenAddress {
   if (!path.startsWith('/')) {
@@ -22,13 +24,13 @@ function tcpAddress(word: string, authority: string): ListenAddress {
   if (authority.includes('/')) {
     throw new ConfigError(`invalid bind address (${word}): should not contain a path element`);
   }
-  const match = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(authority);
-  const host = match?.[1] ?? match?.[2];
-  const port = parseInteger(match?.[3] ?? '2376');
+  const [, inBrackets, name, digits] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(authority) ?? [];
+  const host = inBrackets ?? name;
+  const port = parseInteger(digits ?? defaultPort);
   if (host === undefined || port === undefined || port > 65535) {
     throw new ConfigError(`invalid bind address (${word}): expected tcp://HOST:PORT`);
   }
-  if (match?.[1] !== undefined && isIP(host) !== 6) {
+  if (inBrackets !== undefined && isIP(host) !== 6) {
     throw new ConfigError(`invalid bind address (${word}): ${host} is not an IPv6 address`);
   }
   return { kind: 'tcp', host: host === '' ? '127.0.0.1' : host, port };

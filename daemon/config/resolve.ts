@@ -148,15 +148,18 @@ function insecureRegistry(word: string): string {
   return host;
 }
 
+function isOn(value: unknown): boolean {
+  const isEmptyList = Array.isArray(value) && value.length === 0;
+  return value !== undefined && value !== false && value !== '' && !isEmptyList;
+}
+
 /** What has no effect, as a sentence each; throws on what must not be passed over. */
 function warnings(settings: Settings): readonly string[] {
   const said: string[] = [];
   const values: Readonly<Record<string, unknown>> = settings;
   for (const [key, spec] of optionSpecs) {
     const value = values[key];
-    const empty = Array.isArray(value) && value.length === 0;
-    const idle = value === undefined || value === false || value === '' || empty;
-    if (!idle && spec.refused === true) throw new ConfigError(`${key} is not supported`);
+    if (spec.refused === true && isOn(value)) throw new ConfigError(`${key} is not supported`);
     if (value !== undefined && spec.ignored === true) said.push(`${key} has no effect and is ignored`);
   }
   if (settings['live-restore'] === false) {

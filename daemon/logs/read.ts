@@ -136,9 +136,9 @@ async function* drain(reading: Reading, cursor: Cursor | undefined): AsyncGenera
 /** Reads on from `start` and through every newer file; ends at the container's end. */
 async function* follow(reading: Reading, start: Cursor | undefined): AsyncGenerator<Buffer> {
   const { path, options } = reading;
-  let ended = false;
+  const state = { ended: false };
   const note = (): void => {
-    ended = true;
+    state.ended = true;
   };
   const end = Promise.resolve(options.ended).then(note, note);
   const aborted = abortOf(options.signal);
@@ -148,7 +148,7 @@ async function* follow(reading: Reading, start: Cursor | undefined): AsyncGenera
     while (!reading.isDone()) {
       await changes.next();
       // Asked before reading: what was written before the end is read after this.
-      const last = ended;
+      const last = state.ended;
       yield* drain(reading, cursor);
       for (const file of await newerFiles(reading, cursor?.file)) {
         // Something may have been written between the read and the rotation that was seen later.
