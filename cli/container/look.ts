@@ -1,0 +1,68 @@
+import type { ContainerTopResponse, FilesystemChange } from '../../api-spec/container-verbs.js';
+import type { ContainerInspectResponse } from '../../api-spec/container.js';
+import { anyNumber, type Call, type Command } from '../command.js';
+import { CommandError } from '../errors.js';
+import { layOut } from '../table.js';
+
+/** `top`: the processes of a container, by `ps` with the given options. */
+export const topCommand: Command = {
+  use: 'top CONTAINER [ps OPTIONS]',
+  about: 'Show the processes of a container',
+  flags: [],
+  operands: [1, anyNumber],
+  interspersed: false,
+  run: async ({ engine, operands: [container = '', ...options], print }) => {
+    const { Titles, Processes } = await engine.json<ContainerTopResponse>(
+      'GET',
+      `/containers/${encodeURIComponent(container)}/top`,
+      { query: { ps_args: options.join(' ') || undefined } },
+    );
+    const lines = [Titles, ...(Processes ?? [])].map((cells) => cells.join('\t'));
+    print(layOut(`${lines.join('\n')}\n`, { minimum: 20, padding: 3 }));
+  },
+};
+
+/** `diff`: added, changed and deleted paths. */
+export const diffCommand: Command = {
+  use: 'diff CONTAINER',
+  about: "Show what changed in a container's files",
+  flags: [],
+  operands: [1, 1],
+  run: async ({ engine, operands: [container = ''], print }) => {
+    const changes = await engine.json<readonly FilesystemChange[] | null>(
+      'GET',
+      `/containers/${encodeURIComponent(container)}/changes`,
+    );
+    for (const { Kind, Path } of changes ?? []) print(`${'CAD'.charAt(Kind)} ${Path}\n`);
+  },
+};
+
+/** `port`: where the ports of a container are published. */
+export const portCommand: Command = {
+  use: 'port CONTAINER [PRIVATE_PORT[/PROTO]]',
+  about: 'Show the published ports of a container',
+  flags: [],
+  operands: [1, 2],
+  run: port,
+};
+
+async function port({ engine, operands: [container = '', wanted], print }: Call): Promise<void> {
+  const { NetworkSettings } = await engine.json<ContainerInspectResponse>(
+    'GET',
+    `/containers/${encodeURIComponent(container)}/json`,
+  );
+  const lines: string[] = [];
+  const key = wanted === undefined || wanted.includes('/') ? wanted : `${wanted}/tcp`;
+  for (const [inside, bindings] of Object.entries(NetworkSettings.Ports ?? {})) {
+    if (key !== undefined && inside !== key) continue;
+    for (const { HostIp = '', HostPort = '' } of bindings ?? []) {
+      const address = `${HostIp.includes(':') ? `[${HostIp}]` : HostIp}:${HostPort}`;
+      lines.push(key === undefined ? `${inside} -> ${address}` : address);
+    }
+  }
+  if (key !== undefined && lines.length === 0) {
+    throw new CommandError(`Error: No public port '${wanted ?? ''}' published for ${container}`);
+  }
+  const sorted = lines.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  if (sorted.length > 0) print(`${sorted.join('\n')}\n`);
+}

@@ -1,0 +1,56 @@
+import type { ImageDeleteResponseItem } from '../../api-spec/image.js';
+import { anyNumber, type Command } from '../command.js';
+import { EngineError } from '../engine/engine.js';
+import { CommandError, messageOf } from '../errors.js';
+import { flag } from '../flags.js';
+import { familiarName, parseImageName } from '../reference.js';
+import { imagePath } from './path.js';
+
+/** `tag`: one more name for an image. */
+export const tagCommand: Command = {
+  use: 'tag SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
+  about: 'Give an image one more name',
+  flags: [],
+  operands: [2, 2],
+  run: async ({ engine, operands: [source = '', target = ''] }) => {
+    const name = parseImageName(target);
+    const query = { repo: familiarName(name), tag: name.tag ?? 'latest' };
+    await engine.text('POST', `${imagePath(source)}/tag`, { query });
+  },
+};
+
+/** `rmi`: removes names, and images when their last name goes. */
+export const removeImageCommand: Command = {
+  use: 'rmi [OPTIONS] IMAGE [IMAGE...]',
+  about: 'Remove images',
+  flags: [
+    flag('switch', 'force', 'Remove it though it has more names or stopped containers', { short: 'f' }),
+    flag('switch', 'no-prune', 'Keep parents without a name'),
+    flag('list', 'platform', 'Only this platform'),
+  ],
+  operands: [1, anyNumber],
+  run: async ({ engine, flags, operands, print, complain }) => {
+    const problems: string[] = [];
+    let isFatal = false;
+    for (const image of operands) {
+      try {
+        const done = await engine.json<readonly ImageDeleteResponseItem[]>('DELETE', imagePath(image), {
+          query: {
+            force: flags.switch('force') ? 1 : undefined,
+            noprune: flags.switch('no-prune') ? 1 : undefined,
+          },
+        });
+        for (const { Deleted, Untagged } of done) {
+          print(Deleted === undefined ? `Untagged: ${Untagged ?? ''}\n` : `Deleted: ${Deleted}\n`);
+        }
+      } catch (problem) {
+        const isMissing = problem instanceof EngineError && problem.status === 404;
+        isFatal ||= !isMissing;
+        problems.push(messageOf(problem));
+      }
+    }
+    if (problems.length === 0) return;
+    if (isFatal || !flags.switch('force')) throw new CommandError(problems.join('\n'));
+    complain(`${problems.join('\n')}\n`);
+  },
+};

@@ -1,0 +1,32 @@
+/** A value as Go's `%v` prints it; objects stand for maps, their keys in order. */
+export function printed(value: unknown): string {
+  if (value === null || value === undefined) return '<no value>';
+  return inner(value);
+}
+
+function inner(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(inner).join(' ')}]`;
+  if (typeof value !== 'object') return typeof value === 'string' ? value : String(value);
+  const keys = Object.keys(value);
+  const fields = new Map(Object.entries(value));
+  // Go prints PortBinding, the one struct that people print whole, without its field names.
+  if (keys.join() === 'HostIp,HostPort') return `{${keys.map((key) => inner(fields.get(key))).join(' ')}}`;
+  return `map[${keys
+    .sort()
+    .map((key) => `${key}:${inner(fields.get(key))}`)
+    .join(' ')}]`;
+}
+
+/** Go's truth: the zero value of every type is false. */
+export function isTrue(value: unknown): boolean {
+  if (value === null || value === undefined) return false;
+  if (Array.isArray(value)) return value.length > 0;
+  if (typeof value === 'object') return Object.keys(value).length > 0;
+  return value !== false && value !== 0 && value !== '';
+}
+
+/** True for a value with fields. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
