@@ -9,7 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createReadStream, type ReadStream } from 'node:fs';
-import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf, isDigest } from './digest.js';
 import { replaceFile, syncFolder } from './durable.js';
@@ -45,6 +45,8 @@ export interface ContentStore {
   put(bytes: Uint8Array): Promise<{ readonly digest: string; readonly sizeBytes: number }>;
   /** Idempotent. */
   delete(digest: string): Promise<void>;
+  /** Takes a blob out of the store, kept for a later `ingest` with `resume`; absent is no error. */
+  demote(digest: string): Promise<void>;
   /** All blobs that are there. */
   digests(): Promise<readonly string[]>;
   /** Replaces `index.json`, durably. */
@@ -93,6 +95,10 @@ export async function openContent(dataRoot: string): Promise<ContentStore> {
       return ingest.commit();
     },
     delete: (digest) => rm(path(digest), { force: true }),
+    demote: async (digest) => {
+      if ((await statBlob(path(digest))) === undefined) return;
+      await rename(path(digest), join(temporary, `partial-${hexOf(digest)}`));
+    },
     digests: async () => {
       const names = await readdir(blobs);
       return names.map((name) => `sha256:${name}`).filter(isDigest);

@@ -23,6 +23,7 @@ export interface IngestOptions {
 /** Exactly one of `commit`, `keep` and `abort` ends it; `abort` and `keep` may follow a failure. */
 export class Ingest {
   private readonly hash: Hash = createHash('sha256');
+  private digest: string | undefined;
   private ended = false;
   private written = 0;
 
@@ -78,6 +79,19 @@ export class Ingest {
     }
   }
 
+  /** Throws `ContentError` unless the bytes are all there and right; nothing may be written after. */
+  verify(): string {
+    const { digest: expected, sizeBytes } = this.options.expected;
+    if (sizeBytes !== undefined && this.written !== sizeBytes) {
+      throw new ContentError('SIZE', `content has ${this.written} bytes instead of ${sizeBytes}`);
+    }
+    this.digest ??= `sha256:${this.hash.digest('hex')}`;
+    if (expected !== undefined && this.digest !== expected) {
+      throw new ContentError('DIGEST', `content has digest ${this.digest} instead of ${expected}`);
+    }
+    return this.digest;
+  }
+
   /** Verifies, makes durable and publishes; on any failure the temporary file is gone. */
   async commit(): Promise<{ digest: string; sizeBytes: number }> {
     try {
@@ -110,18 +124,6 @@ export class Ingest {
     }
     this.hash.update(chunk);
     this.written += chunk.length;
-  }
-
-  private verify(): string {
-    const { digest: expected, sizeBytes } = this.options.expected;
-    if (sizeBytes !== undefined && this.written !== sizeBytes) {
-      throw new ContentError('SIZE', `content has ${this.written} bytes instead of ${sizeBytes}`);
-    }
-    const digest = `sha256:${this.hash.digest('hex')}`;
-    if (expected !== undefined && digest !== expected) {
-      throw new ContentError('DIGEST', `content has digest ${digest} instead of ${expected}`);
-    }
-    return digest;
   }
 
   private async finish(): Promise<void> {

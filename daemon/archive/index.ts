@@ -1,0 +1,4 @@
+/** Tar archives in TypeScript, for what is small or not hot; layers go through `native/unpack`. */
+export { compressionOf, decompressed, magicBytes, type Compression } from './compression.js';
+export { linkTarget, safeEntryName } from './entry-name.js';
+export { readTar, type ArchiveEntry } from './read-tar.js';

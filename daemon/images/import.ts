@@ -1,0 +1,152 @@
+/** `docker import`: one tar becomes an image of one layer. The blob is kept as it came. */
+import type { Readable } from 'node:stream';
+import { createHash } from 'node:crypto';
+import { createGunzip } from 'node:zlib';
+import { pipeline } from 'node:stream/promises';
+import { invalidParameter, notImplemented, systemError } from '../../api-spec/errors.js';
+import { compressionOf, magicBytes, type Compression } from '../archive/index.js';
+import { digestOf } from '../content/index.js';
+import { hostPlatform, mediaTypes, parsePlatform } from '../registry/index.js';
+import { changes as change } from './catalog.js';
+import { applyChanges } from './config-changes.js';
+import type { Hold } from './keeper.js';
+import { layerFailure } from './layer-failure.js';
+import { registerLocalImage } from './local-image.js';
+import type { ProgressSink } from './needs.js';
+import { Progress } from './progress.js';
+import type { PullContext } from './pull.js';
+import { familiarName, fullName } from './reference.js';
+import { targetReference } from './tag.js';
+
+export interface ImportRequest {
+  /** `-`: the body. */
+  readonly source: string;
+  readonly body: Readable;
+  readonly repo: string;
+  readonly tag: string;
+  readonly message: string;
+  readonly changes: readonly string[];
+  readonly platform: string;
+  readonly sink: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
+/** Rejects with `ApiError` before the first line. */
+export async function importImage(context: PullContext, request: ImportRequest): Promise<void> {
+  if (request.source !== '-') throw notImplemented('importing from a URL is not supported');
+  const reference = targetReference(request.repo, request.tag);
+  const config = applyChanges({}, request.changes);
+  const platform = request.platform === '' ? hostPlatform() : parsePlatform(request.platform);
+  const hold = context.keeper.hold({ layers: [], blobs: [] });
+  try {
+    const blob = await storeBody(context, request, hold);
+    const diffId = await diffIdOf(context, blob, request.signal);
+    hold.add({ layers: [diffId], blobs: [] });
+    const created = new Date(context.nowMs()).toISOString();
+    const comment = request.message === '' ? 'Imported from -' : request.message;
+    const configText = JSON.stringify({
+      ...platform,
+      comment,
+      created,
+      docker_version: context.version,
+      config,
+      history: [{ created, comment }],
+      rootfs: { type: 'layers', diff_ids: [diffId] },
+    });
+    const id = digestOf(configText);
+    hold.add({ layers: [], blobs: [id] });
+    const suffix = blob.compression === 'none' ? '' : `+${blob.compression}`;
+    const mediaType = mediaTypes.ociLayer + suffix;
+    const name = reference === undefined ? id : familiarName(reference);
+    await registerLocalImage(context, {
+      id,
+      configText,
+      layers: [{ mediaType, digest: blob.digest, size: blob.sizeBytes }],
+      statements:
+        reference === undefined
+          ? []
+          : [change.setTag(fullName(reference), id), change.touchTagTime(id, context.nowMs())],
+      events: [{ action: 'import', id, attributes: { ...config.Labels, name } }],
+      signal: request.signal,
+    });
+    const progress = new Progress(request.sink);
+    progress.line({ status: id });
+    await progress.flush();
+  } finally {
+    await hold.release({ keepPartials: false });
+  }
+}
+
+interface StoredTar {
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly compression: Compression;
+}
+
+async function storeBody(
+  context: PullContext,
+  { body, signal }: ImportRequest,
+  hold: Hold,
+): Promise<StoredTar> {
+  const ingest = await context.content.ingest({});
+  const stop = (): void => void body.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  let first: Uint8Array = Buffer.alloc(0);
+  try {
+    for await (const chunk of body) {
+      const bytes = Buffer.from(chunk as Uint8Array); // A body has no encoding: chunks are bytes.
+      if (first.length < magicBytes) first = Buffer.concat([first, bytes.subarray(0, magicBytes)]);
+      await ingest.write(bytes);
+    }
+    signal.throwIfAborted();
+    hold.add({ layers: [], blobs: [ingest.verify()] });
+    return { ...(await ingest.commit()), compression: compressionOf(first) };
+  } catch (error) {
+    await ingest.abort();
+    throw layerFailure(error, 'of the import', signal);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/** The digest of the plain tar: a layer must be named before it can be unpacked. */
+async function diffIdOf(
+  context: PullContext,
+  { digest, compression }: StoredTar,
+  signal: AbortSignal,
+): Promise<string> {
+  if (compression === 'none') return digest;
+  if (compression === 'gzip') return gunzippedDigest(context, digest, signal);
+  if (compression !== 'zstd') {
+    throw invalidParameter(`archives compressed with ${compression} are not supported here`);
+  }
+  // Only the unpacker can read it: unpacked once for its name, which is then thrown away.
+  const stage = await context.driver.stageLayer({ key: digest, parents: [] });
+  try {
+    const { path: target, whiteouts } = stage;
+    const source = { path: context.content.path(digest) };
+    return (await context.unpack({ source, target, whiteouts, signal })).diffId;
+  } catch (error) {
+    throw layerFailure(error, digest, signal);
+  } finally {
+    await stage.abort();
+  }
+}
+
+async function gunzippedDigest(
+  context: PullContext,
+  digest: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(context.content.read(digest), createGunzip(), hash, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    const text = error instanceof Error ? error.message : String(error);
+    throw text === 'unexpected end of file'
+      ? invalidParameter('unexpected EOF', error)
+      : systemError(`cannot read the archive: ${text}`, error);
+  }
+  return `sha256:${hash.digest('hex')}`;
+}

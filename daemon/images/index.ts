@@ -1,0 +1,126 @@
+/**
+ * The image service: what the API, containers and recovery may ask of it.
+ *
+ *     pull/load/import ─► layer-source ─► content + storage driver ─► keeper ─► SQLite, index.json
+ *     list/inspect/… ───► catalog (reads)        tag/remove/prune ──► keeper
+ *
+ * Invariants: rows refer only to what is durably on disk; every change of the tables goes through
+ * `keeper`; nothing that a row, a container or a hold refers to is ever removed.
+ */
+import type { AuthConfig, AuthResponse } from '../../api-spec/index.js';
+import { openCatalog, type ImageRecord } from './catalog.js';
+import { importImage, type ImportRequest } from './import.js';
+import { createKeeper } from './keeper.js';
+import { createLayerSource } from './layer-source.js';
+import { distinctKeys } from './layer-keys.js';
+import { listImages, type ListRequest } from './list.js';
+import { loadImages, type LoadRequest } from './load.js';
+import { findImage } from './lookup.js';
+import type { ImageContext } from './needs.js';
+import { pull, type PullRequest } from './pull.js';
+import { pruneImages, removeImage } from './remove.js';
+import { saveImages } from './save.js';
+import { imageHistory, inspectImage, tagNames } from './show.js';
+import { tagImage } from './tag.js';
+import type { Filters } from './filters.js';
+import type { Readable } from 'node:stream';
+import type {
+  ImageDeleteResponseItem,
+  ImageHistoryResponseItem,
+  ImageInspect,
+  ImagePruneResponse,
+  ImageSummary,
+} from '../../api-spec/index.js';
+import type { ContainerImage } from '../containers/needs.js';
+
+export { imageTables } from './tables.js';
+export type { ImageContext, ImageEvents, ImageUsers, UnpackLayer } from './needs.js';
+
+export interface ImagesOptions extends Omit<ImageContext, 'nowMs'> {
+  readonly nowMs?: () => number;
+  /** Layers fetched at once, over all pulls; 3 as Docker's. */
+  readonly maxConcurrentDownloads?: number;
+}
+
+/** See each verb's own module for its errors. */
+export interface Images {
+  pull(request: PullRequest): Promise<void>;
+  load(request: LoadRequest): Promise<void>;
+  import(request: ImportRequest): Promise<void>;
+  save(
+    names: readonly string[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<Readable>;
+  list(request: ListRequest): Promise<readonly ImageSummary[]>;
+  inspect(name: string): Promise<ImageInspect>;
+  history(name: string): Promise<readonly ImageHistoryResponseItem[]>;
+  tag(name: string, target: { readonly repo: string; readonly tag: string }): Promise<void>;
+  remove(
+    name: string,
+    options: { readonly force: boolean; readonly noprune: boolean },
+  ): Promise<readonly ImageDeleteResponseItem[]>;
+  prune(filters: Filters): Promise<ImagePruneResponse>;
+  /** `POST /auth`. */
+  auth(auth: AuthConfig, signal: AbortSignal): Promise<AuthResponse>;
+
+  /** By name, digest or id prefix; `ApiError` 404 `No such image: x:latest`. */
+  resolve(name: string): ContainerImage;
+  /** Undefined when the image was removed by force. */
+  byId(id: string): ContainerImage | undefined;
+  tagsOf(id: string): readonly string[];
+
+  /** How many images there are: for `info`. */
+  count(): number;
+  /** Storage keys of all layers: for the driver's `reconcile`, after `recover`. */
+  layerKeys(): ReadonlySet<string>;
+  /** After a start, before anything else: removes what a crash left; says what it removed. */
+  recover(): Promise<readonly string[]>;
+  /** A container is gone: removes layers that only it stood on. */
+  releaseLayers(keys: readonly string[]): Promise<void>;
+}
+
+/** Builds the service; call `recover` before the first request. */
+export function createImages(options: ImagesOptions): Images {
+  const catalog = openCatalog(options.store);
+  const base: ImageContext = { ...options, nowMs: options.nowMs ?? Date.now };
+  const keeper = createKeeper(base, catalog);
+  const layerSource = createLayerSource(base, options.maxConcurrentDownloads ?? 3);
+  const context = { ...base, catalog, keeper, layerSource };
+
+  const forContainer = ({ id, config }: ImageRecord): ContainerImage => ({
+    id,
+    config: config.config,
+    layers: distinctKeys(catalog.layerKeys(id)),
+    os: config.os,
+    architecture: config.architecture,
+    ...(config.variant === undefined ? {} : { variant: config.variant }),
+  });
+  const find = (name: string): ImageRecord => findImage(catalog, name).image;
+
+  return {
+    pull: (request) => pull(context, request),
+    load: (request) => loadImages(context, request),
+    import: (request) => importImage(context, request),
+    save: (names, { signal }) => saveImages(context, names, signal),
+    list: async (request) => listImages(catalog, request, context.nowMs()),
+    inspect: async (name) => inspectImage(context, catalog, find(name)),
+    history: async (name) => imageHistory(context, catalog, find(name)),
+    tag: (name, target) =>
+      tagImage({ catalog, keeper, nowMs: context.nowMs() }, name, target),
+    remove: (name, { force }) => removeImage(context, name, { force }),
+    prune: (filters) => pruneImages(context, filters),
+    auth: (auth, signal) => context.registry.logIn(auth, signal),
+    resolve: (name) => forContainer(find(name)),
+    byId: (id) => {
+      const image = catalog.image(id);
+      return image === undefined ? undefined : forContainer(image);
+    },
+    tagsOf: (id) => tagNames(catalog, id),
+    count: () => catalog.imageCount(),
+    layerKeys: () => catalog.allLayers(),
+    recover: () => keeper.recover(),
+    releaseLayers: async (layers) => {
+      await keeper.collect({ layers, blobs: [] });
+    },
+  };
+}

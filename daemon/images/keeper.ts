@@ -1,0 +1,140 @@
+/**
+ * What is kept and what goes. Every change of the image tables passes here, one at a time, followed
+ * by the OCI index, which is a projection of them.
+ *
+ * Layers and blobs are on disk before the rows that refer to them. So whatever no row refers to, no
+ * container stands on and nobody holds is left over from something that failed or was removed.
+ */
+import type { Statement } from '../store/store.js';
+import { changes, type Catalog, type LayerRecord } from './catalog.js';
+import { createExclusive } from './exclusive.js';
+import type { ImageContext } from './needs.js';
+import { index } from './oci-index.js';
+
+/** Layers by storage key and blobs by digest; `collect` looks at each and removes what is unused. */
+export interface Things {
+  readonly layers: readonly string[];
+  readonly blobs: readonly string[];
+}
+
+export interface ImageEvent {
+  readonly action: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface Keeper {
+  /** From now on neither is removed; may be called again for more. */
+  hold(things: Things): Hold;
+  /** One durable transaction with its events, then the index; the answer may follow. */
+  commit(change: Change): Promise<void>;
+  /** Removes those that nothing uses; returns the layers that went. */
+  collect(things: Things): Promise<readonly LayerRecord[]>;
+  /** After a start: the index again, and everything that a crash left. Returns what was removed. */
+  recover(): Promise<readonly string[]>;
+}
+
+export interface Change {
+  readonly statements: readonly Statement[];
+  readonly events: readonly ImageEvent[];
+}
+
+/** Keeps things from being collected until `release`, which collects what is still unused. */
+export interface Hold {
+  add(things: Things): void;
+  /**
+   * Idempotent. With `keepPartials` blobs that nothing uses stay as downloads to go on with: what a
+   * failed pull has fetched is not fetched again.
+   */
+  release(options: { readonly keepPartials: boolean }): Promise<void>;
+}
+
+/** One per store. */
+export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
+  const exclusive = createExclusive();
+  const held = new Map<string, number>();
+
+  const count = ({ layers, blobs }: Things, step: 1 | -1): void => {
+    for (const name of [...layers.map(layerName), ...blobs]) {
+      const now = (held.get(name) ?? 0) + step;
+      if (now === 0) held.delete(name);
+      else held.set(name, now);
+    }
+  };
+
+  const collectNow = async (things: Things, keepPartials: boolean): Promise<LayerRecord[]> => {
+    const inUse = context.users.layersInUse();
+    const isFree = (key: string): boolean =>
+      !held.has(layerName(key)) && !inUse.has(key) && !catalog.isLayerUsed(key);
+    const layers = [...new Set(things.layers)].filter(isFree);
+    const blobs = [...new Set(things.blobs)].filter(
+      (digest) => !held.has(digest) && !catalog.isBlobUsed(digest),
+    );
+    const records = layers.flatMap((key) => catalog.layer(key) ?? []);
+    // Rows first: a crash in between leaves files without rows, which the next start removes.
+    if (layers.length + blobs.length > 0) {
+      const rows = [...layers.map(changes.removeLayer), ...blobs.map(changes.removeLayerBlob)];
+      await context.store.commit(rows, 'full');
+    }
+    for (const key of layers) await context.driver.removeLayer(key);
+    for (const digest of blobs) {
+      if (keepPartials) await context.content.demote(digest);
+      else await context.content.delete(digest);
+    }
+    return records;
+  };
+
+  const writeIndex = (): Promise<void> => context.content.writeIndex(index(catalog));
+
+  return {
+    hold: (first) => openHold(first, count, (things, keep) => exclusive(() => collectNow(things, keep))),
+    commit: ({ statements, events }) =>
+      exclusive(async () => {
+        const pending = events.map((event) => context.events.stamp({ type: 'image', ...event }));
+        await context.store.commit(
+          [...statements, ...pending.flatMap((event) => event.statements)],
+          'full',
+        );
+        await writeIndex();
+        for (const event of pending) event.announce();
+      }),
+    collect: (things) => exclusive(() => collectNow(things, false)),
+    recover: () =>
+      exclusive(async () => {
+        await writeIndex();
+        const partials = await context.content.sweep(context.nowMs());
+        const blobs = (await context.content.digests()).filter((one) => !catalog.isBlobUsed(one));
+        const layers = await collectNow({ layers: [...catalog.allLayers()], blobs }, false);
+        return [...partials, ...blobs, ...layers.map(({ storageKey }) => storageKey)];
+      }),
+  };
+}
+
+/** A layer and a blob may have the same digest: a plain tar is its own diffID. */
+function layerName(storageKey: string): string {
+  return `layer ${storageKey}`;
+}
+
+function openHold(
+  first: Things,
+  count: (things: Things, step: 1 | -1) => void,
+  collect: (things: Things, keepPartials: boolean) => Promise<unknown>,
+): Hold {
+  const all: { layers: string[]; blobs: string[] } = { layers: [], blobs: [] };
+  let released = false;
+  const add = ({ layers, blobs }: Things): void => {
+    count({ layers, blobs }, 1);
+    all.layers.push(...layers);
+    all.blobs.push(...blobs);
+  };
+  add(first);
+  return {
+    add,
+    release: async ({ keepPartials }) => {
+      if (released) return;
+      released = true;
+      count(all, -1);
+      await collect(all, keepPartials);
+    },
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * `docker load`: a docker archive (manifest.json) or an OCI layout (index.json), in one pass. Every
+ * file of the archive is stored as a blob under the digest that it turns out to have; which of them
+ * are wanted is known at the end, the rest go again.
+ */
+import type { Readable } from 'node:stream';
+import { invalidParameter, tooLarge } from '../../api-spec/errors.js';
+import { compressionOf, decompressed, magicBytes, readTar } from '../archive/index.js';
+import type { Descriptor } from '../content/index.js';
+import { hostPlatform, mediaTypes, parsePlatform, pullError } from '../registry/index.js';
+import { changes } from './catalog.js';
+import { maxConfigBytes, parseImageConfig } from './image-config.js';
+import type { Hold } from './keeper.js';
+import { layerKeys } from './layer-keys.js';
+import { readArchive, type ArchiveFiles, type ArchivedImage, type StoredFile } from './load-archive.js';
+import { registerLocalImage } from './local-image.js';
+import type { ProgressSink } from './needs.js';
+import { Progress, shortId } from './progress.js';
+import type { PullContext } from './pull.js';
+import { familiarName, fullName, type Reference } from './reference.js';
+
+export interface LoadRequest {
+  /** A tar, plain or gzip. */
+  readonly body: Readable;
+  readonly quiet: boolean;
+  /** OCI platforms as JSON; empty for this machine's. */
+  readonly platforms: readonly string[];
+  readonly sink: ProgressSink;
+  readonly signal: AbortSignal;
+}
+
+const maxDocumentBytes = 8 * 2 ** 20;
+const maxFiles = 20_000;
+
+/** Rejects with `ApiError`; images that were complete before the failure stay. */
+export async function loadImages(context: PullContext, request: LoadRequest): Promise<void> {
+  const progress = new Progress(request.sink);
+  const hold = context.keeper.hold({ layers: [], blobs: [] });
+  const stop = (): void => void request.body.destroy();
+  request.signal.addEventListener('abort', stop, { once: true });
+  try {
+    const files = await storeFiles(context, request, hold);
+    for (const image of await readArchive(files, wantedPlatform(request))) {
+      await loadOne({ context, request, hold, progress }, image);
+    }
+  } catch (error) {
+    request.signal.throwIfAborted();
+    throw pullError(error, { repository: '', reference: '' });
+  } finally {
+    request.signal.removeEventListener('abort', stop);
+    await hold.release({ keepPartials: false });
+  }
+  await progress.flush();
+}
+
+function wantedPlatform({ platforms: [first] }: LoadRequest): ReturnType<typeof hostPlatform> {
+  if (first === undefined || first === '') return hostPlatform();
+  const parsed: unknown = JSON.parse(first);
+  const { os, architecture, variant } = Object(parsed);
+  return parsePlatform([os, architecture, variant].filter((part) => typeof part === 'string').join('/'));
+}
+
+/** The files of the archive as blobs, by name. */
+async function storeFiles(
+  context: PullContext,
+  { body, signal }: LoadRequest,
+  hold: Hold,
+): Promise<ArchiveFiles> {
+  const files = new Map<string, StoredFile>();
+  const links = new Map<string, string>();
+  for await (const entry of readTar(await decompressed(body))) {
+    signal.throwIfAborted();
+    if (files.size + links.size >= maxFiles) throw tooLarge(`archive has more than ${maxFiles} files`);
+    if (entry.kind === 'link') links.set(entry.name, entry.target);
+    else files.set(entry.name, await storeFile(context, entry, hold));
+  }
+  const find = (name: string): StoredFile | undefined => {
+    const target = links.get(name);
+    return files.get(name) ?? (target === undefined ? undefined : files.get(target));
+  };
+  return {
+    find,
+    read: async (name) => {
+      const file = find(name);
+      if (file === undefined) return undefined;
+      if (file.sizeBytes > maxDocumentBytes) throw tooLarge(`${name} in the archive is too large`);
+      return context.content.readAll(file.digest, maxDocumentBytes);
+    },
+  };
+}
+
+async function storeFile(
+  context: PullContext,
+  { sizeBytes, body }: { readonly sizeBytes: number; readonly body: AsyncIterable<Uint8Array> },
+  hold: Hold,
+): Promise<StoredFile> {
+  const ingest = await context.content.ingest({ sizeBytes });
+  let first: Uint8Array = Buffer.alloc(0);
+  try {
+    for await (const chunk of body) {
+      if (first.length < magicBytes) first = Buffer.concat([first, chunk.subarray(0, magicBytes)]);
+      await ingest.write(chunk);
+    }
+    // Held before it is there: what is there and not held may be collected.
+    hold.add({ layers: [], blobs: [ingest.verify()] });
+    const stored = await ingest.commit();
+    return { ...stored, compression: compressionOf(first) };
+  } catch (error) {
+    await ingest.abort();
+    throw error;
+  }
+}
+
+interface Loading {
+  readonly context: PullContext;
+  readonly request: LoadRequest;
+  readonly hold: Hold;
+  readonly progress: Progress;
+}
+
+async function loadOne({ context, request, hold, progress }: Loading, image: ArchivedImage): Promise<void> {
+  if (image.configText.length > maxConfigBytes) throw tooLarge('image configuration is too large');
+  const config = parseImageConfig(image.configText);
+  if (config.os !== 'linux') {
+    throw invalidParameter(
+      `cannot load ${config.os} image on linux: operating system is not supported`,
+    );
+  }
+  hold.add({
+    layers: layerKeys(config.diffIds, context.driver.layerIdentity).map(({ key }) => key),
+    blobs: [],
+  });
+  const labels = config.config.Labels ?? {};
+  await registerLocalImage(context, {
+    id: image.id,
+    configText: image.configText,
+    layers: image.layers.map(descriptorOf),
+    ...(image.manifest === undefined ? {} : { manifest: image.manifest }),
+    ...(image.manifestType === undefined ? {} : { manifestType: image.manifestType }),
+    statements: image.references.map((reference) => changes.setTag(fullName(reference), image.id)),
+    events: [{ action: 'load', id: image.id, attributes: { ...labels, name: image.id } }],
+    onLayer: (layer) => {
+      if (request.quiet) return;
+      const at = { current: layer.size, total: layer.size };
+      progress.count(shortId(layer.digest), 'Loading layer', at);
+    },
+    signal: request.signal,
+  });
+  announce(progress, image.id, image.references);
+}
+
+function announce(progress: Progress, id: string, references: readonly Reference[]): void {
+  for (const reference of references) {
+    progress.line({ stream: `Loaded image: ${familiarName(reference)}\n` });
+  }
+  if (references.length === 0) progress.line({ stream: `Loaded image ID: ${id}\n` });
+}
+
+/** Docker's archives hold plain tars, and some tools' compressed ones under the same names. */
+function descriptorOf({ digest, sizeBytes, compression }: StoredFile): Descriptor {
+  const suffix = compression === 'none' ? '' : `+${compression}`;
+  return { mediaType: mediaTypes.ociLayer + suffix, digest, size: sizeBytes };
+}

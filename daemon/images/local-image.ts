@@ -1,0 +1,130 @@
+/**
+ * Images that did not come from a registry: blobs are in the content store already, or about to be;
+ * this unpacks the layers, makes a manifest where there is none, and registers.
+ */
+import { systemError } from '../../api-spec/errors.js';
+import type { Descriptor } from '../content/index.js';
+import { mediaTypes } from '../registry/index.js';
+import type { Statement } from '../store/store.js';
+import { changes, type LayerRecord } from './catalog.js';
+import { parseImageConfig } from './image-config.js';
+import type { ImageEvent } from './keeper.js';
+import { layerFailure } from './layer-failure.js';
+import { layerKeys } from './layer-keys.js';
+import { mendLayers } from './mend.js';
+import type { PullContext } from './pull.js';
+
+export interface LocalImage {
+  readonly configText: string;
+  readonly id: string;
+  /** Blobs in the content store, lowest first, one for each diffID of the config. */
+  readonly layers: readonly Descriptor[];
+  /** The manifest that came with it; otherwise one is written. */
+  readonly manifest?: Buffer;
+  readonly manifestType?: string;
+  /** What else belongs into the transaction. */
+  readonly statements: readonly Statement[];
+  readonly events: readonly ImageEvent[];
+  /** Told before each layer that has to be unpacked. */
+  readonly onLayer?: (layer: Descriptor) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Unpacks what is not there, verified against the diffIDs, and registers. The caller holds the
+ * blobs and layers.
+ */
+export async function registerLocalImage(context: PullContext, image: LocalImage): Promise<void> {
+  const { diffIds } = parseImageConfig(image.configText);
+  if (diffIds.length !== image.layers.length) {
+    throw systemError("layers from manifest don't match image configuration");
+  }
+  const keys = layerKeys(diffIds, context.driver.layerIdentity);
+  const records: LayerRecord[] = [];
+  for (const [height, blob] of image.layers.entries()) {
+    const layer = keys[height] ?? { key: '', parents: [] };
+    const wanted = { blob, layer, diffId: diffIds[height] ?? '' };
+    records.push(await ensureLayer(context, wanted, image));
+  }
+  const stack = await mendLayers(context.driver, records);
+  const mending = stack.filter(({ diffId }) => diffId === '').map(({ storageKey }) => storageKey);
+  const hold = context.keeper.hold({ layers: mending, blobs: [] });
+  try {
+    await register(context, image, stack);
+  } finally {
+    await hold.release({ keepPartials: false });
+  }
+}
+
+async function ensureLayer(
+  context: PullContext,
+  wanted: {
+    readonly blob: Descriptor;
+    readonly layer: { readonly key: string; readonly parents: readonly string[] };
+    readonly diffId: string;
+  },
+  { signal, onLayer }: LocalImage,
+): Promise<LayerRecord> {
+  const { catalog, content, driver } = context;
+  const { blob, layer, diffId } = wanted;
+  const known = catalog.layer(layer.key);
+  const isSame = blob.digest === diffId || catalog.diffIdOf(blob.digest) === diffId;
+  if (known !== undefined && isSame && (await driver.hasLayer(layer.key))) return known;
+  onLayer?.(blob);
+  const stage = await driver.stageLayer(layer);
+  try {
+    const source = { path: content.path(blob.digest) };
+    const { path: target, whiteouts } = stage;
+    const unpacked = await context.unpack({ source, target, whiteouts, signal });
+    if (unpacked.diffId !== diffId) {
+      throw systemError(`invalid diffID for layer: expected ${diffId}, got ${unpacked.diffId}`);
+    }
+    await stage.commit();
+    const { sizeBytes, impliedDirectories: implied } = unpacked;
+    return { storageKey: layer.key, diffId, sizeBytes, implied };
+  } catch (error) {
+    await stage.abort();
+    throw layerFailure(error, blob.digest, signal);
+  }
+}
+
+async function register(
+  context: PullContext,
+  image: LocalImage,
+  stack: readonly LayerRecord[],
+): Promise<void> {
+  const { catalog, content, keeper } = context;
+  const mediaType = image.manifestType ?? mediaTypes.ociManifest;
+  const configText = Buffer.from(image.configText);
+  const bytes =
+    image.manifest ??
+    Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType,
+        config: { mediaType: mediaTypes.ociConfig, digest: image.id, size: configText.length },
+        layers: image.layers,
+      }),
+    );
+  const [manifest] = await Promise.all([content.put(bytes), content.put(configText)]);
+  const { diffIds } = parseImageConfig(image.configText);
+  const layerBlobs = image.layers.map(({ digest }, height) => ({
+    digest,
+    diffId: diffIds[height] ?? '',
+  }));
+  const previous = catalog.image(image.id) === undefined ? [] : catalog.blobs(image.id);
+  await keeper.commit({
+    statements: [
+      ...changes.addImage({
+        id: image.id,
+        configText: image.configText,
+        manifest: { mediaType, digest: manifest.digest, size: manifest.sizeBytes },
+        layers: stack,
+        layerBlobs,
+      }),
+      ...image.statements,
+    ],
+    events: image.events,
+  });
+  await keeper.collect({ layers: [], blobs: previous });
+}

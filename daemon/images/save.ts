@@ -1,0 +1,134 @@
+/** `docker save`: a tar that is an OCI layout and a docker archive at once, as Docker writes it. */
+import { Readable } from 'node:stream';
+import { pack, type Pack } from 'tar-stream';
+import { pipeline } from 'node:stream/promises';
+import { index as ociIndex } from './oci-index.js';
+import type { Catalog, ImageRecord } from './catalog.js';
+import { hexOf, type Descriptor } from '../content/index.js';
+import { parseManifest } from '../registry/index.js';
+import { findImage } from './lookup.js';
+import type { PullContext } from './pull.js';
+import { familiarName, familiarRepository, fullName, parseReference, type Reference } from './reference.js';
+
+interface Saved {
+  readonly image: ImageRecord;
+  readonly references: readonly Reference[];
+  readonly layers: readonly Descriptor[];
+}
+
+const maxManifestBytes = 4 * 2 ** 20;
+
+/** Rejects with `ApiError` 404 before anything is written; the reader ends or destroys the stream. */
+export async function saveImages(
+  context: PullContext,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Readable> {
+  const chosen = chooseImages(context.catalog, names);
+  const hold = context.keeper.hold({
+    layers: [],
+    blobs: [...chosen.keys()].flatMap((id) => context.catalog.blobs(id)),
+  });
+  const tar = pack();
+  // The stream itself tells its reader: pipe errors destroy it with the reason.
+  const write = async (): Promise<void> => {
+    try {
+      const saved = await Promise.all(
+        [...chosen.values()].map(({ image, references }) => withLayers(context, image, references)),
+      );
+      await writeAll(context, saved, { tar, signal });
+      tar.finalize();
+    } catch (error) {
+      tar.destroy(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      await hold.release({ keepPartials: false });
+    }
+  };
+  void write();
+  return Readable.from(tar, { objectMode: false, signal });
+}
+
+function chooseImages(
+  catalog: Catalog,
+  names: readonly string[],
+): ReadonlyMap<string, { readonly image: ImageRecord; readonly references: readonly Reference[] }> {
+  const chosen = new Map<string, { image: ImageRecord; references: Reference[] }>();
+  for (const name of names) {
+    const { image, reference } = findImage(catalog, name);
+    const entry = chosen.get(image.id) ?? { image, references: [] };
+    chosen.set(image.id, entry);
+    if (reference?.tag !== undefined && reference.digest === undefined) entry.references.push(reference);
+  }
+  return chosen;
+}
+
+async function withLayers(
+  { content }: PullContext,
+  image: ImageRecord,
+  references: readonly Reference[],
+): Promise<Saved> {
+  const bytes = await content.readAll(image.manifest.digest, maxManifestBytes);
+  const document = parseManifest(bytes, image.manifest.mediaType);
+  return { image, references, layers: document.kind === 'manifest' ? document.layers : [] };
+}
+
+interface Output {
+  readonly tar: Pack;
+  readonly signal: AbortSignal;
+}
+
+async function writeAll(context: PullContext, saved: readonly Saved[], output: Output): Promise<void> {
+  const blobs = new Set(
+    saved.flatMap(({ image, layers }) => [
+      ...layers.map(({ digest }) => digest),
+      image.id,
+      image.manifest.digest,
+    ]),
+  );
+  for (const digest of blobs) await writeBlob(context, digest, output);
+  const documents = {
+    'oci-layout': { imageLayoutVersion: '1.0.0' },
+    'index.json': {
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      manifests: saved.flatMap(describe),
+    },
+    'manifest.json': saved.map(({ image, references, layers }) => ({
+      Config: blobName(image.id),
+      RepoTags: references.length === 0 ? null : references.map(familiarName),
+      Layers: layers.map(({ digest }) => blobName(digest)),
+    })),
+    repositories: repositories(saved),
+  };
+  for (const [name, document] of Object.entries(documents)) {
+    output.tar.entry({ name, mode: 0o644, mtime: new Date(0) }, JSON.stringify(document));
+  }
+}
+
+async function writeBlob({ content }: PullContext, digest: string, { tar, signal }: Output): Promise<void> {
+  const found = await content.stat(digest);
+  const size = found?.sizeBytes ?? 0;
+  const entry = tar.entry({ name: blobName(digest), size, mode: 0o644, mtime: new Date(0) });
+  await pipeline(content.read(digest), entry, { signal });
+}
+
+function describe({ image, references }: Saved): readonly Descriptor[] {
+  const tags = references.map((reference) => ({ reference: fullName(reference), imageId: image.id }));
+  return ociIndex({ tags: () => tags, images: () => [image] });
+}
+
+function repositories(saved: readonly Saved[]): Readonly<Record<string, Record<string, string>>> {
+  const found: Record<string, Record<string, string>> = {};
+  for (const { image, references, layers } of saved) {
+    for (const reference of references) {
+      const repository = familiarRepository(parseReference(fullName(reference)));
+      const tags = (found[repository] ??= {});
+      tags[reference.tag ?? 'latest'] = hexOf(layers.at(-1)?.digest ?? image.id);
+    }
+  }
+  return found;
+}
+
+function blobName(digest: string): string {
+  return `blobs/sha256/${hexOf(digest)}`;
+}

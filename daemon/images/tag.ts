@@ -1,0 +1,44 @@
+/** `docker tag`. */
+import { invalidParameter } from '../../api-spec/errors.js';
+import { changes, type Catalog } from './catalog.js';
+import type { Keeper } from './keeper.js';
+import { findImage } from './lookup.js';
+import {
+  familiarName,
+  familiarRepository,
+  fullName,
+  parseReference,
+  withDefaultTag,
+  withTag,
+  type Reference,
+} from './reference.js';
+
+/** Reads the new name of an image; undefined when there is none to give. */
+export function targetReference(repo: string, tag: string): Reference | undefined {
+  if (repo === '') return undefined;
+  const named = parseReference(repo);
+  if (named.digest !== undefined) throw invalidParameter('cannot import digest reference');
+  if (familiarRepository(named) === 'sha256') {
+    throw invalidParameter('refusing to create an ambiguous tag using digest algorithm as name');
+  }
+  return tag === '' ? withDefaultTag(named) : withTag(named, tag);
+}
+
+/** Gives an image another name, taking the name from whichever had it. */
+export async function tagImage(
+  { catalog, keeper, nowMs }: { catalog: Catalog; keeper: Keeper; nowMs: number },
+  name: string,
+  target: { readonly repo: string; readonly tag: string },
+): Promise<void> {
+  const { image } = findImage(catalog, name);
+  const reference = targetReference(target.repo, target.tag);
+  if (reference === undefined) return;
+  const labels = image.config.config.Labels ?? {};
+  await keeper.commit({
+    statements: [
+      changes.setTag(fullName(reference), image.id),
+      changes.touchTagTime(image.id, nowMs),
+    ],
+    events: [{ action: 'tag', id: image.id, attributes: { ...labels, name: familiarName(reference) } }],
+  });
+}
