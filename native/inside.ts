@@ -10,9 +10,10 @@
  * may be pointed at a container's own mounts, where a hung FUSE or NFS would freeze the daemon.
  */
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import koffi from 'koffi';
+import { errnoName } from './errno.js';
 import { ErrnoError } from './errno-error.js';
+import { readXattr } from './xattr.js';
 
 const { O_DIRECTORY, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants;
 const O_CLOEXEC = 0o2000000;
@@ -34,7 +35,6 @@ const libc = koffi.load(null);
 const openat2 = libc.func('syscall', 'long', ['long', 'int', 'str', 'void *', 'size_t']);
 const openat = libc.func('openat', 'int', ['int', 'str', 'int', 'uint']);
 const readlinkat = libc.func('readlinkat', 'long', ['int', 'str', 'void *', 'size_t']);
-const getxattr = libc.func('getxattr', 'long', ['str', 'str', 'void *', 'size_t']);
 
 /** The root that bounds the path: a directory on the host, or an open fd of one. */
 export type Root = string | number;
@@ -84,7 +84,7 @@ export function readFileInLayers(
 ): Buffer {
   const open = new Set<number>();
   try {
-    const roots = dirsTopFirst.map((dir) => keep(open, openRoot(dir)));
+    const roots = openRoots(dirsTopFirst, open);
     return readRegular(walkLayers(roots, path, open), path, bound);
   } finally {
     for (const fd of open) fs.closeSync(fd);
@@ -100,6 +100,16 @@ function openRoot(dir: string): number {
   const fd = openat(-1, checked(dir, 'open'), O_PATH | O_DIRECTORY | O_CLOEXEC, 0) as number;
   if (fd < 0) throw lastError('open', dir);
   return fd;
+}
+
+/** An opaque root is the lowest that counts, though overlayfs itself looks at no root's attribute. */
+function openRoots(dirs: readonly string[], open: Set<number>): Merged {
+  const roots: number[] = [];
+  for (const dir of dirs) {
+    roots.push(keep(open, openRoot(dir)));
+    if (isOpaqueFolder(dir)) break;
+  }
+  return roots;
 }
 
 function resolve(rootFd: number, path: string, flags: number, mode: number): number {
@@ -128,7 +138,8 @@ function readRegular(pathFd: number, about: string, { maxBytes }: ReadBound): Bu
   if (stat.isDirectory()) throw new ErrnoError('open', 'EISDIR', about);
   if (!stat.isFile()) throw new ErrnoError('open', 'EINVAL', about);
   if (stat.size > maxBytes) throw new ErrnoError('read', 'EFBIG', about);
-  const fd = openat(-1, `/proc/self/fd/${pathFd}`, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0) as number;
+  const flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  const fd = openat(-1, `/proc/self/fd/${pathFd}`, flags, 0) as number;
   if (fd < 0) throw lastError('open', about);
   try {
     return readBounded(fd, about, maxBytes);
@@ -217,11 +228,13 @@ function lookup(dirs: Merged, name: string, path: string, open: Set<number>): En
 }
 
 function isOpaque(dirFd: number): boolean {
-  const value = Buffer.alloc(1);
+  return isOpaqueFolder(`/proc/self/fd/${dirFd}`);
+}
+
+/** Whether a folder on the host hides what lies beneath it in an overlay. */
+export function isOpaqueFolder(path: string): boolean {
   const names = ['trusted.overlay.opaque', 'user.overlay.opaque'];
-  return names.some(
-    (name) => (getxattr(`/proc/self/fd/${dirFd}`, name, value, 1) as number) === 1 && value[0] === 0x79,
-  );
+  return names.some((name) => readXattr(path, name, 1)?.toString() === 'y');
 }
 
 function readLink(fd: number, path: string): string {
@@ -247,11 +260,6 @@ function keep(open: Set<number>, fd: number): number {
   return fd;
 }
 
-const errnoNames = new Map(
-  Object.entries(os.constants.errno).map(([name, number]) => [number, name] as const),
-);
-
 function lastError(syscall: string, about: string): ErrnoError {
-  const number = koffi.errno();
-  return new ErrnoError(syscall, errnoNames.get(number) ?? `E${number}`, about);
+  return new ErrnoError(syscall, errnoName(koffi.errno()), about);
 }

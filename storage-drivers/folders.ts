@@ -1,0 +1,165 @@
+/**
+ * What every driver that keeps its layers in folders shares: a thing is made in `stage/`, becomes
+ * visible by one rename, and goes by one rename into `trash/`, whose removal takes its time.
+ *
+ *     <root>/layers/<64 hex>/      one layer, by its key
+ *     <root>/containers/<64 hex>/  one writable layer, by the container's id
+ *     <root>/stage/<random>/       being made; of no worth after a crash
+ *     <root>/trash/<random>/       being removed
+ */
+import { randomBytes } from 'node:crypto';
+import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { removeTree } from '../native/unpack/index.js';
+
+/** Deletion goes on in the background; at the end it is waited for this long, then left to the next start. */
+const CLOSE_WAIT_MS = 5_000;
+
+export type Shelf = 'layers' | 'containers';
+
+export interface Folders {
+  readonly root: string;
+  /** Where the thing is, or would be. */
+  path(shelf: Shelf, name: string): string;
+  has(shelf: Shelf, name: string): Promise<boolean>;
+  names(shelf: Shelf): Promise<readonly string[]>;
+  /** A new folder of mode 0700 that a crash makes worthless. */
+  stage(): Promise<string>;
+  /** Shows a staged folder under its name; false when the name was there already, which wins. */
+  publish(staged: string, shelf: Shelf, name: string): Promise<boolean>;
+  /** The name is free when it resolves; bytes go later. Idempotent. */
+  discard(path: string): Promise<void>;
+  /** What a crash left: stages and trash go, and names that are not known; says what went. */
+  reconcile(known: Readonly<Record<Shelf, ReadonlySet<string>>>): Promise<readonly string[]>;
+  /** Waits a while for the trash to be empty. */
+  close(): Promise<void>;
+}
+
+/** Opens, and makes where it is missing, the folders of one driver below `root`. */
+export async function openFolders(root: string): Promise<Folders> {
+  for (const name of ['layers', 'containers', 'stage', 'trash']) {
+    await mkdir(join(root, name), { recursive: true, mode: 0o700 });
+  }
+  const removals = new Set<Promise<void>>();
+  const stopping = new AbortController();
+
+  const removeLater = (path: string): void => {
+    const removal = removeTree(path, { signal: stopping.signal })
+      // What cannot be removed now stays in the trash: the next start tries again and tells.
+      .catch(() => undefined)
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
+  };
+  const pathOf = (shelf: Shelf, name: string): string => join(root, shelf, name);
+  const discard = async (path: string): Promise<void> => {
+    const trash = join(root, 'trash', randomName());
+    if (await renamed(path, trash)) removeLater(trash);
+  };
+
+  return {
+    root,
+    path: pathOf,
+    has: (shelf, name) => exists(pathOf(shelf, name)),
+    names: (shelf) => readdir(join(root, shelf)),
+    async stage() {
+      const path = join(root, 'stage', randomName());
+      await mkdir(path, { mode: 0o700 });
+      return path;
+    },
+    async publish(staged, shelf, name) {
+      const first = await renamedIfFree(staged, pathOf(shelf, name));
+      if (first) await syncFolder(join(root, shelf));
+      else await discard(staged);
+      return first;
+    },
+    discard,
+    async reconcile(known) {
+      const told: string[] = [];
+      for (const name of await readdir(join(root, 'trash'))) removeLater(join(root, 'trash', name));
+      for (const name of await readdir(join(root, 'stage'))) {
+        await discard(join(root, 'stage', name));
+        told.push(`removed the unfinished ${name}`);
+      }
+      for (const shelf of ['containers', 'layers'] as const) {
+        for (const name of await readdir(join(root, shelf))) {
+          if (known[shelf].has(name)) continue;
+          await discard(pathOf(shelf, name));
+          told.push(`removed ${shelf}/${name}, which nothing refers to`);
+        }
+      }
+      return told;
+    },
+    async close() {
+      const timer = new AbortController();
+      const done = Promise.all(removals).then(() => timer.abort());
+      // The timer's own abort is the good end: nothing is left to wait for.
+      await delay(CLOSE_WAIT_MS, undefined, { signal: timer.signal }).catch(() => undefined);
+      stopping.abort();
+      await done;
+    },
+  };
+}
+
+/** 64 hex of a key; anything else would be a path of the caller's making. */
+export function nameOfKey(key: string): string {
+  const hex = /^sha256:([0-9a-f]{64})$/.exec(key)?.[1];
+  if (hex === undefined) throw new Error(`not a layer key: ${key}`);
+  return hex;
+}
+
+/** The id itself, if it is one. */
+export function nameOfContainer(id: string): string {
+  if (!/^[0-9a-f]{64}$/.test(id)) throw new Error(`not a container id: ${id}`);
+  return id;
+}
+
+/** Whether something is there, of whatever kind. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Whether an error carries one of these errno names. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
+async function renamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+async function renamedIfFree(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) return false;
+    throw error;
+  }
+}
+
+/** A rename lasts once the folder that holds the name is on disk. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function randomName(): string {
+  return randomBytes(12).toString('hex');
+}

@@ -1,0 +1,167 @@
+/**
+ * overlayfs: each layer is unpacked by itself, under its diffID, and the kernel stacks them. Nothing
+ * is mounted here; `mount` says what the shim is to mount.
+ *
+ *     layers/<hex>/diff        the layer, with whiteouts as overlayfs wants them
+ *     layers/<hex>/opaque      there when its root hides all layers beneath
+ *     containers/<id>/{diff,work}
+ *     l/<20 hex>               link to a layer's diff, for kernels that take one page of mount options
+ */
+import { mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isOpaqueFolder } from '../../native/inside.js';
+import { syncTree, treeUsage } from '../../native/unpack/index.js';
+import type { LayerStage, MountRecipe, StorageDriver } from '../driver.js';
+import { ErrnoError } from '../../native/errno-error.js';
+import { exists, type Folders, hasCode, nameOfContainer, nameOfKey, openFolders } from '../folders.js';
+import { checkOverlay } from './support.js';
+
+/** A mount's options fit a page with 127 of them; 80 bits are not found twice on purpose. */
+const SHORT_NAME_DIGITS = 20;
+
+/** Off whatever the kernel's default: with them the upper folder alone is no diff any more. */
+const OPTIONS = ['index=off', 'metacopy=off', 'redirect_dir=off'] as const;
+
+/** Opens the driver below `root`; refuses a filesystem that overlayfs cannot lie on. */
+export async function createOverlayDriver(root: string): Promise<StorageDriver> {
+  const folders = await openFolders(root);
+  const links = join(root, 'l');
+  await mkdir(links, { recursive: true, mode: 0o700 });
+  const backing = await checkOverlay(root);
+
+  return {
+    name: 'overlay',
+    layerIdentity: 'diffID',
+    status: () => [
+      ['Backing Filesystem', backing],
+      ['Supports d_type', 'true'],
+      ['Using metacopy', 'false'],
+      ['Native Overlay Diff', 'true'],
+      ['userxattr', 'false'],
+    ],
+    stageLayer: async (layer) => stageLayer(folders, links, nameOfKey(layer.key)),
+    hasLayer: async (key) => folders.has('layers', nameOfKey(key)),
+    async removeLayer(key) {
+      const name = nameOfKey(key);
+      await rm(join(links, shortName(name)), { force: true });
+      await folders.discard(folders.path('layers', name));
+    },
+    layerUsage: async (key) => treeUsage(diffOf(folders, 'layers', nameOfKey(key))),
+    async createContainer(id, layers) {
+      await requireLayers(folders, layers);
+      const staged = await folders.stage();
+      await makeUpper(staged);
+      await folders.publish(staged, 'containers', nameOfContainer(id));
+    },
+    async mount(id, layers, options) {
+      await requireLayers(folders, layers);
+      const container = folders.path('containers', nameOfContainer(id));
+      await makeUpper(container);
+      // What a volatile mount left means "do not trust after a power cut"; a start is meant to.
+      await rm(join(container, 'work', 'work', 'incompat'), { recursive: true, force: true });
+      return recipe(folders, links, { container, layers, volatile: options.volatile });
+    },
+    removeContainer: async (id) => folders.discard(folders.path('containers', nameOfContainer(id))),
+    containerUsage: async (id) => treeUsage(diffOf(folders, 'containers', nameOfContainer(id))),
+    async reconcile(known) {
+      const layers = new Set([...known.layers].map(nameOfKey));
+      const told = await folders.reconcile({ layers, containers: known.containers });
+      await mendLinks(folders, links);
+      return told;
+    },
+    close: () => folders.close(),
+  };
+}
+
+function diffOf(folders: Folders, shelf: 'layers' | 'containers', name: string): string {
+  return join(folders.path(shelf, name), 'diff');
+}
+
+function shortName(name: string): string {
+  return name.slice(0, SHORT_NAME_DIGITS);
+}
+
+async function stageLayer(folders: Folders, links: string, name: string): Promise<LayerStage> {
+  const staged = await folders.stage();
+  const path = join(staged, 'diff');
+  await mkdir(path, { mode: 0o755 });
+  return {
+    path,
+    whiteouts: 'overlay',
+    async commit() {
+      if (isOpaqueFolder(path)) await writeFile(join(staged, 'opaque'), '');
+      await syncTree(staged);
+      await folders.publish(staged, 'layers', name);
+      await makeLink(links, name);
+    },
+    abort: () => folders.discard(staged),
+  };
+}
+
+/** Made again where a power cut took it: an empty upper folder is what a new container has. */
+async function makeUpper(container: string): Promise<void> {
+  await mkdir(join(container, 'diff'), { recursive: true, mode: 0o755 });
+  await mkdir(join(container, 'work'), { recursive: true, mode: 0o700 });
+}
+
+async function requireLayers(folders: Folders, layers: readonly string[]): Promise<void> {
+  for (const key of layers) {
+    const path = diffOf(folders, 'layers', nameOfKey(key));
+    if (!(await exists(path))) throw new ErrnoError('open', 'ENOENT', path);
+  }
+}
+
+interface Stack {
+  readonly container: string;
+  /** Keys, lowest first. */
+  readonly layers: readonly string[];
+  readonly volatile: boolean;
+}
+
+async function recipe(folders: Folders, links: string, stack: Stack): Promise<MountRecipe> {
+  const names = await visible(folders, [...stack.layers].reverse().map(nameOfKey));
+  const lowerdirs = names.map((name) => diffOf(folders, 'layers', name));
+  const shorts = names.map(shortName);
+  if (names.length === 0) {
+    // An image without layers; overlayfs wants something to lie on.
+    await mkdir(join(links, 'empty'), { recursive: true, mode: 0o755 });
+    lowerdirs.push(join(links, 'empty'));
+    shorts.push('empty');
+  }
+  for (const name of names) await makeLink(links, name);
+  return {
+    kind: 'overlay',
+    lowerdirs,
+    upperdir: join(stack.container, 'diff'),
+    workdir: join(stack.container, 'work'),
+    volatile: stack.volatile,
+    options: OPTIONS,
+    shortNames: { dir: links, lowerdir: shorts.join(':') },
+  };
+}
+
+/** Down to the first layer whose root is opaque: overlayfs does not look at that attribute there. */
+async function visible(folders: Folders, topFirst: readonly string[]): Promise<readonly string[]> {
+  for (const [index, name] of topFirst.entries()) {
+    if (await exists(join(folders.path('layers', name), 'opaque'))) return topFirst.slice(0, index + 1);
+  }
+  return topFirst;
+}
+
+async function makeLink(links: string, name: string): Promise<void> {
+  const path = join(links, shortName(name));
+  const target = join('..', 'layers', name, 'diff');
+  try {
+    await symlink(target, path);
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    const there = await readlink(path);
+    if (there !== target) throw new ErrnoError('symlink', 'EEXIST', `${path} -> ${there}`);
+  }
+}
+
+async function mendLinks(folders: Folders, links: string): Promise<void> {
+  await rm(links, { recursive: true, force: true });
+  await mkdir(links, { mode: 0o700 });
+  for (const name of await folders.names('layers')) await makeLink(links, name);
+}

@@ -1,0 +1,78 @@
+/**
+ * Plain folders, each a whole copy of what lies beneath it: for any filesystem, dear in space and
+ * time. A layer goes by its chainID, because its folder holds all layers beneath too.
+ *
+ *     layers/<hex>/diff    containers/<id>/diff
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ErrnoError } from '../../native/errno-error.js';
+import { copyTree, syncTree, treeUsage } from '../../native/unpack/index.js';
+import type { LayerKey, LayerStage, StorageDriver } from '../driver.js';
+import { exists, type Folders, nameOfContainer, nameOfKey, openFolders, type Shelf } from '../folders.js';
+
+/** Opens the driver below `root`; any filesystem will do. */
+export async function createVfsDriver(root: string): Promise<StorageDriver> {
+  const folders = await openFolders(root);
+  const diff = (shelf: Shelf, name: string): string => join(folders.path(shelf, name), 'diff');
+
+  return {
+    name: 'vfs',
+    layerIdentity: 'chainID',
+    status: () => [],
+    stageLayer: async (layer) => stageLayer(folders, layer),
+    hasLayer: async (key) => folders.has('layers', nameOfKey(key)),
+    removeLayer: async (key) => folders.discard(folders.path('layers', nameOfKey(key))),
+    layerUsage: async (key) => treeUsage(diff('layers', nameOfKey(key))),
+    async createContainer(id, layers) {
+      const name = nameOfContainer(id);
+      if (await folders.has('containers', name)) return;
+      const staged = await copyOf(folders, layers.at(-1));
+      await syncTree(staged);
+      await folders.publish(staged, 'containers', name);
+    },
+    async mount(id) {
+      const source = diff('containers', nameOfContainer(id));
+      if (!(await exists(source))) throw new ErrnoError('open', 'ENOENT', source);
+      return { kind: 'bind', source };
+    },
+    removeContainer: async (id) => folders.discard(folders.path('containers', nameOfContainer(id))),
+    containerUsage: async (id) => treeUsage(diff('containers', nameOfContainer(id))),
+    reconcile: (known) =>
+      folders.reconcile({
+        layers: new Set([...known.layers].map(nameOfKey)),
+        containers: known.containers,
+      }),
+    close: () => folders.close(),
+  };
+}
+
+/** A staged folder whose `diff` holds what the layer `key` holds, or nothing without one. */
+async function copyOf(folders: Folders, key: string | undefined): Promise<string> {
+  const staged = await folders.stage();
+  const target = join(staged, 'diff');
+  await mkdir(target, { mode: 0o755 });
+  if (key === undefined) return staged;
+  const source = join(folders.path('layers', nameOfKey(key)), 'diff');
+  try {
+    await copyTree({ layersTopFirst: [source], path: '/', target, onlyIfEmpty: false });
+  } catch (error) {
+    await folders.discard(staged);
+    throw error;
+  }
+  return staged;
+}
+
+async function stageLayer(folders: Folders, layer: LayerKey): Promise<LayerStage> {
+  const name = nameOfKey(layer.key);
+  const staged = await copyOf(folders, layer.parents.at(-1));
+  return {
+    path: join(staged, 'diff'),
+    whiteouts: 'apply',
+    async commit() {
+      await syncTree(staged);
+      await folders.publish(staged, 'layers', name);
+    },
+    abort: () => folders.discard(staged),
+  };
+}

@@ -1,0 +1,271 @@
+/**
+ * What every storage driver promises, run on each of them: layers are whole or absent, a container
+ * sees what the layers say, and nothing but what was committed is left after a crash.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type Test, test } from 'tap';
+import { unpackLayer } from '../../native/unpack/index.js';
+import { createStorageDriver, type StorageDriver } from '../../storage-drivers/index.js';
+import { insideRootfs } from '../support/rootfs.js';
+import { tarOf, type TarEntry } from '../support/tar.js';
+
+const options = { readonly: false, volatile: false };
+const id = (): string => randomBytes(32).toString('hex');
+const root = process.getuid?.() === 0;
+
+interface Bench {
+  readonly driver: StorageDriver;
+  readonly storage: string;
+  /** Unpacks layers, lowest first, and returns their keys. */
+  layers(...stack: readonly (readonly TarEntry[])[]): Promise<readonly string[]>;
+  /** Makes a container on layers and returns what a script prints in it. */
+  see(layers: readonly string[], script: string, container?: string): Promise<string>;
+}
+
+async function bench(t: Test, name: string): Promise<Bench> {
+  const storage = t.testdir({});
+  const driver = await createStorageDriver(name, storage);
+  t.teardown(() => driver.close());
+  const layers: Bench['layers'] = async (...stack) => {
+    const keys: string[] = [];
+    let chain = '';
+    for (const entries of stack) {
+      const tar = tarOf(entries);
+      const diffId = createHash('sha256').update(tar).digest('hex');
+      chain = createHash('sha256').update(`${chain} ${diffId}`).digest('hex');
+      const key = `sha256:${driver.layerIdentity === 'diffID' ? diffId : chain}`;
+      if (!(await driver.hasLayer(key))) {
+        const stage = await driver.stageLayer({ key, parents: [...keys] });
+        const source = Readable.from([tar]);
+        await unpackLayer({ source, target: stage.path, whiteouts: stage.whiteouts });
+        await stage.commit();
+      }
+      keys.push(key);
+    }
+    return keys;
+  };
+  const see: Bench['see'] = async (keys, script, container = id()) => {
+    await driver.createContainer(container, keys);
+    const text = await insideRootfs(await driver.mount(container, keys, options), script);
+    return text.trim();
+  };
+  return { driver, storage, layers, see };
+}
+
+const file = (name: string, content = name): TarEntry => ({ name, content });
+const dir = (name: string): TarEntry => ({ name: `${name}/`, type: '5' });
+const gone = (name: string): TarEntry => ({ name });
+
+for (const name of ['overlay', 'vfs']) {
+  const promise = (what: string, body: (t: Test, bench: Bench) => Promise<void>): void => {
+    test(`${name}: ${what}`, { skip: root ? false : 'layers need root' }, async (t) => {
+      await body(t, await bench(t, name));
+    });
+  };
+
+  promise('a container sees the layers, upper ones first', async (t, { layers, see }) => {
+    const keys = await layers([dir('a'), file('a/x', 'low'), file('a/y', 'low')], [file('a/x', 'high')]);
+    t.equal(await see(keys, 'cat a/x a/y'), 'highlow');
+  });
+
+  promise('whiteouts hide files and folders', async (t, { layers, see }) => {
+    const low = [dir('d'), file('d/x'), file('d/y'), dir('e'), file('e/z'), file('f')];
+    const keys = await layers(low, [gone('d/.wh.x'), gone('.wh.e'), gone('.wh.f')]);
+    t.equal(await see(keys, 'find . | sort | tr "\\n" " "'), '. ./d ./d/y');
+  });
+
+  promise('an opaque marker hides what lies beneath, wherever it stands', async (t, { layers, see }) => {
+    const low = [dir('d'), file('d/old'), dir('d/sub'), file('d/sub/old')];
+    const first = [dir('d'), gone('d/.wh..wh..opq'), file('d/new')];
+    const last = [dir('d'), file('d/new'), dir('d/sub'), file('d/sub/new'), gone('d/.wh..wh..opq')];
+    t.equal(await see(await layers(low, first), 'find d | sort | tr "\\n" " "'), 'd d/new');
+    t.equal(
+      await see(await layers(low, last), 'find d | sort | tr "\\n" " "'),
+      'd d/new d/sub d/sub/new',
+    );
+  });
+
+  promise('an opaque root hides everything beneath', async (t, { layers, see }) => {
+    const keys = await layers([file('old')], [gone('.wh..wh..opq'), file('new')]);
+    t.equal(await see(keys, 'ls'), 'new');
+  });
+
+  promise('a folder that replaces what a whiteout removes is empty at first', async (t, { layers, see }) => {
+    const low = [dir('d'), file('d/old')];
+    for (const high of [
+      [gone('.wh.d'), dir('d'), file('d/new')],
+      [dir('d'), file('d/new'), gone('.wh.d')],
+      [gone('.wh.d'), file('d/new')],
+    ]) {
+      t.equal(await see(await layers(low, high), 'ls d'), 'new');
+    }
+  });
+
+  promise('owners, modes, times and attributes are as in the tar', async (t, { layers, see }) => {
+    const keys = await layers([
+      { name: 'setuid', content: 'x', mode: 0o4755, uid: 1234, gid: 4321, mtime: 1_000_000_000 },
+      { name: 'sticky/', type: '5', mode: 0o1777, mtime: 1_100_000_000 },
+      file('sticky/later'),
+      { name: 'attr', content: 'x', pax: { 'SCHILY.xattr.user.color': 'blue' } },
+      { name: 'link', type: '2', link: 'setuid', uid: 7, gid: 8 },
+      { name: 'null', type: '3', device: [1, 3], mode: 0o666 },
+      { name: 'fifo', type: '6', mode: 0o600 },
+    ]);
+    const script = `stat -c '%n %a %u:%g %Y' setuid sticky; stat -c '%n %u:%g %F' link fifo;
+      stat -c '%n %t,%T' null;
+      python3 -c 'import os; print(os.getxattr("attr", "user.color").decode())'`;
+    t.strictSame((await see(keys, script)).split('\n'), [
+      'setuid 4755 1234:4321 1000000000',
+      'sticky 1777 0:0 1100000000',
+      'link 7:8 symbolic link',
+      'fifo 0:0 fifo',
+      'null 1,3',
+      'blue',
+    ]);
+  });
+
+  promise('hard links are one file', async (t, { layers, see }) => {
+    const keys = await layers([file('a', 'one'), { name: 'b', type: '1', link: 'a' }]);
+    t.equal(await see(keys, 'stat -c %h a; cat b; [ a -ef b ] && echo same'), '2\nonesame');
+  });
+
+  promise('what a container writes is its own and stays', async (t, { driver, layers, see }) => {
+    const keys = await layers([file('x', 'image')]);
+    const [one, two] = [id(), id()];
+    await see(keys, 'echo mine > x; echo new > y', one);
+    t.equal(await see(keys, 'cat x', two), 'image');
+    const again = await driver.mount(one, keys, options);
+    t.equal(await insideRootfs(again, 'cat x y'), 'mine\nnew\n');
+  });
+
+  promise('a container without layers is empty and can be written', async (t, { see }) => {
+    t.equal(await see([], 'ls; echo x > y; cat y'), 'x');
+  });
+
+  promise('127 layers', async (t, { layers, see }) => {
+    const stack = Array.from({ length: 127 }, (_, at) => [file(`f${at}`), file('last', String(at))]);
+    const keys = await layers(...stack);
+    t.equal(await see(keys, 'ls | wc -l; cat last'), '128\n126');
+  });
+
+  promise('a stage that is not committed never was', async (t, { driver, storage }) => {
+    const key = `sha256:${id()}`;
+    const stage = await driver.stageLayer({ key, parents: [] });
+    await writeFile(join(stage.path, 'x'), 'x');
+    t.equal(await driver.hasLayer(key), false);
+    await stage.abort();
+    await stage.abort();
+    t.equal(await driver.hasLayer(key), false);
+    await driver.close();
+    t.strictSame(await leftovers(storage), []);
+  });
+
+  promise('a layer that is there wins over the same one staged beside it', async (t, { driver, see }) => {
+    const key = `sha256:${id()}`;
+    const stages = await Promise.all([1, 2].map(() => driver.stageLayer({ key, parents: [] })));
+    for (const [at, stage] of stages.entries()) await writeFile(join(stage.path, 'x'), String(at));
+    for (const stage of stages) await stage.commit();
+    t.equal(await see([key], 'cat x'), '0');
+  });
+
+  promise('a crash leaves only what was committed', async (t, { driver, storage, layers }) => {
+    const [kept] = await layers([file('kept')]);
+    const [orphan] = await layers([file('orphan')]);
+    const [live, dead] = [id(), id()];
+    for (const container of [live, dead]) await driver.createContainer(container, [kept ?? '']);
+    await driver.stageLayer({ key: `sha256:${id()}`, parents: [] });
+    const next = await createStorageDriver(name, storage);
+    t.teardown(() => next.close());
+    const told = await next.reconcile({
+      layers: new Set([kept ?? '']),
+      containers: new Set([live]),
+    });
+    t.equal(told.length, 3, 'the stage, the container and the layer are told');
+    t.equal(await next.hasLayer(kept ?? ''), true);
+    t.equal(await next.hasLayer(orphan ?? ''), false);
+    t.match(await insideRootfs(await next.mount(live, [kept ?? ''], options), 'cat kept'), 'kept');
+    await next.close();
+    t.strictSame(await leftovers(storage), []);
+    const quiet = await next.reconcile({ layers: new Set([kept ?? '']), containers: new Set([live]) });
+    t.strictSame(quiet, []);
+  });
+
+  promise('removal is idempotent and frees the bytes', async (t, { driver, storage, layers }) => {
+    const [key = ''] = await layers([dir('d'), file('d/x')]);
+    const container = id();
+    await driver.createContainer(container, [key]);
+    for (let times = 0; times < 2; times++) {
+      await driver.removeContainer(container);
+      await driver.removeLayer(key);
+    }
+    await driver.removeContainer(id());
+    t.equal(await driver.hasLayer(key), false);
+    await driver.close();
+    t.strictSame(await leftovers(storage), []);
+  });
+
+  promise('a tree of any depth is removed', async (t, { driver, storage, see }) => {
+    const container = id();
+    const dig = `python3 -c '
+import os
+for i in range(3000):
+    os.mkdir("d"); os.chdir("d")
+open("end","w")'`;
+    await see([], dig, container);
+    await driver.removeContainer(container);
+    await driver.close();
+    t.strictSame(await leftovers(storage), []);
+  });
+
+  promise('usage counts bytes and inodes', async (t, { driver, layers, see }) => {
+    const linked = { name: 'b', type: '1', link: 'a' };
+    const [key = ''] = await layers([file('a', 'x'.repeat(1000)), linked, dir('d')]);
+    t.strictSame(await driver.layerUsage(key), { sizeBytes: 1000, inodes: 3 });
+    const container = id();
+    await see([key], 'head -c 500 /dev/zero > new', container);
+    const shared = driver.layerIdentity === 'chainID' ? 1000 : 0;
+    t.equal((await driver.containerUsage(container)).sizeBytes, 500 + shared);
+  });
+
+  promise('containers and layers are made and removed side by side', async (t, { driver, storage, layers }) => {
+    const keys = await layers([file('x')]);
+    const work = Array.from({ length: 12 }, async (_, at) => {
+      const container = id();
+      await driver.createContainer(container, keys);
+      const recipe = await driver.mount(container, keys, options);
+      const text = await insideRootfs(recipe, `echo ${at} > y; cat x y`);
+      await driver.removeContainer(container);
+      return text;
+    });
+    const stages = Array.from({ length: 8 }, (_, at) => layers([file(`layer ${at}`)]));
+    t.strictSame(await Promise.all(work), work.map((_, at) => `x${at}\n`));
+    await Promise.all(stages);
+    await driver.close();
+    t.strictSame(await leftovers(storage, ['containers']), []);
+  });
+
+  promise('a layer that is missing is an error before anything is made', async (t, { driver, storage }) => {
+    const missing = `sha256:${id()}`;
+    await t.rejects(driver.createContainer(id(), [missing]), { code: 'ENOENT' });
+    t.strictSame(await leftovers(storage, ['containers']), []);
+    await t.rejects(driver.hasLayer('../../etc'), /not a layer key/);
+    await t.rejects(async () => driver.createContainer('../../etc', []), /not a container id/);
+  });
+}
+
+/** What lies in the folders that ought to be empty. */
+async function leftovers(storage: string, more: readonly string[] = []): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const driver of await readdir(storage)) {
+    for (const shelf of ['stage', 'trash', ...more]) {
+      const path = join(storage, driver, shelf);
+      if (!existsSync(path)) continue;
+      found.push(...(await readdir(path)).map((name) => `${shelf}/${name}`));
+    }
+  }
+  return found;
+}

@@ -1,0 +1,41 @@
+/** Carries out a mount recipe as the shim would, in a mount namespace that ends with the script. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { MountRecipe } from '../../storage-drivers/driver.js';
+
+const run = promisify(execFile);
+
+/** Runs a shell script with the root file system as its working directory; returns its stdout. */
+export async function insideRootfs(recipe: MountRecipe, script: string): Promise<string> {
+  const target = await mkdtemp(join(tmpdir(), 'tsdocker-rootfs-'));
+  try {
+    const args = recipe.kind === 'bind' ? bind(recipe.source, target) : overlay(recipe, target);
+    const steps = `cd "$1" && shift && T="$1" && shift && mount "$@" "$T" && cd "$T" && ${script}`;
+    const { stdout } = await run(
+      'unshare',
+      ['-m', '--propagation', 'private', 'sh', '-euc', steps, 'sh', ...args],
+      { timeout: 60_000, maxBuffer: 16 * 2 ** 20 },
+    );
+    return stdout;
+  } finally {
+    await rm(target, { recursive: true });
+  }
+}
+
+function bind(source: string, target: string): string[] {
+  return ['/', target, '--bind', source];
+}
+
+function overlay(recipe: Extract<MountRecipe, { kind: 'overlay' }>, target: string): string[] {
+  const options = [
+    `lowerdir=${recipe.shortNames.lowerdir}`,
+    `upperdir=${recipe.upperdir}`,
+    `workdir=${recipe.workdir}`,
+    ...recipe.options,
+    ...(recipe.volatile ? ['volatile'] : []),
+  ];
+  return [recipe.shortNames.dir, target, '-t', 'overlay', '-o', options.join(','), 'overlay'];
+}
