@@ -1,6 +1,6 @@
 /** What an operation of the API is, and the types that follow from its description. */
-import type { Static, TArray, TBoolean, TInteger, TSchema, TString } from 'typebox';
-import { Type } from 'typebox';
+import { Type, type TArray, type TBoolean, type TInteger, type TSchema, type TString } from 'typebox';
+import type { Shape } from './shape.js';
 
 /** One operation: everything about it that is not its behaviour. */
 export interface Operation {
@@ -61,7 +61,7 @@ export type BodyOf<Described extends Operation> = Described['body'] extends {
   readonly kind: 'json';
   readonly schema: infer Schema extends TSchema;
 }
-  ? Static<Schema>
+  ? Shape<Schema>
   : undefined;
 
 /** What the handler of a JSON operation has to return. */
@@ -69,7 +69,7 @@ export type AnswerOf<Described extends Operation> = Described['answer'] extends 
   readonly kind: 'json';
   readonly schema: infer Schema extends TSchema;
 }
-  ? Static<Schema>
+  ? Shape<Schema>
   : undefined;
 
 /** Query: false unless given, and given as anything but `0`, `no`, `false`, `none` or nothing. */

@@ -1,0 +1,142 @@
+/** One ordinary request, from decoded to answered: the same few steps for every operation. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Duplex, Readable } from 'node:stream';
+import type { Answer, Operation } from '../../api-spec/operation.js';
+import { decodeHead, decodeJson, decodeText, type Call, type StreamCall } from './call.js';
+import { refusalOf, sendRefusal, type Refusal } from './errors.js';
+import { demandJson } from './guard.js';
+import { bodyLengthOf, splitJson } from './hijack-body.js';
+import { converse, outputType } from './hijack.js';
+import type { Conversation } from './needs.js';
+
+/** What all requests share. */
+export interface Surroundings {
+  /** Headers of every answer. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Throws what every request may be refused for. */
+  readonly guard: (request: IncomingMessage) => void;
+  readonly onRefusal: (refusal: Refusal, error: unknown) => void;
+}
+
+/** A handler without its operation's types: each is called with what its own schema described. */
+export type AnyHandler = (call: StreamCall<Operation>) => unknown;
+
+/** Answers one request; never throws. */
+export async function answer(
+  route: { readonly operation: Operation; readonly handler: AnyHandler },
+  exchange: {
+    readonly request: IncomingMessage;
+    readonly response: ServerResponse;
+    readonly params: unknown;
+  },
+  surroundings: Surroundings,
+): Promise<void> {
+  const { operation, handler } = route;
+  const { request, response, params } = exchange;
+  try {
+    setHeaders(response, surroundings.headers);
+    surroundings.guard(request);
+    const head = decodeHead(operation, request, params);
+    if (operation.answer.kind === 'hijack') {
+      await hijackWithoutUpgrade(operation, handler, head, exchange);
+      return;
+    }
+    const body = await decodeJson(operation, request);
+    // The operation's own schema described what was decoded.
+    const call = { ...head, body } as Call<Operation>;
+    const result =
+      operation.answer.kind === 'json'
+        ? await handler(call as StreamCall<Operation>)
+        : await handler({ ...call, request, response, signal: goneSignal(response) });
+    if (!response.headersSent) sendResult(response, operation.answer, result);
+  } catch (error) {
+    const refusal = refusalOf(error);
+    surroundings.onRefusal(refusal, error);
+    sendRefusal(request, response, refusal);
+  }
+}
+
+/** Puts the headers of every answer. */
+export function setHeaders(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>>,
+): void {
+  for (const name in headers) response.setHeader(name, headers[name] ?? '');
+}
+
+function goneSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+function sendResult(response: ServerResponse, answered: Answer, result: unknown): void {
+  if (result === 'notModified') {
+    response.writeHead(304).end();
+    return;
+  }
+  if (answered.kind !== 'json') {
+    // 204 has no length by definition; the others say that there is nothing.
+    if (answered.status !== 204) response.setHeader('Content-Length', 0);
+    response.writeHead(answered.status).end();
+    return;
+  }
+  const text = `${JSON.stringify(result)}\n`;
+  response.writeHead(answered.status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+/**
+ * A hijack on a connection that Node does not let go of: no `Upgrade`, and not the connection's
+ * first request or a chunked one. Output is a body without length; stdin is the rest of the body.
+ */
+async function hijackWithoutUpgrade(
+  operation: Operation,
+  handler: AnyHandler,
+  head: Omit<Call<Operation>, 'body'>,
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+): Promise<void> {
+  const { request, response } = exchange;
+  const { body, stdin } = await cutStdin(operation, request);
+  // The operation's own schema described what was decoded, and a hijack returns a conversation.
+  const call = { ...head, body, request, response, signal: goneSignal(response) };
+  const conversation = (await handler(call as StreamCall<Operation>)) as Conversation | undefined;
+  if (conversation === undefined) {
+    response.writeHead(200, { 'Content-Length': 0 }).end();
+    return;
+  }
+  response.removeHeader('Transfer-Encoding');
+  response.writeHead(200, {
+    'Content-Type': outputType(conversation.tty, head.apiMinor),
+    Connection: 'close',
+  });
+  response.flushHeaders();
+  await converse(Duplex.from({ readable: stdin, writable: response }), conversation, { hold: false });
+}
+
+async function cutStdin(
+  operation: Operation,
+  request: IncomingMessage,
+): Promise<{ readonly body: unknown; readonly stdin: Readable }> {
+  const isChunked = bodyLengthOf(request.headers).chunked;
+  if (operation.body?.kind !== 'json') {
+    return { body: undefined, stdin: isChunked ? request : silence() };
+  }
+  demandJson(request);
+  if (!isChunked) return { body: await decodeJson(operation, request), stdin: silence() };
+  const { text, rest } = await splitJson(request);
+  return { body: decodeText(operation.body, text), stdin: rest };
+}
+
+/** A stdin that says nothing and does not end: the end of a plain body is not the end of stdin. */
+const silence = () =>
+  new Readable({
+    read() {
+      // Nothing ever comes.
+    },
+  });

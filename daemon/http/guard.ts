@@ -1,0 +1,52 @@
+/**
+ * What every request has to pass on every listener: pages in a browser must not be able to drive
+ * the engine, neither by a form, nor by another origin, nor by a name that they rebind to us.
+ */
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { forbidden, invalidParameter } from '../../api-spec/errors.js';
+
+/** Throws `ApiError` 403 when the request was made by a foreign page, or for another host. */
+export function guard(request: IncomingMessage, allowedHosts: ReadonlySet<string>): void {
+  const { host, origin, 'sec-fetch-site': site } = request.headers;
+  // Only a TCP peer has an address: a browser cannot open a unix socket, and clients send any Host there.
+  if (request.socket.remoteAddress !== undefined && !isOurs(host, allowedHosts)) {
+    throw forbidden(`Host not allowed: ${host ?? ''}`);
+  }
+  if (site !== undefined) {
+    // Scripts cannot set it: where a browser says same-origin, it is.
+    if (site !== 'same-origin' && site !== 'none') throw forbidden('cross-site request refused');
+    return;
+  }
+  if (origin !== undefined && !sameHost(origin, host)) {
+    throw forbidden(`Origin not allowed: ${origin}`);
+  }
+}
+
+function isOurs(host: string | undefined, allowedHosts: ReadonlySet<string>): boolean {
+  if (host === undefined) return false;
+  const name = host.replace(/:\d+$/, '').toLowerCase();
+  const bare = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name;
+  return bare === 'localhost' || isIP(bare) !== 0 || allowedHosts.has(bare);
+}
+
+const sameHost = (origin: string, host: string | undefined): boolean =>
+  host !== undefined && origin.toLowerCase().replace(/^https?:\/\//, '') === host.toLowerCase();
+
+/**
+ * Throws `ApiError` 400, in Docker's words, for a body that is not declared as JSON: a form post
+ * from a page cannot declare that.
+ */
+export function demandJson(request: IncomingMessage): void {
+  const type = request.headers['content-type'];
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined ||
+    Number(request.headers['content-length'] ?? 0) > 0;
+  if (type === undefined && !hasBody) return;
+  const mediaType = (type ?? '').split(';')[0]?.trim().toLowerCase();
+  if (mediaType !== 'application/json') {
+    throw invalidParameter(
+      `unsupported Content-Type header (${type ?? ''}): must be 'application/json'`,
+    );
+  }
+}

@@ -1,0 +1,20 @@
+/** Credentials that come in a header. */
+import { AuthConfig } from '../../api-spec/index.js';
+import { ApiError } from '../../api-spec/errors.js';
+import { decodeBody } from './decode.js';
+
+/**
+ * `X-Registry-Auth`: JSON in base64, in either alphabet, with or without padding. What cannot be
+ * read counts as no credentials, as in Docker.
+ */
+export function decodeRegistryAuth(header: string | readonly string[] | undefined): AuthConfig {
+  const text = typeof header === 'string' ? header : header?.[0];
+  if (text === undefined || text === '') return {};
+  try {
+    // Node's decoder takes both alphabets and does not need the padding.
+    return decodeBody(AuthConfig, Buffer.from(text, 'base64').toString('utf8'));
+  } catch (error) {
+    if (error instanceof ApiError) return {};
+    throw error;
+  }
+}

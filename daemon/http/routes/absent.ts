@@ -1,0 +1,72 @@
+/** What this engine is not: a swarm node, a host of managed plugins. The words are Docker's. */
+import { notFound, notImplemented, unavailable } from '../../../api-spec/errors.js';
+
+const notManager = () => {
+  throw unavailable(
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect ' +
+      'this node to swarm and try again.',
+  );
+};
+
+const noSwarm = () => {
+  throw notImplemented('swarm mode is not implemented by this engine');
+};
+
+const noPlugin = ({ params }: { readonly params: { readonly name: string } }) => {
+  throw notFound(`plugin ${JSON.stringify(params.name)} not found`);
+};
+
+const noPlugins = () => {
+  throw notImplemented('managed plugins are not implemented by this engine');
+};
+
+/** Handlers of the operations on managed plugins. */
+export const pluginRoutes = {
+  PluginList: () => [],
+  GetPluginPrivileges: noPlugins,
+  PluginPull: noPlugins,
+  PluginInspect: noPlugin,
+  PluginDelete: noPlugin,
+  PluginEnable: noPlugin,
+  PluginDisable: noPlugin,
+  PluginUpgrade: noPlugin,
+  PluginCreate: noPlugins,
+  PluginPush: noPlugin,
+  PluginSet: noPlugin,
+};
+
+/** Handlers of the operations on a swarm. */
+export const swarmRoutes = {
+  SwarmInspect: notManager,
+  SwarmInit: noSwarm,
+  SwarmJoin: noSwarm,
+  SwarmLeave: () => {
+    throw unavailable('This node is not part of a swarm');
+  },
+  SwarmUpdate: notManager,
+  SwarmUnlockkey: notManager,
+  SwarmUnlock: notManager,
+  NodeList: notManager,
+  NodeInspect: notManager,
+  NodeDelete: notManager,
+  NodeUpdate: notManager,
+  ServiceList: notManager,
+  ServiceCreate: notManager,
+  ServiceInspect: notManager,
+  ServiceDelete: notManager,
+  ServiceUpdate: notManager,
+  ServiceLogs: notManager,
+  TaskList: notManager,
+  TaskInspect: notManager,
+  TaskLogs: notManager,
+  SecretList: notManager,
+  SecretCreate: notManager,
+  SecretInspect: notManager,
+  SecretDelete: notManager,
+  SecretUpdate: notManager,
+  ConfigList: notManager,
+  ConfigCreate: notManager,
+  ConfigInspect: notManager,
+  ConfigDelete: notManager,
+  ConfigUpdate: notManager,
+};

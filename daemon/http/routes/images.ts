@@ -1,0 +1,130 @@
+/** Images over HTTP: decode, one call of the service, encode. */
+import { invalidParameter, notImplemented } from '../../../api-spec/errors.js';
+import type { HandlersOf, StreamCall } from '../call.js';
+import type { ContainersApi, ImagesApi } from '../needs.js';
+import { decodeRegistryAuth } from '../registry-auth.js';
+import { sendFile, sendProgress } from '../streams.js';
+import type { Operations } from '../../../api-spec/operations/index.js';
+import { unlessMissing } from './missing.js';
+
+type Ids =
+  | 'BuildPrune'
+  | 'DistributionInspect'
+  | 'ImageBuild'
+  | 'ImageCommit'
+  | 'ImageCreate'
+  | 'ImageDelete'
+  | 'ImageGet'
+  | 'ImageGetAll'
+  | 'ImageHistory'
+  | 'ImageInspect'
+  | 'ImageList'
+  | 'ImageLoad'
+  | 'ImagePrune'
+  | 'ImagePush'
+  | 'ImageSearch'
+  | 'ImageTag';
+
+/** Handlers of the operations on images; `commit` belongs to the containers. */
+export function imageRoutes(images: ImagesApi, containers: ContainersApi): HandlersOf<Ids> {
+  return { ...views(images), ...changes(images, containers), ...transfers(images) };
+}
+
+const views = (images: ImagesApi) =>
+  ({
+    ImageList: ({ query, filters }) =>
+      images.list({
+        all: query.all,
+        filters,
+        sharedSize: query['shared-size'],
+        digests: query.digests,
+      }),
+    ImageInspect: ({ params, query }) => images.inspect(params.name, { platform: query.platform }),
+    ImageHistory: ({ params, query }) => images.history(params.name, { platform: query.platform }),
+    ImageSearch: async ({ query, filters, headers }) => {
+      const auth = decodeRegistryAuth(headers['x-registry-auth']);
+      const limit = query.limit ?? defaultSearchLimit;
+      return unlessMissing(images, 'search', 'ImageSearch')({ term: query.term, limit, filters, auth });
+    },
+    DistributionInspect: async ({ params, headers }) => {
+      const auth = decodeRegistryAuth(headers['x-registry-auth']);
+      return unlessMissing(images, 'distribution', 'DistributionInspect')(params.name, auth);
+    },
+  }) satisfies Partial<HandlersOf<Ids>>;
+
+const defaultSearchLimit = 25;
+
+const changes = (images: ImagesApi, containers: ContainersApi) =>
+  ({
+    ImageTag: ({ params, query }) =>
+      images.tag(params.name, { repo: query.repo, tag: query.tag }),
+    ImageDelete: ({ params, query }) =>
+      images.remove(params.name, { force: query.force, noprune: query.noprune }),
+    ImagePrune: ({ filters }) => images.prune(filters),
+    BuildPrune: async ({ query, filters }) => {
+      // Without a builder there is nothing in its cache: `docker system prune` asks all the same.
+      if (images.buildPrune === undefined) return { CachesDeleted: null, SpaceReclaimed: 0 };
+      return images.buildPrune({ all: query.all, filters });
+    },
+    ImageCommit: async ({ query, body }) => {
+      const { container, repo, tag, comment, author, pause } = query;
+      const request = { container, repo, tag, comment, author, pause, changes: query.changes };
+      return unlessMissing(containers, 'commit', 'ImageCommit')({ ...request, config: body });
+    },
+  }) satisfies Partial<HandlersOf<Ids>>;
+
+const transfers = (images: ImagesApi) =>
+  ({
+    ImageCreate: async (call) => {
+      if (call.query.fromImage !== '') await pull(images, call);
+      else if (call.query.fromSrc !== '') await importTar(images, call);
+      else throw invalidParameter('one of fromImage and fromSrc must be given');
+    },
+    ImageLoad: async ({ query, request, response, signal }) => {
+      const { quiet, platform: platforms } = query;
+      await sendProgress(response, (sink) =>
+        images.load({ body: request, quiet, platforms, sink, signal }),
+      );
+    },
+    ImagePush: async ({ params, query, headers, response, signal }) => {
+      const push = unlessMissing(images, 'push', 'ImagePush');
+      const auth = decodeRegistryAuth(headers['x-registry-auth']);
+      const { tag, platform } = query;
+      await sendProgress(response, (sink) =>
+        push({ image: params.name, tag, platform, auth, sink, signal }),
+      );
+    },
+    ImageGet: ({ params, query, response, signal }) =>
+      save(images, [params.name], { platforms: query.platform, response, signal }),
+    ImageGetAll: ({ query, response, signal }) =>
+      save(images, query.names, { platforms: query.platform, response, signal }),
+    ImageBuild: () =>
+      Promise.reject(notImplemented('ImageBuild is not implemented by this engine')),
+  }) satisfies Partial<HandlersOf<Ids>>;
+
+type CreateCall = StreamCall<Operations['ImageCreate']>;
+
+async function pull(images: ImagesApi, call: CreateCall): Promise<void> {
+  const { query, headers, response, signal } = call;
+  const { fromImage: image, tag, platform } = query;
+  const auth = decodeRegistryAuth(headers['x-registry-auth']);
+  await sendProgress(response, (sink) => images.pull({ image, tag, platform, auth, sink, signal }));
+}
+
+async function importTar(images: ImagesApi, call: CreateCall): Promise<void> {
+  const { query, request: body, response, signal } = call;
+  const { fromSrc: source, repo, tag, message, platform } = query;
+  const importImage = unlessMissing(images, 'import', 'ImageCreate');
+  const request = { source, body, repo, tag, message, platform, changes: query.changes };
+  await sendProgress(response, (sink) => importImage({ ...request, sink, signal }));
+}
+
+async function save(
+  images: ImagesApi,
+  names: readonly string[],
+  to: Pick<CreateCall, 'response' | 'signal'> & { readonly platforms: readonly string[] },
+): Promise<void> {
+  const { platforms, signal } = to;
+  const tar = await unlessMissing(images, 'save', 'ImageGet')(names, { platforms, signal });
+  await sendFile(to.response, 'application/x-tar', tar, signal);
+}

@@ -1,0 +1,200 @@
+/** The HTTP server of the engine: listeners → connections → requests → handlers. */
+import websocketPlugin from '@fastify/websocket';
+import fastify, { type FastifyInstance } from 'fastify';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Operation } from '../../api-spec/operation.js';
+import { operations, type OperationId } from '../../api-spec/operations/index.js';
+import { openapiText } from '../../api-spec/openapi.js';
+import { maxMinor, versionText } from '../../api-spec/versions.js';
+import { answer, setHeaders, type AnyHandler, type Surroundings } from './answer.js';
+import type { Handlers } from './call.js';
+import { pageNotFound, refusalOf, sendRefusal } from './errors.js';
+import { guard } from './guard.js';
+import { limits } from './limits.js';
+import { listen, type ListenAddress, type Listening } from './listen.js';
+import type { Services } from './needs.js';
+import { allRoutes } from './routes/index.js';
+import { accept } from './transport.js';
+import { onUpgrade } from './upgrade.js';
+import { rewriteUrl } from './versioning.js';
+import { addWebsocketRoute } from './websocket-route.js';
+
+export interface HttpOptions {
+  /** For the `Server` header: a version of at least 20.10, as clients expect of Docker. */
+  readonly serverVersion: string;
+  /** Names, besides localhost and addresses, by which TCP clients may call this engine. */
+  readonly allowedHosts: readonly string[];
+  /** Told of what nobody foresaw, with its stack. */
+  readonly onBug: (error: unknown) => void;
+  /** Takes connections that begin with HTTP/2. */
+  readonly http2?: (socket: Socket) => void;
+}
+
+/** The server; nothing listens until it is told to. */
+export interface HttpServer {
+  listen(address: ListenAddress): Promise<Listening>;
+  /** Takes no more connections and cuts those that are open. */
+  close(): Promise<void>;
+  /** The framework, for tests that need no socket. */
+  readonly app: FastifyInstance;
+}
+
+/** Builds the server over the services. */
+export async function createHttpServer(
+  services: Services,
+  options: HttpOptions,
+): Promise<HttpServer> {
+  const surroundings = surroundingsOf(options);
+  const { app, http } = makeApp(surroundings);
+  const handlers = allRoutes(services);
+  // In a scope of its own, so that its hooks cost only the one route that needs them.
+  await app.register(async (scope) => {
+    await scope.register(websocketPlugin, { options: { maxPayload: limits.jsonBodyBytes } });
+    addWebsocketRoute(scope, handlers.ContainerAttachWebsocket, surroundings);
+  });
+  for (const id of operationIds) addRoute(app, id, handlers, surroundings);
+  app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(openapiText()));
+  app.options('*', (_request, reply) => reply.code(200).send());
+  await app.ready();
+  takeUpgrades(http, handlers, surroundings);
+  // The list of connections, by which Node enforces its timeouts, is made when a server listens.
+  http.emit('listening');
+  return { app, ...connections(app, http, options) };
+}
+
+// The keys of a record that nobody extends are its operationIds.
+const operationIds = Object.keys(operations) as OperationId[];
+
+function surroundingsOf(options: HttpOptions): Surroundings {
+  const allowedHosts = new Set(options.allowedHosts.map((host) => host.toLowerCase()));
+  return {
+    headers: {
+      'Api-Version': versionText(maxMinor),
+      'Docker-Experimental': 'false',
+      Ostype: 'linux',
+      Server: `Docker/${options.serverVersion} (linux)`,
+    },
+    guard: (request) => {
+      guard(request, allowedHosts);
+    },
+    onRefusal: (refusal, error) => {
+      if (refusal.bug) options.onBug(error);
+    },
+  };
+}
+
+function makeApp(surroundings: Surroundings): { app: FastifyInstance; http: Server } {
+  let http: Server | undefined;
+  const refuse = (request: IncomingMessage, response: ServerResponse, error?: unknown) => {
+    setHeaders(response, surroundings.headers);
+    sendRefusal(request, response, error === undefined ? pageNotFound : refusalOf(error));
+  };
+  const app = fastify({
+    serverFactory: (handler) => (http = makeHttp(handler)),
+    rewriteUrl,
+    routerOptions: { maxParamLength: limits.paramLength },
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    frameworkErrors: (error, request, reply) => {
+      reply.hijack();
+      refuse(request.raw, reply.raw, error);
+    },
+  });
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack();
+    refuse(request.raw, reply.raw);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    reply.hijack();
+    refuse(request.raw, reply.raw, error);
+  });
+  // Bodies are read by whoever needs them: as JSON within a bound, or as a stream without one.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => {
+    done(null);
+  });
+  if (http === undefined) throw new Error('fastify made no server');
+  return { app, http };
+}
+
+function makeHttp(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  return createServer(
+    {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersTimeoutMs,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      // A load or a build may send for hours.
+      requestTimeout: 0,
+    },
+    handler,
+  );
+}
+
+function addRoute(
+  app: FastifyInstance,
+  id: OperationId,
+  handlers: Handlers,
+  surroundings: Surroundings,
+): void {
+  if (id === 'ContainerAttachWebsocket') return;
+  const operation: Operation = operations[id];
+  // Each handler is called with what its own operation's schemas described.
+  const route = { operation, handler: handlers[id] as AnyHandler };
+  app.route({
+    method: operation.method,
+    url: operation.url,
+    handler: ({ raw: request, params }, reply) => {
+      reply.hijack();
+      void answer(route, { request, response: reply.raw, params }, surroundings);
+    },
+  });
+}
+
+/** Leaves one listener for upgrades, which hands the websocket plugin what is its own. */
+function takeUpgrades(http: Server, handlers: Handlers, surroundings: Surroundings): void {
+  // The plugin's is the only one so far, and takes what Node gives.
+  const plugins = http.listeners('upgrade') as ((
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ) => void)[];
+  http.removeAllListeners('upgrade');
+  const websocket = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    for (const plugin of plugins) plugin(request, socket, head);
+  };
+  http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    onUpgrade({ http, handlers, websocket, ...surroundings }, request, socket, head);
+  });
+}
+
+function connections(
+  app: FastifyInstance,
+  http: Server,
+  options: HttpOptions,
+): Omit<HttpServer, 'app'> {
+  const open = new Set<Socket>();
+  const listening = new Set<Listening>();
+  const onConnection = (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    accept(socket, { http, ...(options.http2 !== undefined && { http2: options.http2 }) });
+  };
+  return {
+    listen: async (address) => {
+      const listener = await listen(address, onConnection);
+      listening.add(listener);
+      return listener;
+    },
+    close: async () => {
+      const outcomes = await Promise.allSettled([...listening].map((each) => each.close()));
+      for (const socket of open) socket.destroy();
+      // Ends the timer that `listening` began.
+      http.close();
+      await app.close();
+      const errors = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+      if (errors.length > 0) throw new AggregateError(errors, 'closing listeners');
+    },
+  };
+}
