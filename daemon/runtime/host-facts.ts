@@ -16,18 +16,26 @@ export interface HostFacts {
   readonly thermalThrottle: readonly string[];
   readonly apparmor: boolean;
   readonly cpus: number;
+  /** The most that a hard limit may be, by resource number; absent with CAP_SYS_RESOURCE. */
+  readonly hardLimits?: ReadonlyMap<number, number>;
+  /** /proc/kcore exists: images expect a link to it. */
+  readonly hasKcore: boolean;
 }
 
 /** Fast: a few files of /proc and /sys. Throws when cgroups are not mounted. */
 export function readHostFacts(): HostFacts {
+  const capabilities = heldCapabilities(fs.readFileSync('/proc/self/status', 'utf8'));
+  const hardLimits = readHardLimits(fs.readFileSync('/proc/self/limits', 'utf8'));
   return {
     cgroups: readCgroupLayout(fs.readFileSync('/proc/self/mountinfo', 'utf8')),
-    capabilities: heldCapabilities(fs.readFileSync('/proc/self/status', 'utf8')),
+    capabilities,
     kernel: kernelVersion(os.release()),
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     thermalThrottle: thermalThrottle(),
     apparmor: readOptional('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     cpus: os.cpus().length,
+    hasKcore: fs.existsSync('/proc/kcore'),
+    ...(capabilities.has('CAP_SYS_RESOURCE') ? {} : { hardLimits }),
   };
 }
 
@@ -38,6 +46,22 @@ function heldCapabilities(status: string): ReadonlySet<string> {
     return BigInt(`0x${match?.[1] ?? '0'}`);
   };
   return capabilitiesOf(field('CapPrm') & field('CapBnd'));
+}
+
+/** Names in /proc/<pid>/limits, in the order of their numbers. */
+const limitNames = [
+  'cpu time', 'file size', 'data size', 'stack size', 'core file size', 'resident set', 'processes',
+  'open files', 'locked memory', 'address space', 'file locks', 'pending signals',
+  'msgqueue size', 'nice priority', 'realtime priority', 'realtime timeout',
+];
+
+function readHardLimits(text: string): ReadonlyMap<number, number> {
+  const limits = new Map<number, number>();
+  for (const [number, name] of limitNames.entries()) {
+    const match = new RegExp(`^Max ${name}\\s+\\S+\\s+(\\S+)`, 'm').exec(text);
+    if (match !== null) limits.set(number, match[1] === 'unlimited' ? -1 : Number(match[1]));
+  }
+  return limits;
 }
 
 function kernelVersion(release: string): KernelVersion {

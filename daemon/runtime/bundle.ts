@@ -1,0 +1,50 @@
+/** A container's OCI bundle on disk: what another runtime, or a reader, finds there. */
+import * as fs from 'node:fs/promises';
+import type { OciConfig } from './oci.js';
+
+/** Where the pieces of a container are. */
+export interface BundlePaths {
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly config: string;
+  /** The shim's word on how the process ended. */
+  readonly exit: string;
+  readonly socket: string;
+}
+
+/** Hex digits of the id in a socket's name: long names do not fit a socket's address. */
+const SOCKET_NAME_DIGITS = 16;
+
+export function bundlePaths(dataRoot: string, execRoot: string, id: string): BundlePaths {
+  const bundle = `${dataRoot}/containers/${id}`;
+  return {
+    bundle,
+    rootfs: `${bundle}/rootfs`,
+    config: `${bundle}/config.json`,
+    exit: `${bundle}/exit`,
+    socket: `${execRoot}/s/${id.slice(0, SOCKET_NAME_DIGITS)}`,
+  };
+}
+
+/** Folders are there, traces of an earlier run are not. */
+export async function prepareBundle(paths: BundlePaths): Promise<void> {
+  const folder = paths.socket.slice(0, paths.socket.lastIndexOf('/'));
+  await Promise.all([
+    fs.mkdir(paths.rootfs, { recursive: true, mode: 0o710 }),
+    fs.mkdir(folder, { recursive: true, mode: 0o700 }),
+  ]);
+  await Promise.all([fs.rm(paths.exit, { force: true }), fs.rm(paths.socket, { force: true })]);
+}
+
+const UNLIMITED = '18446744073709551615';
+
+/** Writes config.json by rename. No limit is 2^64 - 1 there, which no JavaScript number is. */
+export async function writeConfig(paths: BundlePaths, config: OciConfig): Promise<void> {
+  const text = JSON.stringify(config, null, 1).replace(
+    /("(?:soft|hard)": )-1\b/g,
+    (_, key: string) => `${key}${UNLIMITED}`,
+  );
+  const temporary = `${paths.config}.new`;
+  await fs.writeFile(temporary, text, { mode: 0o600 });
+  await fs.rename(temporary, paths.config);
+}

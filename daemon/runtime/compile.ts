@@ -1,0 +1,326 @@
+/**
+ * From an OCI configuration to a launch program: what the shim (host strand) and the container's
+ * first process (init strand) do, one system call after the other. Pure: nothing here touches the
+ * kernel, so every order that matters for safety can be read and tested.
+ *
+ * host: cgroup entry → bind sources, in the daemon's mounts → private mount namespace → rootfs →
+ *       clone → (network by the daemon, meanwhile) → fds from init
+ * init: cgroup → namespaces → mounts, devices → masks → pivot → identity → execve
+ */
+import { CWD, type LaunchProgram, type Slot, type Step } from '../../native/launch/opcodes.js';
+import type { StdioSettings } from '../../native/shim/monitor-settings.js';
+import type { MountRecipe } from '../../storage-drivers/driver.js';
+import type { CgroupEntry } from './cgroup/index.js';
+import { ProgramBuilder, type SharedSlots } from './compile/builder.js';
+import { linkDevices, makeDevices, openNull, placeConsole } from './compile/devices.js';
+import * as kernel from './compile/kernel.js';
+import { openSources, placeMounts, type MountedSlots } from './compile/mounts.js';
+import { joinNamespaces, namespaceFlags, type JoinSlots } from './compile/namespaces.js';
+import {
+  connectStreams, dropPrivileges, execute, setLimits, type HardLimits,
+} from './compile/process.js';
+import { maskPaths, protectPaths, writeSysctls } from './compile/protect.js';
+import { mountRootfs } from './compile/rootfs.js';
+import type { OciConfig } from './oci.js';
+import { INIT_PATH } from './spec.js';
+
+/** What a program needs besides the configuration. */
+export interface LaunchPlan {
+  readonly containerId: string;
+  /** Absolute; `rootfs` below it exists. */
+  readonly bundle: string;
+  readonly rootfs: MountRecipe;
+  readonly cgroup: CgroupEntry;
+  /** Compiled; absent for unconfined. */
+  readonly seccomp?: Buffer;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  /** Absent when the daemon may raise hard limits. */
+  readonly hardLimits?: HardLimits;
+  readonly hasKcore: boolean;
+  /** How many fds the shim is to hold for as long as it lives: reserved ports. */
+  readonly heldFds: number;
+}
+
+export interface CompiledLaunch {
+  readonly program: LaunchProgram;
+  readonly stdio: StdioSettings;
+  readonly rootDir: Slot;
+  /** One slot for each of `heldFds`. */
+  readonly held: readonly Slot[];
+}
+
+/** The one `yield`: init's namespaces exist, its network may be set up. */
+export const CREATED = 1;
+// Tokens between the strands.
+const NETWORK_READY = 2;
+const CONSOLE = 3;
+const ROOT = 4;
+
+/** Throws `ApiError` 400 where the configuration names what cannot be had. */
+export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaunch {
+  const builder = new ProgramBuilder();
+  const slots: SharedSlots = {
+    root: builder.slot(), scratch: builder.slot(), scratch2: builder.slot(),
+  };
+  const held = Array.from({ length: plan.heldFds }, () => builder.slot());
+  const entry = openCgroup(builder, plan.cgroup);
+  const streams = openStreams(builder, config, plan);
+  const sources = openSources(builder, config.mounts);
+  const rootfs = `${plan.bundle}/rootfs`;
+  builder.host.push(
+    { op: 'unshare', flags: kernel.CLONE_NEWNS, about: 'mount namespace' },
+    {
+      op: 'mountSetattr', dir: CWD, path: '/', flags: kernel.AT_RECURSIVE, set: 0, clear: 0,
+      propagation: kernel.MS_SLAVE, userns: CWD, about: 'mount namespace',
+    },
+  );
+  mountRootfs(builder, plan.rootfs, rootfs);
+  const joins = joinNamespaces(builder, config.linux.namespaces);
+  const rootDir = builder.slot();
+  hostTail(builder, config, plan, { entry, streams, rootDir });
+  initHead(builder, config, plan, { entry, joins, slots, rootfs });
+  const exe = openInit(builder, config);
+  const mounted = placeMounts(
+    {
+      builder, slots, cgroup: plan.cgroup,
+      ownCgroupNamespace: config.linux.namespaces.some((each) => each.type === 'cgroup'),
+    },
+    config.mounts,
+    sources,
+  );
+  furnish(builder, slots, config, plan, mounted);
+  const ends = attachStreams(builder, slots, config, mounted, streams);
+  seal(builder, slots, config, mounted);
+  builder.init.push(
+    ...connectStreams(ends, config.process.user.uid),
+    ...(streams.kind === 'pty' ? [{ op: 'setctty', fd: streams.peer, about: 'console' } as const] : []),
+    ...setLimits(config.process, plan.hardLimits),
+    ...dropPrivileges(config.process, plan.seccomp),
+    execute(config.process, exe),
+  );
+  return { program: builder.program(), stdio: streams.settings, rootDir, held };
+}
+
+function openCgroup(builder: ProgramBuilder, entry: CgroupEntry): readonly Slot[] {
+  const paths = entry.kind === 'tasks' ? entry.files : [entry.folder];
+  const flags = entry.kind === 'tasks' ? kernel.O_WRONLY : kernel.O_PATH | kernel.O_DIRECTORY;
+  return paths.map((path) => {
+    const out = builder.slot();
+    const about = `cgroup ${path}`;
+    builder.host.push({ op: 'openat2', out, dir: CWD, path, flags, mode: 0, resolve: 0, about });
+    return out;
+  });
+}
+
+type Streams =
+  | { readonly kind: 'pty'; readonly settings: StdioSettings; readonly controller: Slot; readonly peer: Slot }
+  | { readonly kind: 'pipes'; readonly settings: StdioSettings; readonly stdin?: Slot; readonly outputs: readonly Slot[] };
+
+function openStreams(builder: ProgramBuilder, config: OciConfig, plan: LaunchPlan): Streams {
+  const pipe = (): { read: Slot; write: Slot } => {
+    const ends = { read: builder.slot(), write: builder.slot() };
+    builder.host.push({ op: 'pipe', ...ends, about: 'standard streams' });
+    return ends;
+  };
+  if (config.process.terminal) {
+    const controller = builder.slot();
+    return { kind: 'pty', settings: { kind: 'pty', controller }, controller, peer: builder.slot() };
+  }
+  const stdin = plan.stdin ? pipe() : undefined;
+  const [stdout, stderr] = [pipe(), pipe()];
+  return {
+    kind: 'pipes',
+    settings: {
+      kind: 'pipes', stdout: stdout.read, stderr: stderr.read, stdinOnce: plan.stdinOnce,
+      ...(stdin === undefined ? {} : { stdin: stdin.write }),
+    },
+    ...(stdin === undefined ? {} : { stdin: stdin.read }),
+    outputs: [stdout.write, stderr.write],
+  };
+}
+
+/** From `clone` to the end of the host's part. */
+function hostTail(
+  builder: ProgramBuilder,
+  config: OciConfig,
+  plan: LaunchPlan,
+  parts: { readonly entry: readonly Slot[]; readonly streams: Streams; readonly rootDir: Slot },
+): void {
+  const [folder = CWD] = parts.entry;
+  builder.host.push(
+    {
+      op: 'clone', flags: namespaceFlags(config.linux.namespaces, plan.cgroup.kind),
+      cgroup: plan.cgroup.kind === 'clone' ? folder : CWD, about: 'namespaces',
+    },
+    { op: 'yield', token: CREATED, about: 'network' },
+    { op: 'notify', token: NETWORK_READY },
+    ...(parts.streams.kind === 'pty'
+      ? [{ op: 'awaitFd', token: CONSOLE, out: parts.streams.controller } as const]
+      : []),
+    { op: 'awaitFd', token: ROOT, out: parts.rootDir },
+  );
+}
+
+/** Init before its first mount: into its groups and namespaces. */
+function initHead(
+  builder: ProgramBuilder,
+  config: OciConfig,
+  plan: LaunchPlan,
+  parts: {
+    readonly entry: readonly Slot[];
+    readonly joins: JoinSlots;
+    readonly slots: SharedSlots;
+    readonly rootfs: string;
+  },
+): void {
+  const { init } = builder;
+  if (plan.cgroup.kind === 'tasks') {
+    for (const fd of parts.entry) {
+      init.push({ op: 'write', fd, bytes: Buffer.from('0'), about: 'cgroup' });
+    }
+  }
+  init.push(...parts.joins.init);
+  if (plan.cgroup.kind === 'tasks' && config.linux.namespaces.some(({ type }) => type === 'cgroup')) {
+    // After the entry: else the container's root would be the shim's group.
+    init.push({ op: 'unshare', flags: kernel.CLONE_NEWCGROUP, about: 'cgroup namespace' });
+  }
+  init.push(
+    { op: 'prctl', option: kernel.PR_SET_DUMPABLE, arg2: 0, arg3: 0, arg4: 0, arg5: 0 },
+    { op: 'setsid', about: 'session' },
+    {
+      op: 'keyctlJoin', name: `_ses.${plan.containerId.slice(0, 16)}`,
+      tolerate: ['ENOSYS', 'EPERM', 'EACCES', 'EDQUOT'],
+    },
+    ...oomScore(config, parts.slots.scratch),
+    ...(config.hostname === undefined
+      ? []
+      : [{ op: 'sethostname', name: config.hostname, about: 'hostname' } as const]),
+    ...(config.domainname === undefined || config.domainname === ''
+      ? []
+      : [{ op: 'setdomainname', name: config.domainname, about: 'domainname' } as const]),
+    {
+      op: 'openat2', out: parts.slots.root, dir: CWD, path: parts.rootfs,
+      flags: kernel.O_PATH | kernel.O_DIRECTORY, mode: 0, resolve: 0, about: 'root filesystem',
+    },
+  );
+}
+
+/** Lowering takes CAP_SYS_RESOURCE: where that is missing the score stays as it was. */
+function oomScore(config: OciConfig, scratch: Slot): Step[] {
+  const about = 'oom_score_adj';
+  return [
+    {
+      op: 'openat2', out: scratch, dir: CWD, path: '/proc/self/oom_score_adj',
+      flags: kernel.O_WRONLY, mode: 0, resolve: 0, about,
+    },
+    {
+      op: 'write', fd: scratch, bytes: Buffer.from(String(config.process.oomScoreAdj ?? 0)),
+      tolerate: ['EACCES', 'EPERM'], about,
+    },
+  ];
+}
+
+/** `--init` is the shim's own program under another name, from its sealed memfd. */
+function openInit(builder: ProgramBuilder, config: OciConfig): Slot | undefined {
+  if (config.process.args[0] !== INIT_PATH) return undefined;
+  const out = builder.slot();
+  builder.init.push({
+    op: 'openat2', out, dir: CWD, path: '/proc/self/exe', flags: kernel.O_PATH, mode: 0,
+    resolve: 0, about: 'docker-init',
+  });
+  return out;
+}
+
+/** Nodes, the working directory, and what the network needs to be there for. */
+function furnish(
+  builder: ProgramBuilder,
+  slots: SharedSlots,
+  config: OciConfig,
+  plan: LaunchPlan,
+  mounted: MountedSlots,
+): void {
+  if (mounted.dev !== undefined) {
+    makeDevices(builder, slots, mounted.dev, config.linux.devices);
+    linkDevices(builder, mounted.dev, plan.hasKcore);
+  }
+  const { cwd } = config.process;
+  if (cwd !== '/') {
+    builder.init.push({
+      op: 'target', out: slots.scratch, root: slots.root, path: cwd, kind: 0, mode: 0o755,
+      about: `working directory ${cwd}`,
+    });
+  }
+}
+
+/** The slots of 0, 1 and 2. */
+function attachStreams(
+  builder: ProgramBuilder,
+  slots: SharedSlots,
+  config: OciConfig,
+  mounted: MountedSlots,
+  streams: Streams,
+): readonly Slot[] {
+  if (streams.kind === 'pipes') {
+    if (streams.stdin !== undefined) return [streams.stdin, ...streams.outputs];
+    const nothing = builder.slot();
+    builder.init.push(...openNull(slots, nothing));
+    return [nothing, ...streams.outputs];
+  }
+  const { controller, peer } = streams;
+  const { height: rows = 0, width: columns = 0 } = config.process.consoleSize ?? {};
+  const devpts = mounted.devpts ?? slots.scratch;
+  if (mounted.devpts === undefined) {
+    // The user's own /dev: its pts is another instance, found inside the root.
+    builder.init.push({
+      op: 'openat2', out: devpts, dir: slots.root, path: '/dev/pts',
+      flags: kernel.O_RDONLY | kernel.O_DIRECTORY, mode: 0, resolve: kernel.INSIDE, about: 'console',
+    });
+  }
+  builder.init.push({ op: 'pty', devpts, controller, peer, rows, columns, about: 'console' });
+  if (mounted.dev !== undefined) placeConsole(builder, slots, mounted.dev, peer);
+  builder.init.push({ op: 'notifyFd', token: CONSOLE, fd: controller }, { op: 'close', fd: controller });
+  return [peer, peer, peer];
+}
+
+/** Parameters, read-only and masked paths, the pivot: afterwards the host is out of reach. */
+function seal(
+  builder: ProgramBuilder,
+  slots: SharedSlots,
+  config: OciConfig,
+  mounted: MountedSlots,
+): void {
+  const { init } = builder;
+  const { linux } = config;
+  init.push({ op: 'await', token: NETWORK_READY, about: 'network' });
+  if (mounted.proc !== undefined) writeSysctls(builder, slots, mounted.proc, linux.sysctl);
+  protectPaths(builder, slots, linux.readonlyPaths);
+  maskPaths(builder, slots, linux.maskedPaths);
+  if (config.root.readonly) {
+    init.push({
+      op: 'mountSetattr', dir: slots.root, path: '', flags: 0, set: kernel.MOUNT_ATTR_RDONLY,
+      clear: 0, propagation: 0, userns: CWD, about: 'read-only root',
+    });
+  }
+  init.push(...apparmor(config, slots, mounted));
+  init.push(
+    { op: 'fchdir', fd: slots.root, about: 'root filesystem' },
+    { op: 'pivotRoot', about: 'root filesystem' },
+    { op: 'notifyFd', token: ROOT, fd: slots.root },
+  );
+}
+
+/** Takes effect at execve. Written through our own procfs, as every such file. */
+function apparmor(config: OciConfig, slots: SharedSlots, mounted: MountedSlots): Step[] {
+  const profile = config.process.apparmorProfile;
+  if (profile === undefined || profile === 'unconfined' || mounted.proc === undefined) return [];
+  const about = `AppArmor profile ${profile}`;
+  return [
+    {
+      op: 'openat2', out: slots.scratch, dir: mounted.proc, path: 'thread-self/attr/exec',
+      flags: kernel.O_WRONLY, mode: 0, resolve: kernel.RESOLVE_BENEATH, about,
+    },
+    { op: 'fstatfsMagic', fd: slots.scratch, magic: kernel.PROC_SUPER_MAGIC, about },
+    { op: 'write', fd: slots.scratch, bytes: Buffer.from(`exec ${profile}`), about },
+  ];
+}

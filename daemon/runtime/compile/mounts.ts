@@ -1,0 +1,183 @@
+/** Filesystems and binds of a container: sources taken by the host, put in place by init. */
+import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
+import type { CgroupEntry } from '../cgroup/index.js';
+import type { OciMount } from '../oci.js';
+import { landing, type ProgramBuilder, type SharedSlots } from './builder.js';
+import { mountCgroups } from './cgroup-mounts.js';
+import * as kernel from './kernel.js';
+import { parseMountOptions } from './mount-options.js';
+
+export interface MountContext {
+  readonly builder: ProgramBuilder;
+  readonly slots: SharedSlots;
+  readonly cgroup: CgroupEntry;
+  /** The container has a cgroup namespace of its own. */
+  readonly ownCgroupNamespace: boolean;
+}
+
+/** The fds of what was mounted and is needed later. */
+export interface MountedSlots {
+  /** Of /proc, /dev and /dev/pts, as this program mounted them; absent when the user did. */
+  readonly proc?: Slot;
+  readonly dev?: Slot;
+  readonly devpts?: Slot;
+}
+
+/**
+ * The host's part, in the mount namespace of the daemon: a clone of every bind's source, so that
+ * what is shared stays shared with the host. By destination.
+ */
+export function openSources(
+  builder: ProgramBuilder,
+  mounts: readonly OciMount[],
+): ReadonlyMap<string, Slot> {
+  const sources = new Map<string, Slot>();
+  for (const mount of mounts) {
+    if (mount.type !== 'bind') continue;
+    const slot = builder.slot();
+    builder.host.push(...openSource(builder, mount, slot), ...sourceAttrs(mount, slot));
+    sources.set(mount.destination, slot);
+  }
+  return sources;
+}
+
+const aboutMount = (mount: OciMount): string => `mount ${mount.destination}`;
+
+function openSource(builder: ProgramBuilder, mount: OciMount, out: Slot): Step[] {
+  const about = `bind source ${mount.source}`;
+  const { recursive } = parseMountOptions(mount.options);
+  const flags = kernel.OPEN_TREE_CLONE | (recursive ? kernel.AT_RECURSIVE : 0);
+  const other = /^\/proc\/(\d+)\/root(\/.*)$/.exec(mount.source);
+  if (other === null) return [{ op: 'openTree', out, dir: CWD, path: mount.source, flags, about }];
+  // A tree of another mount namespace can only be cloned from within it.
+  const [, pid = '', path = ''] = other;
+  const own = builder.slot();
+  const theirs = builder.slot();
+  const open = (slot: Slot, name: string): Step => ({
+    op: 'openat2', out: slot, dir: CWD, path: name, flags: kernel.O_RDONLY, mode: 0, resolve: 0, about,
+  });
+  return [
+    open(own, '/proc/self/ns/mnt'),
+    open(theirs, `/proc/${pid}/ns/mnt`),
+    { op: 'setns', fd: theirs, type: kernel.CLONE_NEWNS, about },
+    { op: 'openTree', out, dir: CWD, path, flags, about },
+    { op: 'setns', fd: own, type: kernel.CLONE_NEWNS, about },
+    { op: 'fstatfsMagic', fd: out, magic: kernel.TMPFS_MAGIC, about },
+    { op: 'close', fd: own },
+    { op: 'close', fd: theirs },
+  ];
+}
+
+function sourceAttrs(mount: OciMount, dir: Slot): Step[] {
+  const { attrs, recursiveAttrs, propagation } = parseMountOptions(mount.options);
+  const about = aboutMount(mount);
+  const change = (set: number, type: number, recursive: boolean): Step => ({
+    op: 'mountSetattr', dir, path: '', flags: recursive ? kernel.AT_RECURSIVE : 0,
+    set, clear: 0, propagation: type, userns: CWD, about,
+  });
+  const { type, recursive } = propagation ?? { type: kernel.MS_PRIVATE, recursive: true };
+  const steps = [change(0, type, recursive)];
+  if (attrs !== 0) steps.push(change(attrs, 0, false));
+  if (recursiveAttrs !== 0) steps.push(change(recursiveAttrs, 0, true));
+  return steps;
+}
+
+/** Init's part: everything in order, each target resolved inside the root. */
+export function placeMounts(
+  context: MountContext,
+  mounts: readonly OciMount[],
+  sources: ReadonlyMap<string, Slot>,
+): MountedSlots {
+  const placed: { proc?: Slot; dev?: Slot; devpts?: Slot } = {};
+  for (const mount of mounts) {
+    const source = sources.get(mount.destination);
+    if (mount.type === 'bind' && source !== undefined) placeBind(context, mount, source);
+    else if (mount.type === 'cgroup' || mount.type === 'cgroup2') mountCgroups(context, mount);
+    else {
+      const slot = placeFilesystem(context, mount);
+      if (mount.destination === '/proc' && mount.type === 'proc') placed.proc = slot;
+      if (mount.destination === '/dev' && mount.type === 'tmpfs') placed.dev = slot;
+      if (mount.destination === '/dev/pts' && mount.type === 'devpts') placed.devpts = slot;
+    }
+  }
+  return placed;
+}
+
+/** A file goes on a file and a folder on a folder; which it is, only the source knows. */
+function placeBind({ builder, slots }: MountContext, mount: OciMount, source: Slot): void {
+  const { root, scratch } = slots;
+  const about = aboutMount(mount);
+  const file = builder.label('file');
+  const move = builder.label('move');
+  const path = mount.destination;
+  builder.init.push(
+    {
+      op: 'openat2', out: scratch, dir: source, path: '.', flags: kernel.O_PATH | kernel.O_DIRECTORY,
+      mode: 0, resolve: 0, tolerate: ['ENOTDIR'], goto: file, about,
+    },
+    { op: 'target', out: scratch, root, path, kind: 0, mode: 0o755, about },
+    { op: 'jump', goto: move },
+    { op: 'target', out: scratch, root, path, kind: 1, mode: 0o644, label: file, about },
+    ...refuseProc(builder, mount, scratch, move),
+    { op: 'moveMount', from: source, to: scratch, path: '', flags: 0, about },
+    { op: 'close', fd: source },
+  );
+}
+
+/** A link in the image may lead a mount into /proc, whose files are trusted by name. */
+function refuseProc(
+  builder: ProgramBuilder,
+  mount: OciMount,
+  target: Slot,
+  label: string,
+): Step[] {
+  if (mount.destination.startsWith('/proc/')) return [landing(label)];
+  const fine = builder.label('not-proc');
+  const about = `mount ${mount.destination}: it leads into /proc`;
+  return [
+    {
+      op: 'fstatfsMagic', fd: target, magic: kernel.PROC_SUPER_MAGIC, label,
+      tolerate: ['EACCES'], goto: fine,
+    },
+    { op: 'fstatfsMagic', fd: target, magic: 0, about },
+    landing(fine),
+  ];
+}
+
+function placeFilesystem(context: MountContext, mount: OciMount): Slot {
+  const { builder, slots } = context;
+  const about = aboutMount(mount);
+  const tree = makeFilesystem(builder, mount);
+  const isTmpfs = mount.type === 'tmpfs';
+  const move = builder.label('move');
+  builder.init.push(
+    {
+      op: 'target', out: slots.scratch, root: slots.root, path: mount.destination, kind: 0,
+      mode: 0o755, about,
+    },
+    ...(isTmpfs ? refuseProc(builder, mount, slots.scratch, move) : []),
+    { op: 'moveMount', from: tree, to: slots.scratch, path: '', flags: 0, about },
+  );
+  return tree;
+}
+
+/** fsopen … fsmount in init: a new filesystem of the namespaces it is in. The fd is the mount. */
+export function makeFilesystem(builder: ProgramBuilder, mount: OciMount): Slot {
+  const about = aboutMount(mount);
+  const { attrs, recursiveAttrs, data } = parseMountOptions(mount.options);
+  const fs = builder.slot();
+  const tree = builder.slot();
+  builder.init.push(
+    { op: 'fsopen', out: fs, type: mount.type, about },
+    { op: 'fsconfigString', fs, key: 'source', value: mount.source, about },
+    ...data.map((option): Step => {
+      const at = option.indexOf('=');
+      return at < 0
+        ? { op: 'fsconfigFlag', fs, key: option, about }
+        : { op: 'fsconfigString', fs, key: option.slice(0, at), value: option.slice(at + 1), about };
+    }),
+    { op: 'fsmount', out: tree, fs, attrs: attrs | recursiveAttrs, about },
+    { op: 'close', fd: fs },
+  );
+  return tree;
+}

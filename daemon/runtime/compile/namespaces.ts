@@ -1,0 +1,56 @@
+/** New namespaces by `clone`, others joined: by the host where it must, else by init. */
+import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
+import type { NamespaceType, OciNamespace } from '../oci.js';
+import type { ProgramBuilder } from './builder.js';
+import * as kernel from './kernel.js';
+
+const cloneFlags: Readonly<Record<NamespaceType, number>> = {
+  mount: kernel.CLONE_NEWNS,
+  pid: kernel.CLONE_NEWPID,
+  ipc: kernel.CLONE_NEWIPC,
+  uts: kernel.CLONE_NEWUTS,
+  network: kernel.CLONE_NEWNET,
+  cgroup: kernel.CLONE_NEWCGROUP,
+  user: kernel.CLONE_NEWUSER,
+  time: kernel.CLONE_NEWTIME,
+};
+
+/**
+ * For clone3. With version 2 init is born in its group, so a cgroup namespace in the same call has
+ * the right root; with version 1 it enters later, and unshares then.
+ */
+export function namespaceFlags(
+  namespaces: readonly OciNamespace[],
+  entry: 'tasks' | 'clone',
+): number {
+  return namespaces
+    .filter(({ path }) => path === undefined)
+    .filter(({ type }) => type !== 'cgroup' || entry === 'clone')
+    .reduce((flags, { type }) => flags | cloneFlags[type], 0);
+}
+
+export interface JoinSlots {
+  /** Steps of init that enter the namespaces which the host has opened. */
+  readonly init: readonly Step[];
+}
+
+/** Adds the host's steps: it opens all of them, and enters the pid namespace itself. */
+export function joinNamespaces(
+  builder: ProgramBuilder,
+  namespaces: readonly OciNamespace[],
+): JoinSlots {
+  const init: Step[] = [];
+  for (const { type, path } of namespaces) {
+    if (path === undefined) continue;
+    const fd: Slot = builder.slot();
+    const about = `${type} namespace ${path}`;
+    builder.host.push({
+      op: 'openat2', out: fd, dir: CWD, path, flags: kernel.O_RDONLY, mode: 0, resolve: 0, about,
+    });
+    const join: Step = { op: 'setns', fd, type: cloneFlags[type], about };
+    // A pid namespace is entered by the next child only: by init, when the host has joined.
+    if (type === 'pid') builder.host.push(join);
+    else init.push(join);
+  }
+  return { init };
+}

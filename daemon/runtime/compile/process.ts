@@ -1,0 +1,114 @@
+/** The last part of init: streams, limits, privileges, identity, and the program itself. */
+import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
+import type { OciProcess } from '../oci.js';
+import { capabilityMask } from '../spec/capabilities.js';
+import { variable } from '../spec/environment.js';
+import { rlimitNumber } from '../spec/rlimits.js';
+import * as kernel from './kernel.js';
+
+/** From the standard streams on, in the order of 0, 1, 2. */
+export function connectStreams(streams: readonly Slot[], uid: number): Step[] {
+  const steps: Step[] = [];
+  for (const [to, fd] of streams.entries()) {
+    steps.push({ op: 'dup2', fd, to, about: 'standard streams' });
+  }
+  if (uid === 0) return steps;
+  // So that the user may open /dev/stdout; the group stays. The null device is nobody's.
+  for (const fd of new Set(streams)) {
+    steps.push({
+      op: 'fchownat', dir: fd, path: '', uid, gid: -1,
+      tolerate: ['EPERM', 'EROFS', 'EINVAL'], about: 'standard streams',
+    });
+  }
+  return steps;
+}
+
+/** The largest hard limits that may be set without CAP_SYS_RESOURCE, by resource number. */
+export type HardLimits = ReadonlyMap<number, number>;
+
+/** -1 is no limit at all, as the kernel's own RLIM_INFINITY. */
+export function setLimits(process: OciProcess, ceilings: HardLimits | undefined): Step[] {
+  return process.rlimits.map(({ type, soft, hard }) => {
+    const resource = rlimitNumber(type);
+    const ceiling = ceilings?.get(resource);
+    const bounded = (limit: number): number =>
+      ceiling === undefined || ceiling < 0 || (limit >= 0 && limit <= ceiling) ? limit : ceiling;
+    return {
+      op: 'setrlimit', resource, soft: bounded(soft), hard: bounded(hard), about: `ulimit ${type}`,
+    };
+  });
+}
+
+/**
+ * As runc orders it: without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes before the
+ * privileges go, and must let the few calls after it pass; with it, it comes last.
+ */
+export function dropPrivileges(process: OciProcess, filter: Buffer | undefined): Step[] {
+  const { user } = process;
+  const seccomp: Step[] =
+    filter === undefined
+      ? []
+      : [{
+          op: 'seccomp', flags: kernel.SECCOMP_FILTER_FLAG_SPEC_ALLOW, filter, out: CWD,
+          about: 'seccomp',
+        }];
+  const isRoot = user.uid === 0;
+  const permitted = capabilityMask(process.capabilities.permitted);
+  return [
+    ...(process.noNewPrivileges ? [] : seccomp),
+    {
+      op: 'capBounding', keep: capabilityMask(process.capabilities.bounding),
+      about: 'capabilities',
+    },
+    ...(isRoot ? [] : [prctl(kernel.PR_SET_KEEPCAPS, 1)]),
+    { op: 'setgroups', gids: ids(user.additionalGids), about: 'groups' },
+    { op: 'setresgid', gid: user.gid, about: 'group' },
+    { op: 'setresuid', uid: user.uid, about: 'user' },
+    ...(isRoot ? [] : [prctl(kernel.PR_SET_KEEPCAPS, 0)]),
+    {
+      op: 'capset', effective: capabilityMask(process.capabilities.effective), permitted,
+      inheritable: capabilityMask(process.capabilities.inheritable), about: 'capabilities',
+    },
+    ...(process.noNewPrivileges ? [prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)] : []),
+    { op: 'chdir', path: process.cwd, about: `working directory ${process.cwd}` },
+    { op: 'getcwd', about: `working directory ${process.cwd}` },
+    ...(process.user.umask === undefined
+      ? []
+      : [{ op: 'umask', mask: process.user.umask } as const]),
+    { op: 'closeRange', first: 3, last: 0xffffffff, flags: 0 },
+    ...(process.noNewPrivileges ? seccomp : []),
+  ];
+}
+
+function prctl(option: number, arg2: number): Step {
+  return { op: 'prctl', option, arg2, arg3: 0, arg4: 0, arg5: 0 };
+}
+
+function ids(gids: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(gids.length * 4);
+  for (const [i, gid] of gids.entries()) bytes.writeUInt32LE(gid, i * 4);
+  return bytes;
+}
+
+/** `init` is a slot with our own init program, for containers that asked for one. */
+export function execute(process: OciProcess, init: Slot | undefined): Step {
+  const [command = ''] = process.args;
+  const { env } = process;
+  if (init !== undefined) {
+    return {
+      op: 'execveat', fd: init, argv: ['docker-init', 'init', ...process.args.slice(2)], env,
+      about: command,
+    };
+  }
+  return {
+    op: 'execve', paths: candidates(command, variable(env, 'PATH') ?? ''), argv: process.args, env,
+    about: command,
+  };
+}
+
+/** As execvp(3), save that relative folders in PATH are passed over. */
+function candidates(command: string, path: string): readonly string[] {
+  if (command.includes('/')) return [command];
+  if (command === '') return [];
+  return path.split(':').filter((dir) => dir.startsWith('/')).map((dir) => `${dir}/${command}`);
+}

@@ -1,0 +1,93 @@
+/** A live container under its shim: `Task` for the containers service. */
+import * as fs from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import type { ExitStatus } from '../../native/shim/monitor-settings.js';
+import type { Exited, Shim } from '../../native/shim/client.js';
+import type { ContainerCgroup } from './cgroup/index.js';
+import type { BundlePaths } from './bundle.js';
+import { launchFailure } from './launch-error.js';
+import type { AttachOptions, Task, TaskExit } from './task.js';
+
+export interface TaskParts {
+  readonly containerId: string;
+  readonly pid: number;
+  readonly shimPid: number;
+  readonly shim: Shim;
+  readonly cgroup: ContainerCgroup;
+  readonly paths: BundlePaths;
+  /** Opens the gate; absent for one that was found running. */
+  readonly open?: () => Promise<void>;
+}
+
+/** `SIGKILL` and nobody to say so: what Docker shows when it cannot know. */
+const UNKNOWN_EXIT = 255;
+
+export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } {
+  const { shim, cgroup, paths } = parts;
+  const exited = shim.exited.then((exit) => taskExit(exit, parts));
+  let disposal: Promise<void> | undefined;
+  return {
+    containerId: parts.containerId,
+    pid: parts.pid,
+    shimPid: parts.shimPid,
+    shim,
+    start: () => start(parts),
+    attach: (options: AttachOptions): Promise<Duplex> => shim.attach(options),
+    signal: (signal) => shim.signal(signal),
+    resize: (rows, columns) => shim.resize(rows, columns),
+    pause: () => cgroup.freeze(),
+    unpause: () => cgroup.thaw(),
+    exited,
+    dispose: () => (disposal ??= dispose(shim, cgroup, paths)),
+  };
+}
+
+async function start({ open, cgroup }: TaskParts): Promise<void> {
+  try {
+    await open?.();
+  } catch (error) {
+    // The shim has undone its part; a failed launch leaves nothing.
+    await cgroup.remove();
+    throw launchFailure(error);
+  }
+}
+
+async function taskExit(exit: Exited, parts: TaskParts): Promise<TaskExit> {
+  const status = exit.lost ? await readExit(parts.paths.exit) : exit;
+  if (status !== undefined) return toTaskExit(status);
+  // Without its shim nobody reads its output or reaps it: it ends with it.
+  await parts.cgroup.kill();
+  return {
+    exitCode: UNKNOWN_EXIT,
+    oomKilled: false,
+    finishedAtMs: Date.now(),
+    error: 'the shim was killed: the exit code is not known',
+  };
+}
+
+export function toTaskExit(status: ExitStatus): TaskExit {
+  const { exitCode, oomKilled, finishedAtMs } = status;
+  return { exitCode, oomKilled, finishedAtMs };
+}
+
+/** What the shim wrote at the end; undefined when it did not come to that. */
+export async function readExit(path: string): Promise<ExitStatus | undefined> {
+  let text: string;
+  try {
+    text = await fs.readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  return JSON.parse(text) as ExitStatus; // written whole, by rename, by our own shim
+}
+
+/** Tries everything, then tells all that failed. */
+async function dispose(shim: Shim, cgroup: ContainerCgroup, paths: BundlePaths): Promise<void> {
+  const results = await Promise.allSettled([
+    shim.bye().finally(() => fs.rm(paths.socket, { force: true })),
+    cgroup.kill().then(() => cgroup.remove()),
+  ]);
+  const errors = results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+  if (errors.length > 0) throw new AggregateError(errors, 'the task is not wholly removed');
+}

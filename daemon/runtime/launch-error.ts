@@ -1,0 +1,56 @@
+/** A failed launch in the words that clients match on: the CLI's exit codes 126 and 127 are theirs. */
+import { invalidParameter, systemError, type ApiError } from '../../api-spec/errors.js';
+import { LaunchError } from '../../native/launch/encode.js';
+
+const PREFIX =
+  'failed to create task for container: OCI runtime create failed: ' +
+  'unable to start container process: ';
+
+/** strerror(3) of what a launch may meet. */
+const words: Readonly<Record<string, string>> = {
+  E2BIG: 'argument list too long',
+  EACCES: 'permission denied',
+  EBUSY: 'device or resource busy',
+  EINVAL: 'invalid argument',
+  EISDIR: 'is a directory',
+  ELOOP: 'too many levels of symbolic links',
+  EMFILE: 'too many open files',
+  ENAMETOOLONG: 'file name too long',
+  ENODEV: 'no such device',
+  ENOENT: 'no such file or directory',
+  ENOEXEC: 'exec format error',
+  ENOMEM: 'cannot allocate memory',
+  ENOSPC: 'no space left on device',
+  ENOTDIR: 'not a directory',
+  EPERM: 'operation not permitted',
+  EROFS: 'read-only file system',
+  ETXTBSY: 'text file busy',
+};
+
+/** Any error of a launch as what the API shows; errors that are not a launch's pass unchanged. */
+export function launchFailure(error: unknown): unknown {
+  return error instanceof LaunchError ? apiError(error) : error;
+}
+
+function apiError(error: LaunchError): ApiError {
+  const reason = words[error.code] ?? error.code;
+  if (error.step?.op === 'execve' || error.step?.op === 'execveat') {
+    return invalidParameter(PREFIX + execWords(error.about, error.code, reason), error);
+  }
+  if (error.about.startsWith('working directory')) {
+    return invalidParameter(`${PREFIX}${error.about}: ${reason}`, error);
+  }
+  const hint =
+    error.about.startsWith('mount ') && ['ENOTDIR', 'EISDIR'].includes(error.code)
+      ? ': Are you trying to mount a directory onto a file (or vice-versa)? Check if the ' +
+        'specified host path exists and is the expected type'
+      : '';
+  return systemError(`${PREFIX}${error.about}: ${reason}: unknown${hint}`, error);
+}
+
+function execWords(command: string, code: string, reason: string): string {
+  if (code !== 'ENOENT') return `exec: "${command}": ${reason}: unknown`;
+  return command.includes('/')
+    ? `exec: "${command}": stat ${command}: ${reason}: unknown`
+    : `exec: "${command}": executable file not found in $PATH: unknown`;
+}

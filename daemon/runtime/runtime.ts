@@ -1,0 +1,270 @@
+/**
+ * The runtime: a container's record becomes a running task under its shim, and a task is found
+ * again after a restart. Everything in the kernel carries the container's id, so that what a crash
+ * left behind can be found and removed.
+ */
+import * as fs from 'node:fs';
+import { systemError } from '../../api-spec/errors.js';
+import type { Ulimit } from '../../api-spec/index.js';
+import { ErrnoError } from '../../native/errno-error.js';
+import { connect, launch, type Launching, type Shim } from '../../native/shim/client.js';
+import type { AttachLimits, LogSettings } from '../../native/shim/monitor-settings.js';
+import type { RuntimeNeed, TaskRequest } from '../containers/needs.js';
+import type { ContainerRecord } from '../containers/record.js';
+import { bundlePaths, prepareBundle, writeConfig, type BundlePaths } from './bundle.js';
+import { openCgroups, type Cgroups, type ContainerCgroup } from './cgroup/index.js';
+import { checkRecord } from './check.js';
+import { compileLaunch, CREATED, type CompiledLaunch } from './compile.js';
+import { containerTask, readExit, toTaskExit } from './container-task.js';
+import { readHostFacts, type HostFacts } from './host-facts.js';
+import { launchFailure } from './launch-error.js';
+import { lookUpBlockDevices, lookUpDevices, lookUpUser } from './lookup.js';
+import type { OciConfig } from './oci.js';
+import { seccompFilter } from './seccomp/compile.js';
+import { ociConfig } from './spec.js';
+import { hasOwn } from './spec/namespaces.js';
+import type { Task, TaskExit } from './task.js';
+
+export interface RuntimeOptions {
+  /** Absolute; `containers/<id>` below it are the bundles. */
+  readonly dataRoot: string;
+  /** Absolute; `s` below it holds the shims' sockets. */
+  readonly execRoot: string;
+  /** First 8 hex of the data root's digest: the cgroup parent is `tsdocker-<rootId>`. */
+  readonly rootId: string;
+  readonly defaultUlimits: readonly Ulimit[];
+  /** Where and how the shim writes a container's log. */
+  readonly log: (record: ContainerRecord) => LogSettings;
+  readonly attach: AttachLimits;
+  /** Tells an operator what does not concern any one request. */
+  readonly warn: (message: string, cause?: unknown) => void;
+  /** For tests; read from this machine otherwise. */
+  readonly host?: HostFacts;
+}
+
+/** What other services ask of the runtime beyond `RuntimeNeed`: limits and figures of live tasks. */
+export interface Runtime extends RuntimeNeed {
+  /** The control group of a container, live or not. */
+  cgroup(record: ContainerRecord): ContainerCgroup;
+  readonly cgroupVersion: 1 | 2;
+  readonly host: HostFacts;
+}
+
+interface Context extends RuntimeOptions {
+  readonly host: HostFacts;
+  readonly cgroups: Cgroups;
+  readonly parent: string;
+}
+
+/** Reads the machine once. Throws when it has no cgroups. */
+export function createRuntime(options: RuntimeOptions): Runtime {
+  const host = options.host ?? readHostFacts();
+  const context: Context = {
+    ...options,
+    host,
+    cgroups: openCgroups(host.cgroups),
+    parent: `/tsdocker-${options.rootId}`,
+  };
+  return {
+    host,
+    cgroupVersion: host.cgroups.version,
+    cgroup: (record) => context.cgroups.open(cgroupsPath(context, record)),
+    check: (record) => checkRecord(record, context),
+    create: (request) => create(context, request),
+    adopt: (record) => adopt(context, record),
+    sweep: (known) => sweep(context, known),
+  };
+}
+
+function cgroupsPath(context: Context, record: ContainerRecord): string {
+  const given = record.hostConfig.CgroupParent ?? '';
+  const parts = (given === '' ? context.parent : given)
+    .split('/')
+    .filter((part) => part !== '' && part !== '.' && part !== '..');
+  return `/${[...parts, record.id].join('/')}`;
+}
+
+async function create(context: Context, request: TaskRequest): Promise<Task> {
+  const { record } = request;
+  request.signal.throwIfAborted();
+  const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
+  const config = await configOf(context, request);
+  await prepareBundle(paths);
+  const cgroup = context.cgroups.create(config.linux.cgroupsPath, config.linux.resources);
+  try {
+    const launching = await launchTask(context, request, { config, cgroup, paths });
+    const hello = await launching.shim.hello();
+    return containerTask({
+      containerId: record.id, pid: launching.pid, shimPid: hello.shimPid, shim: launching.shim,
+      cgroup, paths, open: () => launching.open(),
+    });
+  } catch (error) {
+    await cgroup.kill().then(() => cgroup.remove());
+    throw launchFailure(error);
+  }
+}
+
+async function configOf(context: Context, request: TaskRequest): Promise<OciConfig> {
+  const { record } = request;
+  const [devices, blockDevices] = await Promise.all([
+    lookUpDevices(record.hostConfig),
+    lookUpBlockDevices(record.hostConfig),
+  ]);
+  return ociConfig({
+    request,
+    host: context.host,
+    user: lookUpUser(record, request.rootfs),
+    devices: devices.devices,
+    deviceRules: devices.rules,
+    blockDevices,
+    defaultUlimits: context.defaultUlimits,
+    cgroupsPath: cgroupsPath(context, record),
+  });
+}
+
+interface Prepared {
+  readonly config: OciConfig;
+  readonly cgroup: ContainerCgroup;
+  readonly paths: BundlePaths;
+}
+
+async function launchTask(
+  context: Context,
+  request: TaskRequest,
+  prepared: Prepared,
+): Promise<Launching> {
+  const { config, paths } = prepared;
+  const { reservations } = request.sandbox;
+  const compiled = compile(context, request, prepared);
+  // Nothing waits for it: it is for readers and foreign runtimes.
+  writeConfig(paths, config).catch((error: unknown) => {
+    context.warn(`config.json of ${request.record.id} is not written`, error);
+  });
+  return launch({
+    program: compiled.program,
+    monitor: monitorOf(context, request, prepared, compiled),
+    passFds: new Map(compiled.held.map((slot, i) => [slot, reservations[i] ?? -1])),
+    signal: request.signal,
+    onYield: async (token, pid) => {
+      if (token !== CREATED) throw systemError(`the shim asks for ${token}, which nobody knows`);
+      await request.onCreated(pid);
+      return undefined;
+    },
+  });
+}
+
+function compile(
+  { host }: Context,
+  { record, rootfs, sandbox }: TaskRequest,
+  { config, cgroup, paths }: Prepared,
+): CompiledLaunch {
+  const { seccomp } = config.linux;
+  return compileLaunch(config, {
+    containerId: record.id,
+    bundle: paths.bundle,
+    rootfs,
+    cgroup: cgroup.entry,
+    ...(seccomp === undefined ? {} : { seccomp: seccompFilter(seccomp) }),
+    stdin: record.config.OpenStdin ?? false,
+    stdinOnce: record.config.StdinOnce ?? false,
+    ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
+    hasKcore: host.hasKcore,
+    heldFds: sandbox.reservations.length,
+  });
+}
+
+/** How long output is read after the first process has ended while others hold its pipes. */
+const DRAIN_MS = 2000;
+
+function monitorOf(
+  context: Context,
+  { record }: TaskRequest,
+  { config, cgroup, paths }: Prepared,
+  compiled: CompiledLaunch,
+): Parameters<typeof launch>[0]['monitor'] {
+  const ownPids = hasOwn(config.linux.namespaces, 'pid');
+  return {
+    socketPath: paths.socket,
+    exitPath: paths.exit,
+    stdio: compiled.stdio,
+    log: context.log(record),
+    attach: context.attach,
+    drainMs: DRAIN_MS,
+    oomFiles: cgroup.oomFiles,
+    killAtExit: ownPids ? [] : cgroup.killFiles,
+    rootDir: compiled.rootDir,
+    keep: compiled.held,
+  };
+}
+
+async function adopt(
+  context: Context,
+  record: ContainerRecord,
+): Promise<{ task: Task } | { exit: TaskExit } | undefined> {
+  const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
+  const cgroup = context.cgroups.open(cgroupsPath(context, record));
+  const shim = await connectIfThere(paths.socket);
+  if (shim === undefined) return adoptDead(paths, cgroup);
+  const hello = await shim.hello();
+  if (!hello.started && hello.exit === undefined) {
+    // The gate was never opened: nothing of the container has run, and nothing is to run now.
+    await shim.signal(SIGKILL);
+    await shim.exited;
+    await shim.bye();
+    return adoptDead(paths, cgroup);
+  }
+  const task = containerTask({
+    containerId: record.id, pid: hello.pid, shimPid: hello.shimPid, shim, cgroup, paths,
+  });
+  if (hello.exit === undefined) return { task };
+  await task.dispose();
+  return { exit: toTaskExit(hello.exit) };
+}
+
+const SIGKILL = 9;
+
+/** Undefined when there is no such shim. */
+async function connectIfThere(socket: string): Promise<Shim | undefined> {
+  try {
+    return await connect(socket);
+  } catch (error) {
+    if (error instanceof ErrnoError && ['ENOENT', 'ECONNREFUSED'].includes(error.code)) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function adoptDead(
+  paths: BundlePaths,
+  cgroup: ContainerCgroup,
+): Promise<{ exit: TaskExit } | undefined> {
+  await cgroup.kill();
+  await cgroup.remove();
+  fs.rmSync(paths.socket, { force: true });
+  const status = await readExit(paths.exit);
+  return status === undefined ? undefined : { exit: toTaskExit(status) };
+}
+
+async function sweep(context: Context, known: ReadonlySet<string>): Promise<readonly string[]> {
+  const names = new Set([...known].map((id) => bundlePaths('', '', id).socket.slice('/s/'.length)));
+  const folder = `${context.execRoot}/s`;
+  const sockets = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  const removed: string[] = [];
+  for (const name of sockets.filter((each) => !names.has(each))) {
+    await endShim(`${folder}/${name}`);
+    removed.push(`shim ${name}`);
+  }
+  const groups = await context.cgroups.sweep(context.parent, known);
+  return [...removed, ...groups.map((id) => `cgroup ${id}`)];
+}
+
+async function endShim(socket: string): Promise<void> {
+  const shim = await connectIfThere(socket);
+  if (shim !== undefined) {
+    await shim.signal(SIGKILL);
+    await shim.exited;
+    await shim.bye();
+  }
+  fs.rmSync(socket, { force: true });
+}
