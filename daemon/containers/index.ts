@@ -3,6 +3,7 @@ import type { Store } from '../store/store.js';
 import { attachContainer } from './attach.js';
 import type { AttachConversation, AttachRequest } from './attach.js';
 import { Book } from './book.js';
+import { save } from './context.js';
 import type { ContainerDefaults, Context } from './context.js';
 import { createContainer } from './create.js';
 import type { CreateRequest } from './create.js';
@@ -26,6 +27,7 @@ import type {
 import { pauseContainer, unpauseContainer } from './pause.js';
 import { createPrune } from './prune.js';
 import { readLogs } from './read-logs.js';
+import type { ContainerRecord } from './record.js';
 import { recover } from './recover.js';
 import type { Recovery } from './recover.js';
 import { removeContainer } from './remove.js';
@@ -91,8 +93,14 @@ export interface Containers {
   counts(): { readonly running: number; readonly paused: number; readonly stopped: number };
   /** Which containers an image, volume or network is in use by. */
   users(of: { readonly imageId: string }): readonly ContainerUse[];
-  /** The name and id of a container, for others that are given a reference. */
-  identify(ref: string): { readonly id: string; readonly name: string };
+  /** By reference, with the pid of its live process: for those that connect it to something. */
+  find(ref: string): { readonly record: ContainerRecord; readonly pid: number | undefined };
+  /** Replaces what a container asks of its networks; durable. */
+  setEndpoints(id: string, endpoints: ContainerRecord['endpoints']): Promise<void>;
+  /** Storage keys of the layers of all containers: an image may be gone before its containers. */
+  layersInUse(): ReadonlySet<string>;
+  /** All ids, for those that clean up after a crash. */
+  ids(): ReadonlySet<string>;
   /** Calls off every planned start: the daemon ends, containers stay. */
   close(): void;
 }
@@ -143,10 +151,17 @@ export function createContainers(options: ContainersOptions): Containers {
         .all()
         .filter(({ record }) => record.imageId === imageId)
         .map(({ record }) => ({ id: record.id, name: record.name, isLive: isLive(record.state) })),
-    identify: (ref) => {
-      const { id, record } = book.resolve(ref);
-      return { id, name: record.name };
+    find: (ref) => {
+      const { record, task } = book.resolve(ref);
+      return { record, pid: task?.pid };
     },
+    setEndpoints: (id, endpoints) => {
+      const container = book.resolve(id);
+      const change = { durability: 'full' } as const;
+      return save(context, container, { ...container.record, endpoints }, change);
+    },
+    layersInUse: () => new Set(book.all().flatMap(({ record }) => record.layers)),
+    ids: () => new Set(book.all().map(({ id }) => id)),
     close: () => book.all().forEach(({ plannedStart }) => clearTimeout(plannedStart)),
   };
 }
