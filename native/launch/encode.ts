@@ -167,14 +167,15 @@ function slotNumber(value: unknown, where: string): number {
   return slot;
 }
 
-/** Negative numbers are wrapped as C would: `-1` is every bit set, as limits and ids use it. */
+/** Negative numbers are wrapped as C would: -1 is every bit set (limits, ids), -5 a niceness. */
 function unsigned(value: unknown, max: bigint, where: string): bigint {
   const isNumber = typeof value === 'bigint' || Number.isSafeInteger(value);
   if (!isNumber) throw new ProgramError(`${where} is not a whole number`);
   // Narrowed by the line above: a bigint or a safe integer.
   const given = BigInt(value as bigint | number);
-  const number = given === -1n ? max : given;
-  if (number < 0n || number > max) throw new ProgramError(`${where} is out of range`);
+  const number = given < 0n ? given + max + 1n : given;
+  const isLow = given < 0n && number <= max / 2n;
+  if (number < 0n || number > max || isLow) throw new ProgramError(`${where} is out of range`);
   return number;
 }
 

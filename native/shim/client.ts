@@ -2,6 +2,11 @@ import type { Socket } from 'node:net';
 import type { LaunchProgram, Slot } from '../launch/opcodes.js';
 import type { ExitStatus, MonitorSettings } from './monitor-settings.js';
 
+export { connect } from './connected-shim.js';
+export { readExitFile } from './exit-file.js';
+export { launch } from './launch.js';
+export type * from './monitor-settings.js';
+
 /** What `launch` needs. */
 export interface LaunchRequest {
   readonly program: LaunchProgram;
@@ -98,21 +103,3 @@ export interface Shim {
   disconnect(): void;
 }
 
-/**
- * Starts a shim that carries the program out; resolves when init stands at the gate. Rejects with
- * `LaunchError` (a step failed), `ProgramError` (the program is malformed), what `onYield` threw,
- * or the signal's reason; by then the shim and init are gone.
- */
-export async function launch(request: LaunchRequest): Promise<Launching> {
-  await Promise.reject(new Error(`not there yet: ${request.monitor.socketPath}`));
-  throw new Error('unreachable');
-}
-
-/**
- * Finds a shim of an earlier daemon again. Rejects with `ErrnoError` ENOENT or ECONNREFUSED when
- * it has gone: then the exit file says how the process ended.
- */
-export async function connect(socketPath: string): Promise<Shim> {
-  await Promise.reject(new Error(`not there yet: ${socketPath}`));
-  throw new Error('unreachable');
-}

@@ -1,0 +1,30 @@
+/* What libtsdocker.so offers to the daemon; every function answers >= 0 or a negative errno. */
+#ifndef TSDOCKER_LIB_H
+#define TSDOCKER_LIB_H
+
+#include <stdint.h>
+
+#define TSD_EXPORT __attribute__((visibility("default")))
+
+/* Starts the program in its own session with fds 3… = `fds`, 0…2 = /dev/null; its pid. Fast. */
+TSD_EXPORT int32_t tsd_spawn(int32_t exec_fd, char *const *argv, const int32_t *fds, int32_t count);
+/* 1 when the child has ended and is no zombie any more, 0 while it runs. Fast. */
+TSD_EXPORT int32_t tsd_reap(int32_t pid);
+/* A sealed, executable copy of a file in memory. Fast. */
+TSD_EXPORT int32_t tsd_seal_program(const char *path, const char *name);
+/* The file through a detached read-only mount. Fast. */
+TSD_EXPORT int32_t tsd_open_read_only(const char *path);
+/* A connected pair of stream sockets, close-on-exec. Fast. */
+TSD_EXPORT int32_t tsd_socketpair(int32_t pair[2]);
+/* An fd over a unix stream socket, along with one byte or more. Slow (waits for the peer). */
+TSD_EXPORT int32_t tsd_send_fd(int32_t socket, const uint8_t *bytes, int32_t size, int32_t fd);
+/* The number of bytes received; `fd` is -1 when none came. Slow. */
+TSD_EXPORT int32_t tsd_receive_fd(int32_t socket, uint8_t *bytes, int32_t size, int32_t *fd);
+/*
+ * One request on a connection of its own, with one fd there or back: what Node's sockets cannot
+ * carry. `answer` holds the reply's frame; its size is the result. Slow.
+ */
+TSD_EXPORT int32_t tsd_exchange(const char *path, const uint8_t *request, int32_t size, int32_t fd,
+                                uint8_t *answer, int32_t room, int32_t *got, int32_t timeout_ms);
+
+#endif

@@ -1,0 +1,205 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { createConnection, type Socket } from 'node:net';
+import { basename, dirname } from 'node:path';
+import { errnoName } from '../errno.js';
+import { ErrnoError } from '../errno-error.js';
+import type { Slot } from '../launch/opcodes.js';
+import { checked, tsdocker } from '../libc.js';
+import type { AttachRequest, Exited, Shim, ShimFd, ShimHello } from './client.js';
+import { Connection } from './connection.js';
+import {
+  decodeExit,
+  encodeFrame,
+  FRAME_HEADER_BYTES,
+  frameTypes,
+  words,
+  type FrameType,
+} from './protocol.js';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const FD_TIMEOUT_MS = 5_000;
+/** sun_path holds 107 bytes and a NUL; Node cuts longer ones without a word. */
+const MAX_SUN_PATH_BYTES = 107;
+const O_PATH = 0o10000000;
+const fdKinds = { netns: 1, rootDir: 2, pidfd: 3, slot: 4 } as const;
+
+/**
+ * Finds a shim of an earlier daemon again. Rejects with `ErrnoError` ENOENT or ECONNREFUSED when
+ * it has gone: then the exit file says how the process ended.
+ */
+export async function connect(socketPath: string): Promise<Shim> {
+  const connection = new Connection(await connectSocket(socketPath));
+  const shim = new ConnectedShim(socketPath, connection);
+  await shim.hello();
+  return shim;
+}
+
+/** A shim at the other end of a connection: a new one, or the one that launched it. */
+export class ConnectedShim implements Shim {
+  readonly exited: Promise<Exited>;
+
+  constructor(
+    readonly socketPath: string,
+    readonly connection: Connection,
+  ) {
+    this.exited = connection.request(frameTypes.wait, words(), Infinity).then(
+      (payload) => ({ lost: false, ...decodeExit(payload) }),
+      () => ({ lost: true }),
+    );
+  }
+
+  async hello(): Promise<ShimHello> {
+    const payload = await this.connection.request(frameTypes.hello, words(1));
+    const flags = payload.readUInt32LE(12);
+    return {
+      version: payload.readUInt32LE(0),
+      shimPid: payload.readUInt32LE(4),
+      pid: payload.readUInt32LE(8),
+      started: (flags & 1) !== 0,
+      ...((flags & 2) !== 0 && { exit: decodeExit(payload.subarray(16)) }),
+    };
+  }
+
+  async attach(request: AttachRequest): Promise<Socket> {
+    const flags =
+      (request.stdin ? 1 : 0) |
+      (request.stdout ? 2 : 0) |
+      (request.stderr ? 4 : 0) |
+      (request.framed ? 8 : 0);
+    const keys = request.detachKeys;
+    const payload = Buffer.concat([words(flags, keys.length), keys]);
+    const socket = await connectSocket(this.socketPath);
+    try {
+      socket.write(encodeFrame(frameTypes.attach, 0, payload));
+      const reply = await readExactly(socket, FRAME_HEADER_BYTES + 4);
+      const errno = reply.readInt32LE(FRAME_HEADER_BYTES);
+      if (errno !== 0) throw new ErrnoError('shim.attach', errnoName(errno), this.socketPath);
+      return socket;
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  async signal(signal: number): Promise<boolean> {
+    try {
+      await this.connection.request(frameTypes.signal, words(signal));
+      return true;
+    } catch (error) {
+      if (error instanceof ErrnoError && error.code === 'ESRCH') return false;
+      throw error;
+    }
+  }
+
+  async resize(rows: number, columns: number): Promise<void> {
+    const payload = Buffer.alloc(4);
+    payload.writeUInt16LE(rows, 0);
+    payload.writeUInt16LE(columns, 2);
+    await this.connection.request(frameTypes.resize, payload);
+  }
+
+  async getFd(what: ShimFd): Promise<number> {
+    const slot = what.kind === 'slot' ? what.slot : 0;
+    const fd = await this.#exchange(frameTypes.getFd, words(fdKinds[what.kind], slot), -1);
+    if (fd < 0) throw new ErrnoError('shim.getFd', 'EBADF', what.kind);
+    return fd;
+  }
+
+  async addFd(slot: Slot, fd: number): Promise<void> {
+    await this.#exchange(frameTypes.addFd, words(slot), fd);
+  }
+
+  async dropFd(slot: Slot): Promise<void> {
+    await this.connection.request(frameTypes.dropFd, words(slot));
+  }
+
+  async bye(): Promise<void> {
+    try {
+      await this.connection.request(frameTypes.bye, words());
+    } catch (error) {
+      // It went before it could answer, which is what was asked for.
+      if (!(error instanceof ErrnoError && error.code === 'EPIPE')) throw error;
+    }
+    this.connection.socket.destroy();
+    await this.connection.closed;
+  }
+
+  disconnect(): void {
+    this.connection.socket.destroy();
+  }
+
+  /** A request that carries an fd either way: on a connection of its own, in a pool thread. */
+  async #exchange(type: FrameType, payload: Buffer, fd: number): Promise<number> {
+    const request = encodeFrame(type, 0, payload);
+    const answer = Buffer.alloc(FRAME_HEADER_BYTES + 4);
+    const got = new Int32Array(1);
+    const size = await new Promise<number>((resolve, reject) => {
+      tsdocker().tsd_exchange.async(
+        this.socketPath,
+        request,
+        request.length,
+        fd,
+        answer,
+        answer.length,
+        got,
+        FD_TIMEOUT_MS,
+        (error, result) => (error === null ? resolve(result) : reject(error)),
+      );
+    });
+    checked(size, 'shim.exchange', this.socketPath);
+    if (size < answer.length) throw new ErrnoError('shim.exchange', 'EPIPE', this.socketPath);
+    const errno = answer.readInt32LE(FRAME_HEADER_BYTES);
+    if (errno !== 0) throw new ErrnoError('shim.exchange', errnoName(errno), this.socketPath);
+    return got[0] ?? -1;
+  }
+}
+
+/** A connected socket of a path of any length. Rejects with `ErrnoError`. */
+async function connectSocket(path: string): Promise<Socket> {
+  if (Buffer.byteLength(path) <= MAX_SUN_PATH_BYTES) return openSocket(path, path);
+  const dir = openSync(dirname(path), O_PATH | constants.O_DIRECTORY);
+  try {
+    return await openSocket(`/proc/self/fd/${dir}/${basename(path)}`, path);
+  } finally {
+    closeSync(dir);
+  }
+}
+
+function openSocket(address: string, path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ path: address, allowHalfOpen: true });
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new ErrnoError('connect', 'ETIMEDOUT', path));
+    }, CONNECT_TIMEOUT_MS);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.removeAllListeners('error');
+      resolve(socket);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      reject(new ErrnoError('connect', error.code ?? 'EIO', path));
+    });
+  });
+}
+
+/** The first bytes of a stream, leaving the rest in it. Rejects when it ends or fails before. */
+function readExactly(socket: Socket, size: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => finish(new ErrnoError('read', 'ETIMEDOUT', 'shim')), FD_TIMEOUT_MS);
+    const onEnd = (): void => finish(new ErrnoError('read', 'EPIPE', 'shim'));
+    const onReadable = (): void => {
+      // Without an encoding, read() gives a Buffer.
+      const bytes = socket.read(size) as Buffer | null;
+      if (bytes !== null) finish(bytes);
+    };
+    const finish = (outcome: Buffer | Error): void => {
+      clearTimeout(timer);
+      socket.off('readable', onReadable).off('end', onEnd).off('error', onEnd).off('close', onEnd);
+      if (outcome instanceof Error) reject(outcome);
+      else resolve(outcome);
+    };
+    socket.on('readable', onReadable).on('end', onEnd).on('error', onEnd).on('close', onEnd);
+  });
+}

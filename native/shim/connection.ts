@@ -1,0 +1,112 @@
+import type { Socket } from 'node:net';
+import { errnoName } from '../errno.js';
+import { ErrnoError } from '../errno-error.js';
+import { encodeFrame, FrameSplitter, frameTypes, REPLY, type Frame, type FrameType } from './protocol.js';
+
+/** A shim answers within microseconds, unless its disk makes it wait. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+interface Pending {
+  readonly type: FrameType;
+  readonly resolve: (payload: Buffer) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout | undefined;
+}
+
+/** Requests and answers over one socket to a shim; what is not an answer goes to `onFrame`. */
+export class Connection {
+  /** Settles when the socket has closed, for whatever reason. */
+  readonly closed: Promise<void>;
+  readonly #pending = new Map<number, Pending>();
+  readonly #splitter = new FrameSplitter();
+  #lastTag = 0;
+
+  constructor(
+    readonly socket: Socket,
+    readonly onFrame: (frame: Frame) => void = () => undefined,
+  ) {
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#failAll();
+        resolve();
+      });
+    });
+    // The reason is in `close` for us: a shim that dies is EOF or ECONNRESET, and both mean gone.
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('end', () => socket.destroy());
+  }
+
+  /** Rejects with `ErrnoError`: the shim's no, ETIMEDOUT, or EPIPE when it has gone. */
+  request(type: FrameType, payload: Uint8Array, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Buffer> {
+    const tag = this.#freeTag();
+    return new Promise((resolve, reject) => {
+      if (this.socket.destroyed) {
+        reject(new ErrnoError(callName(type), 'EPIPE', 'the shim has gone'));
+        return;
+      }
+      const isBounded = Number.isFinite(timeoutMs);
+      const timer = isBounded ? setTimeout(() => this.#expire(tag), timeoutMs) : undefined;
+      this.#pending.set(tag, { type, resolve, reject, timer });
+      this.socket.write(encodeFrame(type, tag, payload));
+    });
+  }
+
+  /** Without an answer. */
+  send(type: FrameType, payload: Uint8Array): void {
+    this.socket.write(encodeFrame(type, 0, payload));
+  }
+
+  #freeTag(): number {
+    do this.#lastTag = (this.#lastTag + 1) & 0xffff;
+    while (this.#pending.has(this.#lastTag));
+    return this.#lastTag;
+  }
+
+  #receive(chunk: Buffer): void {
+    let frames: Frame[];
+    try {
+      frames = this.#splitter.push(chunk);
+    } catch {
+      // Not a shim: everything that waits learns it by the close.
+      this.socket.destroy();
+      return;
+    }
+    for (const frame of frames) {
+      if ((frame.type & REPLY) === 0) this.onFrame(frame);
+      else this.#settle(frame);
+    }
+  }
+
+  #settle({ type, tag, payload }: Frame): void {
+    const pending = this.#take(tag);
+    if (pending === undefined || pending.type !== (type & ~REPLY)) return;
+    const errno = payload.readInt32LE(0);
+    if (errno === 0) pending.resolve(payload.subarray(4));
+    else pending.reject(new ErrnoError(callName(pending.type), errnoName(errno), 'shim'));
+  }
+
+  #take(tag: number): Pending | undefined {
+    const pending = this.#pending.get(tag);
+    this.#pending.delete(tag);
+    clearTimeout(pending?.timer);
+    return pending;
+  }
+
+  #expire(tag: number): void {
+    const pending = this.#take(tag);
+    pending?.reject(new ErrnoError(callName(pending.type), 'ETIMEDOUT', 'the shim does not answer'));
+  }
+
+  #failAll(): void {
+    for (const tag of [...this.#pending.keys()]) {
+      const pending = this.#take(tag);
+      pending?.reject(new ErrnoError(callName(pending.type), 'EPIPE', 'the shim has gone'));
+    }
+  }
+}
+
+function callName(type: FrameType): string {
+  const entry = Object.entries(frameTypes).find(([, number]) => number === type);
+  return `shim.${entry?.[0] ?? type}`;
+}

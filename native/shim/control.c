@@ -1,0 +1,395 @@
+/* The shim's socket: who connects, what they ask, what they are told. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "monitor.h"
+#include "sys.h"
+
+static int socket_dir = -1;
+static char *socket_name;
+
+/* Through the folder's fd: sun_path holds 107 bytes, a data root may be longer. */
+static int socket_address(struct sockaddr_un *address)
+{
+    address->sun_family = AF_UNIX;
+    int size = snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s",
+                        socket_dir, socket_name);
+    return size < 0 || (size_t)size >= sizeof address->sun_path ? -ENAMETOOLONG : 0;
+}
+
+/* A name that nobody listens on is left from a shim that was killed. */
+static int bind_socket(int fd, struct sockaddr_un *address)
+{
+    const struct sockaddr *plain = (const struct sockaddr *)address;
+    if (bind(fd, plain, sizeof *address) == 0)
+        return 0;
+    if (errno != EADDRINUSE)
+        return -errno;
+    cleanup_fd int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (connect(probe, plain, sizeof *address) == 0 || errno != ECONNREFUSED)
+        return -EADDRINUSE;
+    if (unlinkat(socket_dir, socket_name, 0) < 0 || bind(fd, plain, sizeof *address) < 0)
+        return -errno;
+    return 0;
+}
+
+int control_open(const char *path)
+{
+    const char *name;
+    struct sockaddr_un address = {0};
+    socket_dir = open_parent(path, &name);
+    if (socket_dir < 0)
+        return socket_dir;
+    socket_name = strdup(name);
+    int result = socket_name ? socket_address(&address) : -ENOMEM;
+    if (result < 0)
+        return result;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    mode_t before = umask(0177);
+    result = bind_socket(fd, &address);
+    umask(before);
+    if (result == 0 && listen(fd, 64) < 0)
+        result = -errno;
+    if (result < 0)
+        close(fd);
+    else
+        the_monitor.listener = fd;
+    return result;
+}
+
+void control_close(void)
+{
+    if (the_monitor.listener < 0)
+        return;
+    close(the_monitor.listener);
+    the_monitor.listener = -1;
+    unlinkat(socket_dir, socket_name, 0);
+}
+
+struct client *control_add(int fd, bool launcher)
+{
+    struct client *client = calloc(1, sizeof *client);
+    if (!client) {
+        close(fd);
+        return NULL;
+    }
+    client->fd = fd;
+    client->launcher = launcher;
+    client->passed = -1;
+    client->queue.spill = -1;
+    client->next = the_monitor.clients;
+    the_monitor.clients = client;
+    the_monitor.client_count++;
+    return client;
+}
+
+void control_accept(void)
+{
+    int fd = accept4(the_monitor.listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+                 (peer.uid == 0 || peer.uid == getuid());
+    if (!known || the_monitor.client_count >= MAX_CLIENTS)
+        close(fd);
+    else
+        control_add(fd, false);
+}
+
+void control_reply(struct client *client, struct frame request, int error, const void *payload,
+                   uint32_t size)
+{
+    uint8_t bytes[4 + MAX_REQUEST_BYTES];
+    int32_t number = error < 0 ? -error : error;
+    struct frame frame = {.size = size + 4, .type = request.type | REPLY, .tag = request.tag};
+    memcpy(bytes, &number, 4);
+    memcpy(bytes + 4, payload ? payload : "", size);
+    /* Who has not read a few dozen bytes of answers is not waited for. */
+    if (send_frame(client->fd, frame, bytes, -1, MSG_DONTWAIT) < 0)
+        client->gone = true;
+}
+
+static uint32_t exit_payload(uint8_t out[32])
+{
+    const struct exit_status *status = &the_monitor.exit;
+    memcpy(out, &status->code, 4);
+    memcpy(out + 4, &status->signal, 4);
+    memcpy(out + 8, &status->oom_killed, 4);
+    memcpy(out + 12, &status->finished_ms, 8);
+    memcpy(out + 20, &status->log_lost, 8);
+    return 28;
+}
+
+static void tell_one(struct client *client)
+{
+    uint8_t payload[32];
+    struct frame frame = {.type = WAIT, .tag = client->wait_tag};
+    client->waiting = false;
+    control_reply(client, frame, 0, payload, exit_payload(payload));
+}
+
+void control_tell_exit(void)
+{
+    for (struct client *client = the_monitor.clients; client; client = client->next)
+        if (client->waiting)
+            tell_one(client);
+}
+
+static void on_hello(struct client *client, struct frame frame)
+{
+    uint8_t payload[16 + 32];
+    uint32_t flags = the_monitor.phase >= RUNNING ? 1 : 0;
+    if (the_monitor.phase == ENDED)
+        flags |= 2;
+    uint32_t words[4] = {PROTOCOL_VERSION, (uint32_t)getpid(), (uint32_t)the_monitor.shim->pid,
+                         flags};
+    memcpy(payload, words, sizeof words);
+    control_reply(client, frame, 0, payload, 16 + exit_payload(payload + 16));
+}
+
+static void on_attach(struct client *client, struct frame frame, struct reader *reader)
+{
+    uint32_t flags = read_u32(reader);
+    uint32_t count;
+    const uint8_t *keys = read_bytes(reader, &count);
+    if (reader->bad || count > MAX_DETACH_KEYS || client->launcher) {
+        control_reply(client, frame, EINVAL, NULL, 0);
+        return;
+    }
+    control_reply(client, frame, 0, NULL, 0);
+    attach_begin(client, flags, keys, count);
+}
+
+static int resize(struct reader *reader)
+{
+    struct winsize size = {.ws_row = read_u16(reader)};
+    size.ws_col = read_u16(reader);
+    if (the_monitor.stdio != STDIO_PTY)
+        return -ENOTTY;
+    return ioctl(the_monitor.out[OUT], TIOCSWINSZ, &size) < 0 ? -errno : 0;
+}
+
+static int send_signal(struct reader *reader)
+{
+    uint32_t number = read_u32(reader);
+    if (reader->bad)
+        return -EINVAL;
+    if (the_monitor.phase >= DRAINING)
+        return -ESRCH;
+    long result = syscall(SYS_pidfd_send_signal, the_monitor.shim->pidfd, number, NULL, 0);
+    return result < 0 ? -errno : 0;
+}
+
+static int open_netns(void)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/net", the_monitor.shim->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static int find_fd(uint32_t kind, uint32_t slot)
+{
+    struct shim *shim = the_monitor.shim;
+    if (kind == FD_ROOT)
+        slot = the_monitor.root_slot;
+    int held = kind == FD_PIDFD ? shim->pidfd : slot < SLOTS ? shim->slots[slot] : -1;
+    if (kind < FD_NETNS || kind > FD_SLOT)
+        return -EINVAL;
+    if (kind == FD_NETNS)
+        return the_monitor.phase >= DRAINING ? -ESRCH : open_netns();
+    return held < 0 ? -EBADF : fcntl(held, F_DUPFD_CLOEXEC, 0);
+}
+
+static void on_get_fd(struct client *client, struct frame frame, struct reader *reader)
+{
+    uint32_t kind = read_u32(reader);
+    uint32_t slot = read_u32(reader);
+    cleanup_fd int fd = reader->bad ? -EINVAL : find_fd(kind, slot);
+    int32_t error = 0;
+    if (fd < 0) {
+        control_reply(client, frame, fd, NULL, 0);
+        return;
+    }
+    struct frame answer = {.size = 4, .type = frame.type | REPLY, .tag = frame.tag};
+    if (send_frame(client->fd, answer, &error, fd, MSG_DONTWAIT) < 0)
+        client->gone = true;
+}
+
+static int add_fd(struct client *client, struct reader *reader)
+{
+    uint32_t slot = read_u32(reader);
+    if (reader->bad || slot >= SLOTS)
+        return -EINVAL;
+    if (client->passed < 0)
+        return -EBADF;
+    slot_put(the_monitor.shim, slot, client->passed);
+    client->passed = -1;
+    return 0;
+}
+
+static int drop_fd(struct reader *reader)
+{
+    uint32_t slot = read_u32(reader);
+    if (reader->bad || slot >= SLOTS)
+        return -EINVAL;
+    slot_put(the_monitor.shim, slot, -1);
+    return 0;
+}
+
+static void on_wait(struct client *client, struct frame frame)
+{
+    client->wait_tag = frame.tag;
+    client->waiting = true;
+    if (the_monitor.phase == ENDED)
+        tell_one(client);
+}
+
+static int on_bye(void)
+{
+    if (the_monitor.phase != ENDED)
+        return -EBUSY;
+    the_monitor.farewell = true;
+    return 0;
+}
+
+static int on_open(struct client *client, struct frame frame)
+{
+    uint32_t token = GATE_TOKEN;
+    if (!client->launcher || the_monitor.phase != AT_GATE)
+        return -EINVAL;
+    the_monitor.open_tag = frame.tag;
+    the_monitor.phase = OPENING;
+    ssize_t sent = send(the_monitor.shim->peer, &token, sizeof token, MSG_NOSIGNAL);
+    /* A dead init is noticed by its report pipe; the reply comes then. */
+    return sent < 0 && errno != EPIPE ? -errno : 1;
+}
+
+/* 1: the reply comes later. */
+static int answer(struct client *client, struct frame frame, struct reader *reader)
+{
+    switch (frame.type) {
+    case RESIZE:
+        return resize(reader);
+    case SIGNAL:
+        return send_signal(reader);
+    case ADD_FD:
+        return add_fd(client, reader);
+    case DROP_FD:
+        return drop_fd(reader);
+    case BYE:
+        return on_bye();
+    case OPEN:
+        return on_open(client, frame);
+    case ABORT:
+        client->gone = client->launcher;
+        return client->launcher ? 1 : -EINVAL;
+    case HELLO:
+        on_hello(client, frame);
+        return 1;
+    case ATTACH:
+        on_attach(client, frame, reader);
+        return 1;
+    case GET_FD:
+        on_get_fd(client, frame, reader);
+        return 1;
+    case WAIT:
+        on_wait(client, frame);
+        return 1;
+    default:
+        return -ENOSYS; /* a newer daemon asks for what we do not know */
+    }
+}
+
+static void drop_passed(struct client *client)
+{
+    if (client->passed >= 0)
+        close(client->passed);
+    client->passed = -1;
+}
+
+/* Takes whole frames from the client's buffer; false when it has broken the protocol. */
+static bool take_frames(struct client *client)
+{
+    while (client->in_size >= sizeof(struct frame) && !client->gone && !client->attached) {
+        struct frame frame;
+        memcpy(&frame, client->in, sizeof frame);
+        if (frame.size > MAX_REQUEST_BYTES)
+            return false;
+        uint32_t whole = (uint32_t)sizeof frame + frame.size;
+        if (client->in_size < whole)
+            return true;
+        struct reader reader = {client->in + sizeof frame, client->in + whole, false};
+        int result = answer(client, frame, &reader);
+        if (result != 1)
+            control_reply(client, frame, result, NULL, 0);
+        drop_passed(client);
+        client->in_size -= whole;
+        memmove(client->in, client->in + whole, client->in_size);
+    }
+    return true;
+}
+
+void control_input(struct client *client)
+{
+    int passed;
+    uint32_t room = (uint32_t)sizeof client->in - client->in_size;
+    int got = receive_some(client->fd, client->in + client->in_size, room, &passed, MSG_DONTWAIT);
+    if (got == -EAGAIN)
+        return;
+    if (got <= 0) {
+        client->gone = true;
+        return;
+    }
+    if (passed >= 0) {
+        drop_passed(client);
+        client->passed = passed;
+    }
+    client->in_size += (uint32_t)got;
+    if (!take_frames(client))
+        client->gone = true;
+    if (client->attached && client->in_size > 0) {
+        attach_take(client, client->in, client->in_size);
+        client->in_size = 0;
+    }
+}
+
+void control_drop(struct client *client)
+{
+    bool fed = client->attached && client->flags & ATTACH_STDIN;
+    if (client->attached)
+        the_monitor.attached_count--;
+    the_monitor.client_count--;
+    drop_passed(client);
+    queue_close(&client->queue);
+    close(client->fd);
+    free(client);
+    if (fed)
+        stdin_client_ended();
+}
+
+void control_sweep(void)
+{
+    for (struct client **at = &the_monitor.clients; *at;) {
+        struct client *client = *at;
+        if (!client->gone) {
+            at = &client->next;
+            continue;
+        }
+        *at = client->next;
+        control_drop(client);
+    }
+}

@@ -1,0 +1,175 @@
+/* The end of the process: what is left is killed, the exit file written, the waiters told. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "monitor.h"
+
+/* The file's size never changes, so that a full disk cannot keep the status from being written. */
+#define EXIT_FILE_BYTES 192
+
+static int exit_dir = -1, exit_fd = -1;
+static char *exit_name, exit_draft[272];
+static char *oom_paths[MAX_PATHS], *kill_paths[MAX_PATHS];
+static uint64_t oom_before[MAX_PATHS];
+static uint32_t oom_count, kill_count;
+
+static int write_record(const char *text)
+{
+    char record[EXIT_FILE_BYTES];
+    memset(record, ' ', sizeof record);
+    memcpy(record, text, strlen(text));
+    record[sizeof record - 1] = '\n';
+    return pwrite(exit_fd, record, sizeof record, 0) == sizeof record ? 0 : -ENOSPC;
+}
+
+int exit_file_open(const char *path)
+{
+    const char *name;
+    exit_dir = open_parent(path, &name);
+    if (exit_dir < 0)
+        return exit_dir;
+    exit_name = strdup(name);
+    if (!exit_name)
+        return -ENOMEM;
+    int size = snprintf(exit_draft, sizeof exit_draft, "%s.draft", name);
+    if (size < 0 || (size_t)size >= sizeof exit_draft)
+        return -ENAMETOOLONG;
+    int flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+    exit_fd = openat(exit_dir, exit_draft, flags, 0600);
+    if (exit_fd < 0)
+        return -errno;
+    return write_record("");
+}
+
+void exit_file_cancel(void)
+{
+    if (exit_fd >= 0)
+        unlinkat(exit_dir, exit_draft, 0);
+}
+
+static int copy_paths(char **copies, const char *const *paths, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        copies[i] = strdup(paths[i]);
+        if (!copies[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int exit_paths_copy(const struct settings *settings)
+{
+    oom_count = settings->oom_count;
+    kill_count = settings->kill_count;
+    int result = copy_paths(oom_paths, settings->oom_files, oom_count);
+    return result < 0 ? result : copy_paths(kill_paths, settings->kill_files, kill_count);
+}
+
+/* The `oom_kill` counter, spelt alike in memory.oom_control (v1) and memory.events (v2). */
+static uint64_t oom_kills(const char *path)
+{
+    char text[512];
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (size < 0)
+        return 0;
+    text[size] = 0;
+    for (char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, "oom_kill ", 9) == 0)
+            return strtoull(line + 9, NULL, 10);
+    }
+    return 0;
+}
+
+void oom_baseline(void)
+{
+    for (uint32_t i = 0; i < oom_count; i++)
+        oom_before[i] = oom_kills(oom_paths[i]);
+}
+
+static bool oom_happened(void)
+{
+    for (uint32_t i = 0; i < oom_count; i++)
+        if (oom_kills(oom_paths[i]) > oom_before[i])
+            return true;
+    return false;
+}
+
+static bool kill_procs(int fd)
+{
+    char text[4096];
+    bool found = false;
+    size_t kept = 0;
+    for (;;) {
+        ssize_t got = read(fd, text + kept, sizeof text - 1 - kept);
+        if (got <= 0)
+            return found;
+        char *line = text;
+        text[kept + (size_t)got] = 0;
+        for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+            long pid = strtol(line, NULL, 10);
+            if (pid > 1 && pid != getpid())
+                found |= kill((pid_t)pid, SIGKILL) == 0;
+        }
+        kept = strlen(line);
+        memmove(text, line, kept);
+    }
+}
+
+bool kill_rest(void)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < kill_count; i++) {
+        const char *name = strrchr(kill_paths[i], '/');
+        bool at_once = name && strcmp(name, "/cgroup.kill") == 0;
+        cleanup_fd int fd = open(kill_paths[i], (at_once ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+        if (fd < 0)
+            continue; /* gone already */
+        if (at_once)
+            found |= write(fd, "1", 1) < 0;
+        else
+            found |= kill_procs(fd);
+    }
+    return found;
+}
+
+void begin_drain(int status)
+{
+    struct timespec now;
+    struct exit_status *result = &the_monitor.exit;
+    clock_gettime(CLOCK_REALTIME, &now);
+    result->finished_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    result->signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
+    result->code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    result->oom_killed = oom_happened();
+    the_monitor.phase = DRAINING;
+    the_monitor.drain_until_ms = now_ms() + the_monitor.drain_ms;
+    stdin_close();
+    kill_rest();
+}
+
+void finish(void)
+{
+    char text[EXIT_FILE_BYTES];
+    struct exit_status *status = &the_monitor.exit;
+    status->log_lost = log_lost();
+    snprintf(text, sizeof text,
+             "{\"exitCode\":%d,\"signal\":%u,\"oomKilled\":%s,\"finishedAtMs\":%llu,"
+             "\"logBytesLost\":%llu}",
+             status->code, status->signal, status->oom_killed ? "true" : "false",
+             (unsigned long long)status->finished_ms, (unsigned long long)status->log_lost);
+    if (write_record(text) == 0)
+        renameat(exit_dir, exit_draft, exit_dir, exit_name);
+    close(exit_fd);
+    exit_fd = -1;
+    the_monitor.phase = ENDED;
+    control_tell_exit();
+}

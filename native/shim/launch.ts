@@ -1,0 +1,173 @@
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { basename } from 'node:path';
+import { errnoName } from '../errno.js';
+import { ErrnoError } from '../errno-error.js';
+import { LaunchError, stepError } from '../launch/encode.js';
+import type { LaunchProgram } from '../launch/opcodes.js';
+import { closeFds, socketPair, spawnShim } from '../spawn.js';
+import type { Launching, LaunchRequest, Shim } from './client.js';
+import { ConnectedShim } from './connected-shim.js';
+import { Connection } from './connection.js';
+import { encodeLaunch, frameTypes, MAX_ANSWER_BYTES, words, type Frame } from './protocol.js';
+import { reaped } from './reaping.js';
+
+const LAUNCH_TIMEOUT_MS = 30_000;
+const strandNames = ['host', 'init', 'shim'] as const;
+/** What the shim does itself, by `enum shim_part`. */
+const shimParts = ['launch message', 'socket', 'exit file', 'log file', 'spill folder', 'streams'];
+
+/**
+ * Starts a shim that carries the program out; resolves when init stands at the gate. Rejects with
+ * `LaunchError` (a step failed), `ProgramError` (the program is malformed), what `onYield` threw,
+ * or the signal's reason; by then the shim and init are gone.
+ */
+export async function launch(request: LaunchRequest): Promise<Launching> {
+  request.signal?.throwIfAborted();
+  const passFds = [...(request.passFds ?? [])];
+  const message = encodeLaunch(
+    request.program,
+    request.monitor,
+    passFds.map(([slot]) => slot),
+  );
+  const [ours, theirs] = socketPair();
+  let shimPid: number;
+  try {
+    const fds = [theirs, ...passFds.map(([, fd]) => fd)];
+    shimPid = spawnShim(fds, basename(request.monitor.socketPath));
+  } catch (error) {
+    closeFds([ours]);
+    throw error;
+  } finally {
+    closeSync(theirs);
+  }
+  const conversation = new Conversation(request, ours);
+  const gone = conversation.connection.closed.then(() => reaped(shimPid));
+  try {
+    conversation.connection.send(frameTypes.launch, message);
+    const pid = await conversation.ready;
+    return new AtGate(request, conversation, gone, pid);
+  } catch (error) {
+    conversation.connection.socket.destroy();
+    await gone;
+    throw error;
+  }
+}
+
+/** The launching side's half of the talk: yields are answered, failures understood. */
+class Conversation {
+  readonly connection: Connection;
+  /** The pid of init, once that stands at the gate. */
+  readonly ready: Promise<number>;
+  /** Settles (rejects) only when the launch has failed. */
+  readonly failed: Promise<never>;
+  #reportReady: (pid: number) => void = () => undefined;
+  #reportFailure: (error: Error) => void = () => undefined;
+
+  constructor(
+    readonly request: LaunchRequest,
+    fd: number,
+  ) {
+    const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    this.connection = new Connection(socket, (frame) => this.#take(frame));
+    this.failed = new Promise((_, reject) => {
+      this.#reportFailure = reject;
+    });
+    // Whoever awaits it sees the failure; when nobody does any more, it is of no interest.
+    this.failed.catch(() => undefined);
+    this.ready = this.#withinTime(
+      new Promise((resolve) => {
+        this.#reportReady = resolve;
+      }),
+    );
+    void this.connection.closed.then(() => {
+      this.#reportFailure(new LaunchError('shim', 'EPIPE', 'shim'));
+    });
+  }
+
+  async #withinTime(ready: Promise<number>): Promise<number> {
+    const { signal, timeoutMs = LAUNCH_TIMEOUT_MS } = this.request;
+    const timer = setTimeout(() => {
+      this.#reportFailure(new LaunchError('shim', 'ETIMEDOUT', 'launch'));
+    }, timeoutMs);
+    const onAbort = (): void => this.#reportFailure(abortReason(signal));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await Promise.race([ready, this.failed]);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #take({ type, payload }: Frame): void {
+    if (type === frameTypes.yield) {
+      void this.#answer(payload.readUInt32LE(0), payload.readUInt32LE(4));
+    } else if (type === frameTypes.ready) {
+      this.#reportReady(payload.readUInt32LE(0));
+    } else if (type === frameTypes.failed) {
+      this.#reportFailure(launchError(this.request.program, payload));
+    }
+  }
+
+  async #answer(token: number, pid: number): Promise<void> {
+    try {
+      const bytes = (await this.request.onYield?.(token, pid)) ?? new Uint8Array(0);
+      if (bytes.length > MAX_ANSWER_BYTES) throw new RangeError('the answer to a yield is too long');
+      this.connection.send(frameTypes.answer, bytes);
+    } catch (error) {
+      this.#reportFailure(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}
+
+class AtGate implements Launching {
+  readonly shim: Shim;
+
+  constructor(
+    readonly request: LaunchRequest,
+    readonly conversation: Conversation,
+    readonly gone: Promise<void>,
+    readonly pid: number,
+  ) {
+    this.shim = new ConnectedShim(request.monitor.socketPath, conversation.connection);
+  }
+
+  async open(): Promise<void> {
+    const { connection, failed } = this.conversation;
+    try {
+      const opened = connection.request(frameTypes.open, words(), LAUNCH_TIMEOUT_MS);
+      await Promise.race([failed, opened.catch(onlyWhenRefused)]);
+    } catch (error) {
+      connection.socket.destroy();
+      await this.gone;
+      throw error;
+    }
+  }
+
+  async abort(): Promise<void> {
+    this.conversation.connection.socket.destroy();
+    await this.gone;
+  }
+}
+
+/** A shim that goes says why in a frame of its own, which `failed` waits for. */
+function onlyWhenRefused(error: unknown): Promise<never> {
+  if (error instanceof ErrnoError && error.code === 'EPIPE') {
+    return new Promise(() => undefined);
+  }
+  return Promise.reject(error as Error);
+}
+
+function launchError(program: LaunchProgram, payload: Buffer): LaunchError {
+  const strand = strandNames[payload.readUInt32LE(0)] ?? 'shim';
+  const index = payload.readUInt32LE(4);
+  const errno = payload.readInt32LE(8);
+  if (strand === 'shim') return new LaunchError(strand, errnoName(errno), shimParts[index] ?? 'shim');
+  return stepError(program, strand, index, errno);
+}
+
+function abortReason(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error('launch aborted', { cause: reason });
+}

@@ -1,0 +1,173 @@
+/* What the parts of the monitor share. Every buffer's bound is named here. */
+#ifndef TSDOCKER_MONITOR_H
+#define TSDOCKER_MONITOR_H
+
+#include "protocol.h"
+#include "shim.h"
+
+/* Docker's: a line longer than this is logged in pieces. */
+#define PIECE_BYTES (16 * 1024)
+/* Read from a pipe at once; less while clients are attached, whose queues must take it whole. */
+#define READ_BYTES (256 * 1024)
+#define ATTACHED_READ_BYTES (64 * 1024)
+#define LOG_BUFFER_BYTES (512 * 1024)
+#define MAX_ATTRS_BYTES (32 * 1024)
+#define STDIN_BYTES (16 * 1024)
+/* Largest payload of one stdcopy frame, as Docker writes them. */
+#define FRAME_BYTES (32 * 1024)
+/* A slow client's memory, before its spill file. */
+#define RING_BYTES (128 * 1024)
+/* What is still in the pipes when the process has ended may exceed the spill file's bound. */
+#define SPILL_SLACK_BYTES (4 * 1024 * 1024)
+#define MAX_PIPE_BYTES (1024 * 1024)
+#define MAX_CLIENTS 256
+#define MAX_REQUEST_BYTES 64
+#define MAX_DETACH_KEYS 16
+/* Buffers are given back to the kernel after this long without output. */
+#define IDLE_MS 1000
+/* Between two looks at a cgroup that is being killed. */
+#define KILL_AGAIN_MS 20
+
+enum stream_name { OUT, ERR, STREAMS };
+
+/* Bytes that a client has not taken yet: a ring in memory, what is newer in an unlinked file. */
+struct queue {
+    uint8_t *ring;
+    uint32_t head, size;
+    int spill;
+    uint64_t spill_head, spill_size;
+    /* Where in a stdcopy frame the client is. */
+    uint8_t frame_header[8];
+    uint32_t frame_have, frame_left;
+};
+
+struct client {
+    struct client *next;
+    int fd, poll_index, passed;
+    bool launcher, attached, waiting, gone;
+    uint16_t wait_tag;
+    uint32_t in_size;
+    uint8_t in[sizeof(struct frame) + MAX_REQUEST_BYTES];
+    /* attached: */
+    uint32_t flags;
+    bool input_ended, dropping, said_why;
+    struct queue queue;
+    uint64_t progress_ms;
+    uint8_t detach_keys[MAX_DETACH_KEYS];
+    uint32_t detach_count, detach_matched;
+};
+
+struct exit_status {
+    int32_t code;
+    uint32_t signal, oom_killed;
+    uint64_t finished_ms, log_lost;
+};
+
+enum phase {
+    AT_GATE,
+    OPENING,  /* init is on its way through execve */
+    RUNNING,
+    DRAINING, /* it has ended, its output has not */
+    ENDED,    /* the exit file is there */
+};
+
+struct monitor {
+    struct shim *shim;
+    enum phase phase;
+    uint32_t stdio;
+    bool stdin_once, stdin_seen, farewell;
+    int out[STREAMS];  /* read ends; a pty's controller is OUT */
+    int in;            /* write end; the controller's own number for a pty */
+    uint32_t in_size, in_done;
+    uint64_t last_output_ms, drain_until_ms;
+    int signals, listener;
+    struct client *clients;
+    uint32_t client_count, attached_count;
+    struct exit_status exit;
+    uint16_t open_tag;
+    uint32_t stall_ms, drain_ms;
+    uint64_t spill_bytes;
+    int spill_dir;
+    uint32_t root_slot;
+};
+extern struct monitor the_monitor;
+
+/* One mapping for all large buffers, so that idle ones cost address space only. */
+struct buffers {
+    uint8_t carry[STREAMS][PIECE_BYTES];
+    uint8_t stdin_bytes[STDIN_BYTES];
+    /* From here on given back when idle. */
+    uint8_t before_read[PIECE_BYTES];
+    uint8_t read[READ_BYTES];
+    uint8_t log[LOG_BUFFER_BYTES];
+};
+extern struct buffers *the_buffers;
+
+/* log.c: Docker's json-file. */
+int log_open(const struct settings *settings);
+/* `bytes` must lie in the_buffers->read: the carried piece is put in front of them. */
+void log_feed(enum stream_name stream, uint8_t *bytes, uint32_t size);
+void log_end(enum stream_name stream);
+uint64_t log_lost(void);
+
+/* json.c: escaping, in one pass. */
+uint8_t *json_escape(uint8_t *out, const uint8_t **at, const uint8_t *end);
+uint32_t format_time(char *out);
+
+/* streams.c */
+int streams_open(const struct settings *settings);
+void streams_read(enum stream_name stream);
+bool streams_ended(void);
+/* May output be read, or must a client take some first? */
+bool streams_have_room(void);
+void stdin_flush(void);
+void stdin_client_ended(void);
+/* Takes what fits of a client's bytes. */
+void stdin_close(void);
+
+/* queue.c */
+bool queue_put(struct queue *queue, const uint8_t *bytes, uint32_t size, bool final);
+uint64_t queue_room(const struct queue *queue, bool final);
+uint64_t queue_size(const struct queue *queue);
+/* Sends what the client takes: 0, or a negative errno when it has gone. */
+int queue_drain(struct client *client);
+void queue_sent(struct queue *queue, const uint8_t *bytes, uint32_t size);
+/* Bytes up to the end of the frame that the client is in the midst of; 0 between two. */
+uint32_t queue_frame_rest(const struct queue *queue);
+void queue_close(struct queue *queue);
+
+/* attach.c */
+void attach_output(enum stream_name stream, const uint8_t *bytes, uint32_t size);
+void attach_begin(struct client *client, uint32_t flags, const uint8_t *keys, uint32_t count);
+void attach_input(struct client *client);
+void attach_writable(struct client *client);
+void attach_take(struct client *client, const uint8_t *bytes, uint32_t size);
+/* Drops who has stalled; ms until the next one may have, or -1. */
+int attach_check_stalled(void);
+
+/* control.c */
+int control_open(const char *path);
+void control_close(void);
+void control_accept(void);
+void control_input(struct client *client);
+struct client *control_add(int fd, bool launcher);
+void control_drop(struct client *client);
+void control_sweep(void);
+void control_reply(struct client *client, struct frame request, int error,
+                   const void *payload, uint32_t size);
+void control_tell_exit(void);
+
+/* finish.c */
+int exit_file_open(const char *path);
+void exit_file_cancel(void);
+int exit_paths_copy(const struct settings *settings);
+void oom_baseline(void);
+/* init has been reaped with this wait status. */
+void begin_drain(int status);
+/* Kills what is left in the cgroup; false when nothing was. */
+bool kill_rest(void);
+void finish(void);
+
+int open_parent(const char *path, const char **name);
+
+#endif

@@ -1,0 +1,48 @@
+/* The numbers of PROTOCOL.md. */
+#ifndef TSDOCKER_PROTOCOL_H
+#define TSDOCKER_PROTOCOL_H
+
+#include <stdint.h>
+
+#define PROTOCOL_VERSION 1
+#define REPLY 0x8000
+
+struct frame {
+    uint32_t size; /* of the payload */
+    uint16_t type, tag;
+};
+
+/* Frozen: any client, any version. */
+enum request {
+    HELLO = 1,
+    ATTACH,
+    RESIZE,
+    SIGNAL,
+    WAIT,
+    GET_FD,
+    ADD_FD,
+    DROP_FD,
+    BYE,
+};
+
+/* Only on the launching daemon's own connection, and only between equal versions. */
+enum launch_frame {
+    LAUNCH = 32,
+    ANSWER,
+    OPEN,
+    ABORT,
+    YIELD = 48,
+    READY,
+    FAILED,
+};
+
+enum attach_flag { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4, ATTACH_FRAMED = 8 };
+enum fd_kind { FD_NETNS = 1, FD_ROOT, FD_PIDFD, FD_SLOT };
+
+/* Sends a whole frame, with at most one fd; waits for room when `flags` has no MSG_DONTWAIT. */
+int send_frame(int fd, struct frame frame, const void *payload, int passed, int flags);
+int read_exact(int fd, void *bytes, uint32_t size);
+/* recvmsg that takes at most one fd (-1 for none); the result of recvmsg, or a negative errno. */
+int receive_some(int fd, void *bytes, uint32_t size, int *passed, int flags);
+
+#endif

@@ -1,0 +1,148 @@
+import { ByteWriter } from '../launch/byte-writer.js';
+import { encodeProgram } from '../launch/encode.js';
+import { CWD, type LaunchProgram, type Slot } from '../launch/opcodes.js';
+import type { ExitStatus, MonitorSettings, StdioSettings } from './monitor-settings.js';
+
+/** Numbers and layouts of PROTOCOL.md; `protocol.h` is its other reader. */
+export const PROTOCOL_VERSION = 1;
+/** Set in the type of an answer. */
+export const REPLY = 0x8000;
+export const FRAME_HEADER_BYTES = 8;
+/** Largest answer to a yield, as in shim.h. */
+export const MAX_ANSWER_BYTES = 64 * 1024;
+/** Largest frame that a shim sends. */
+export const MAX_REPLY_BYTES = 4096;
+
+export const frameTypes = {
+  hello: 1,
+  attach: 2,
+  resize: 3,
+  signal: 4,
+  wait: 5,
+  getFd: 6,
+  addFd: 7,
+  dropFd: 8,
+  bye: 9,
+  launch: 32,
+  answer: 33,
+  open: 34,
+  abort: 35,
+  yield: 48,
+  ready: 49,
+  failed: 50,
+} as const;
+
+export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
+
+const LAUNCH_MAGIC = 0x314d5354;
+const MAX_MESSAGE_BYTES = 9 * 1024 * 1024;
+const stdioKinds = { none: 0, pipes: 1, pty: 2 } as const;
+
+export interface Frame {
+  readonly type: number;
+  readonly tag: number;
+  readonly payload: Buffer;
+}
+
+export function encodeFrame(type: FrameType, tag: number, payload: Uint8Array): Buffer {
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
+  frame.writeUInt32LE(payload.length, 0);
+  frame.writeUInt16LE(type, 4);
+  frame.writeUInt16LE(tag, 6);
+  frame.set(payload, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+/** Little-endian 32-bit words, the payload of most requests. */
+export function words(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  for (const [index, value] of values.entries()) bytes.writeUInt32LE(value >>> 0, 4 * index);
+  return bytes;
+}
+
+/** Cuts a byte stream into frames. Throws RangeError at one that no shim would send. */
+export class FrameSplitter {
+  #rest: Buffer = Buffer.alloc(0);
+
+  push(chunk: Uint8Array): Frame[] {
+    this.#rest = Buffer.concat([this.#rest, chunk]);
+    const frames: Frame[] = [];
+    for (;;) {
+      if (this.#rest.length < FRAME_HEADER_BYTES) return frames;
+      const size = this.#rest.readUInt32LE(0);
+      if (size > MAX_REPLY_BYTES) throw new RangeError(`a frame of ${size} bytes`);
+      const whole = FRAME_HEADER_BYTES + size;
+      if (this.#rest.length < whole) return frames;
+      frames.push({
+        type: this.#rest.readUInt16LE(4),
+        tag: this.#rest.readUInt16LE(6),
+        payload: this.#rest.subarray(FRAME_HEADER_BYTES, whole),
+      });
+      this.#rest = this.#rest.subarray(whole);
+    }
+  }
+}
+
+/** The launch message; `passSlots` are the slots of fds 4, 5, … in order. Throws ProgramError. */
+export function encodeLaunch(
+  program: LaunchProgram,
+  monitor: MonitorSettings,
+  passSlots: readonly Slot[],
+): Buffer {
+  const writer = new ByteWriter(8192, MAX_MESSAGE_BYTES);
+  writer.u32(LAUNCH_MAGIC);
+  writeSlots(writer, passSlots);
+  writer.text(monitor.socketPath);
+  writer.text(monitor.exitPath);
+  writeStdio(writer, monitor.stdio);
+  writeLog(writer, monitor);
+  writer.text(monitor.attach.spillDir);
+  writer.u64(monitor.attach.spillBytes);
+  writer.u32(monitor.attach.stallMs);
+  writer.u32(monitor.drainMs);
+  writeTexts(writer, monitor.oomFiles);
+  writeTexts(writer, monitor.killAtExit);
+  writer.u32(monitor.rootDir ?? CWD);
+  writeSlots(writer, monitor.keep);
+  writer.blob(encodeProgram(program));
+  return writer.bytes();
+}
+
+function writeStdio(writer: ByteWriter, stdio: StdioSettings): void {
+  writer.u32(stdioKinds[stdio.kind]);
+  const pipes = stdio.kind === 'pipes' ? stdio : undefined;
+  writer.u32(pipes?.stdin ?? CWD);
+  writer.u32(stdio.kind === 'pty' ? stdio.controller : (pipes?.stdout ?? CWD));
+  writer.u32(pipes?.stderr ?? CWD);
+  writer.u32(pipes?.stdinOnce === true ? 1 : 0);
+}
+
+function writeLog(writer: ByteWriter, { log }: MonitorSettings): void {
+  const file = log.kind === 'json-file' ? log : undefined;
+  writer.u32(file === undefined ? 0 : 1);
+  writer.text(file?.path ?? '');
+  writer.u64(file?.maxSizeBytes ?? 0);
+  writer.u32(file?.maxFiles ?? 1);
+  writer.text(file?.attrsJson ?? '');
+}
+
+function writeSlots(writer: ByteWriter, slots: readonly Slot[]): void {
+  writer.u32(slots.length);
+  for (const slot of slots) writer.u32(slot);
+}
+
+function writeTexts(writer: ByteWriter, texts: readonly string[]): void {
+  writer.u32(texts.length);
+  for (const text of texts) writer.text(text);
+}
+
+/** The status in answers to `wait` and `hello`. */
+export function decodeExit(bytes: Buffer): ExitStatus {
+  return {
+    exitCode: bytes.readInt32LE(0),
+    signal: bytes.readUInt32LE(4),
+    oomKilled: bytes.readUInt32LE(8) !== 0,
+    finishedAtMs: Number(bytes.readBigUInt64LE(12)),
+    logBytesLost: Number(bytes.readBigUInt64LE(20)),
+  };
+}
