@@ -44,7 +44,7 @@ export function parseDaemonJson(text: string): Settings {
     return [[key, kinds[spec.kind].fromJson(json, key)] as const];
   });
   // Every key is known and its value was read by the kind that its spec names.
-  return Object.fromEntries(entries) as Settings;
+  return Object.fromEntries(entries);
 }
 
 /** Both together; throws `ConfigError`, in dockerd's words, when they speak of the same thing. */

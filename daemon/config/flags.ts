@@ -1,7 +1,7 @@
 /** The command line, read as dockerd reads it: `--flag value`, `--flag=value`, `-f value`, `-fvalue`. */
 import { ConfigError } from './config-error.js';
 import { kinds } from './kinds.js';
-import type { OptionKey, Settings } from './options.js';
+import type { Settings } from './options.js';
 import { optionSpecs } from './options.js';
 
 /** What a command line says. */

@@ -102,16 +102,20 @@ export class LogDecoder {
     const end = this.#end;
     end.read = at + lead.length;
     end.write = write + this.#prefix;
-    if (!this.#copyPlain(space) && !copyJsonString(space, space, end, limit)) return -1;
+    if (!this.#copyText(space, limit)) return -1;
     if (!matches(space, end.read, streamLead)) return -1;
-    let read = end.read + streamLead.length;
-    const isOut = matches(space, read, outTail);
-    if (!isOut && !matches(space, read, errTail)) return -1;
-    read = this.#timeAt(space, read + outTail.length);
+    const stream = end.read + streamLead.length;
+    const isOut = matches(space, stream, outTail);
+    if (!isOut && !matches(space, stream, errTail)) return -1;
+    const read = this.#timeAt(space, stream + outTail.length);
     if (read < 0 || !matches(space, read, lineTail) || space[read + 2] !== newline) return -1;
     if (this.#wants(isOut)) this.#finish(space, write, isOut);
     else end.write = write;
     return read + lineTail.length + 1;
+  }
+
+  #copyText(space: Buffer, limit: number): boolean {
+    return this.#copyPlain(space) || copyJsonString(space, space, this.#end, limit);
   }
 
   /** Copies a string without escapes but for `\n` at its end, as nearly all are; else does nothing. */

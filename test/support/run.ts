@@ -1,0 +1,70 @@
+/**
+ * Runs the project's tests: `node dist/test/support/run.js unit api …` runs the suites of these
+ * folders of test/. Suites without root share one process (a process per file costs a second each);
+ * the others run one after another, each in its own. Prints what failed, then `N passed, N failed`.
+ */
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { delimiter, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TapTally } from './tap-tally.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Folders whose suites may share a process: they touch nothing outside their own directories. */
+const shared = new Set(['unit', 'api', 'tidy']);
+
+const fileTimeoutMs = 300_000;
+const graceMs = 5000;
+
+/** The suites of a folder, by the sources: what is left in dist of removed ones does not count. */
+function suites(folder: string): readonly string[] {
+  return readdirSync(join(root, 'test', folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.ts'))
+    .sort()
+    .map((name) => join(root, 'dist/test', folder, name.replace(/\.ts$/, '.js')));
+}
+
+/** Runs suites in one process and adds what they say to the tally. */
+function run(files: readonly string[], label: string, tally: TapTally): Promise<void> {
+  return new Promise((resolve) => {
+    const each = fileURLToPath(new URL('./each.js', import.meta.url));
+    // tap names its directories after the command line: short, and not shared with another run.
+    const child = spawn(process.execPath, ['--enable-source-maps', each, String(process.pid)], {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, TAP_BAIL: '0', TSDOCKER_SUITES: files.join(delimiter) },
+    });
+    const kill = (signal: NodeJS.Signals): void => {
+      if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal);
+    };
+    const timers = [
+      setTimeout(() => kill('SIGTERM'), fileTimeoutMs),
+      setTimeout(() => kill('SIGKILL'), fileTimeoutMs + graceMs),
+    ];
+    const stream = tally.begin(label);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => stream.write(text));
+    child.once('close', (code, signal) => {
+      for (const timer of timers) clearTimeout(timer);
+      stream.end(code === 0 ? undefined : `ended with ${signal ?? `status ${code ?? '?'}`}`);
+      resolve();
+    });
+  });
+}
+
+async function main(folders: readonly string[]): Promise<number> {
+  const tally = new TapTally((line) => console.log(line));
+  for (const folder of folders) {
+    const files = suites(folder);
+    const startedAtMs = Date.now();
+    if (shared.has(folder)) await run(files, folder, tally);
+    else for (const file of files) await run([file], relative(join(root, 'dist'), file), tally);
+    console.log(`# ${folder}: ${files.length} suites, ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`);
+  }
+  for (const reason of tally.skipped) console.log(`# skipped: ${reason}`);
+  console.log(`${tally.passed} passed, ${tally.failed} failed`);
+  return tally.failed === 0 && tally.passed > 0 ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
