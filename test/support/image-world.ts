@@ -1,0 +1,143 @@
+/** The image service on a real disk with a real storage driver and unpacker, for tests. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { JsonMessage } from '../../api-spec/index.js';
+import { openContent, type ContentStore } from '../../daemon/content/index.js';
+import { createImages, imageTables, type Images, type ImageUsers } from '../../daemon/images/index.js';
+import { createRegistry, type RegistryOptions } from '../../daemon/registry/index.js';
+import { openStore } from '../../daemon/store/index.js';
+import { unpackLayer } from '../../native/unpack/index.js';
+import { createStorageDriver, type StorageDriver } from '../../storage-drivers/index.js';
+
+export interface ImageWorld {
+  readonly directory: string;
+  readonly images: Images;
+  readonly content: ContentStore;
+  readonly driver: StorageDriver;
+  /** Actions of all events so far. */
+  readonly events: { readonly action: string; readonly id: string; readonly name: string | undefined }[];
+  /** Containers that the service believes in; replaced by tests. */
+  users: ImageUsers;
+  pull(reference: string, options?: PullOptions): Promise<readonly JsonMessage[]>;
+  /** Names of files that are neither blobs in use nor part of the layout. */
+  leftovers(): Promise<readonly string[]>;
+  /** Folders of unpacked layers. */
+  unpacked(): Promise<readonly string[]>;
+  index(): Promise<readonly IndexEntry[]>;
+  /** Ends this daemon's part and opens the same disk again, as after a restart. */
+  reopen(): Promise<ImageWorld>;
+  close(): Promise<void>;
+}
+
+export interface IndexEntry {
+  readonly digest: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface PullOptions {
+  readonly platform?: string;
+  readonly auth?: { readonly username: string; readonly password: string };
+  readonly signal?: AbortSignal;
+  readonly onLine?: (message: JsonMessage) => void;
+}
+
+export interface WorldOptions {
+  readonly registry?: Partial<RegistryOptions>;
+  readonly driver?: 'overlay' | 'vfs';
+  readonly directory?: string;
+}
+
+const noUsers: ImageUsers = { usersOf: () => [], layersInUse: () => new Set() };
+
+/** Opens one; `close` removes everything. */
+export async function openImageWorld(options: WorldOptions = {}): Promise<ImageWorld> {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'tsdocker-images-')));
+  const content = await openContent(directory);
+  const store = openStore(join(directory, 'tsdocker.db'), [imageTables]);
+  const driver = await createStorageDriver(options.driver ?? 'overlay', join(directory, 'storage'));
+  const registry = createRegistry({
+    mirrors: [],
+    insecureRegistries: [],
+    certificateDirectories: [],
+    userAgent: 'tsdocker/test',
+    ...options.registry,
+  });
+  const events: { action: string; id: string; name: string | undefined }[] = [];
+  const images = createImages({
+    dataRoot: directory,
+    store,
+    content,
+    driver,
+    registry,
+    version: '0.0.0',
+    unpack: unpackLayer,
+    users: {
+      usersOf: (id) => world.users.usersOf(id),
+      layersInUse: () => world.users.layersInUse(),
+    },
+    events: {
+      stamp: ({ action, id, attributes }) => ({
+        statements: [],
+        announce: () => void events.push({ action, id, name: attributes['name'] }),
+      }),
+    },
+  });
+  const end = async (): Promise<void> => {
+    await registry.close();
+    await driver.close();
+    await store.close();
+  };
+  const world: ImageWorld = {
+    directory,
+    images,
+    content,
+    driver,
+    events,
+    users: noUsers,
+    pull: (reference, pulling) => pullLines(images, reference, pulling),
+    leftovers: async () => {
+      const names = await readdir(join(directory, 'tmp'));
+      const stage = await readdir(join(directory, 'storage', driver.name, 'stage'));
+      return [...names, ...stage];
+    },
+    unpacked: () => readdir(join(directory, 'storage', driver.name, 'layers')),
+    index: async () => {
+      const text = await readFile(join(directory, 'image', 'index.json'), 'utf8');
+      const parsed: unknown = JSON.parse(text);
+      // Written by our own writeIndex in this shape.
+      return (parsed as { manifests: readonly IndexEntry[] }).manifests;
+    },
+    reopen: async () => {
+      await end();
+      const next = await openImageWorld({ ...options, directory });
+      await next.images.recover();
+      return next;
+    },
+    close: async () => {
+      await end();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+  return world;
+}
+
+async function pullLines(
+  images: Images,
+  reference: string,
+  options: PullOptions = {},
+): Promise<readonly JsonMessage[]> {
+  const lines: JsonMessage[] = [];
+  await images.pull({
+    image: reference,
+    tag: '',
+    platform: options.platform ?? '',
+    auth: options.auth ?? {},
+    signal: options.signal ?? new AbortController().signal,
+    sink: async (message) => {
+      lines.push(message);
+      options.onLine?.(message);
+    },
+  });
+  return lines;
+}

@@ -1,0 +1,220 @@
+/**
+ * A real registry for tests: Debian's `docker-registry`, unpacked from its package into a cache
+ * folder and run as a child on a loopback port. It is never installed as a service.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { access, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { request, Agent } from 'undici';
+
+const run = promisify(execFile);
+
+export interface RegistryUnderTest {
+  /** `127.0.0.1:4711` */
+  readonly host: string;
+  /** Where it keeps its blobs: to be broken by tests. */
+  readonly dataDirectory: string;
+  /** For TLS: the authority that signed its certificate, as a PEM file. */
+  readonly authorityPath: string;
+  stop(): Promise<void>;
+}
+
+export interface RegistryUnderTestOptions {
+  /** Folder for its data and configuration; the caller removes it. */
+  readonly directory: string;
+  /** Wants `alice` with password `secret`. */
+  readonly basicAuth?: boolean;
+  /** Wants tokens from this realm, signed with the key of this certificate. */
+  readonly tokenAuth?: {
+    readonly realm: string;
+    readonly service: string;
+    readonly issuer: string;
+    readonly certificatePath: string;
+  };
+  readonly tls?: boolean;
+}
+
+export const basicUser = { username: 'alice', password: 'secret' } as const;
+/** `crypt("secret")`, bcrypt. */
+const basicLine = 'alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a';
+
+const startTimeoutMs = 15_000;
+
+/** Starts one; resolves when it answers. */
+export async function startRegistry(options: RegistryUnderTestOptions): Promise<RegistryUnderTest> {
+  const program = await registryProgram();
+  const port = await freePort();
+  const host = `127.0.0.1:${port}`;
+  const dataDirectory = join(options.directory, 'registry-data');
+  await mkdir(dataDirectory, { recursive: true });
+  const tls = options.tls === true ? await makeCertificate(options.directory) : undefined;
+  const config = join(options.directory, 'registry.json');
+  await writeFile(join(options.directory, 'htpasswd'), `${basicLine}\n`);
+  await writeFile(
+    config,
+    JSON.stringify({
+      version: '0.1',
+      log: { level: 'error' },
+      storage: { filesystem: { rootdirectory: dataDirectory }, delete: { enabled: true } },
+      http: {
+        addr: host,
+        ...(tls === undefined ? {} : { tls: { certificate: tls.certificate, key: tls.key } }),
+      },
+      ...authSection(options),
+    }),
+  );
+  const child = spawn(program, ['serve', config], { stdio: 'ignore' });
+  const base = `http${tls === undefined ? '' : 's'}://${host}/v2/`;
+  try {
+    await answering(base, child);
+  } catch (error) {
+    await stopChild(child);
+    throw error;
+  }
+  return {
+    host,
+    dataDirectory,
+    authorityPath: tls?.certificate ?? '',
+    stop: () => stopChild(child),
+  };
+}
+
+function authSection(options: RegistryUnderTestOptions): object {
+  if (options.tokenAuth !== undefined) {
+    const { realm, service, issuer, certificatePath } = options.tokenAuth;
+    return { auth: { token: { realm, service, issuer, rootcertbundle: certificatePath } } };
+  }
+  if (options.basicAuth !== true) return {};
+  return { auth: { htpasswd: { realm: 'test', path: join(options.directory, 'htpasswd') } } };
+}
+
+/** Path of the program, downloaded with apt the first time. */
+async function registryProgram(): Promise<string> {
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tsdocker-test');
+  const program = join(cache, 'docker-registry', 'usr/bin/docker-registry');
+  if (await isThere(program)) return program;
+  await mkdir(cache, { recursive: true });
+  const scratch = await mkdtemp(join(cache, 'download-'));
+  try {
+    await run('apt-get', ['download', 'docker-registry'], { cwd: scratch });
+    const name = (await readdir(scratch)).find((file) => file.endsWith('.deb'));
+    if (name === undefined) throw new Error('apt-get download gave no package');
+    await run('dpkg', ['-x', join(scratch, name), join(scratch, 'unpacked')]);
+    await rename(join(scratch, 'unpacked'), join(cache, 'docker-registry')).catch(
+      async (error: unknown) => {
+        // Another test was faster.
+        if (!(await isThere(program))) throw error;
+      },
+    );
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  return program;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function answering(url: string, child: ChildProcess): Promise<void> {
+  const dispatcher = new Agent({ connect: { rejectUnauthorized: false } });
+  const deadline = Date.now() + startTimeoutMs;
+  try {
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`);
+      const status = await request(url, { dispatcher }).then(
+        async ({ statusCode, body }) => {
+          await body.dump();
+          return statusCode;
+        },
+        () => 0,
+      );
+      if (status === 200 || status === 401) return;
+      if (Date.now() > deadline) throw new Error('docker-registry did not start');
+      await pause(30);
+    }
+  } finally {
+    await dispatcher.close();
+  }
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 3000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** A self-signed certificate for 127.0.0.1, and its key, by openssl. */
+export async function makeCertificate(
+  directory: string,
+): Promise<{ readonly certificate: string; readonly key: string }> {
+  const certificate = join(directory, 'server.crt');
+  const key = join(directory, 'server.key');
+  await run('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+    ...['-days', '2', '-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
+    ...['-keyout', key, '-out', certificate],
+  ]);
+  return { certificate, key };
+}
+
+export interface PushedImage {
+  readonly config: Buffer;
+  readonly layers: readonly Buffer[];
+  readonly manifest: Buffer;
+}
+
+/** Puts an image into the registry by plain requests, as `docker push` would. */
+export async function pushImage(
+  host: string,
+  path: string,
+  image: PushedImage & { readonly tag: string },
+): Promise<void> {
+  for (const blob of [image.config, ...image.layers]) await pushBlob(host, path, blob);
+  const parsed: unknown = JSON.parse(image.manifest.toString('utf8'));
+  const { mediaType } = Object(parsed);
+  const answer = await request(`http://${host}/v2/${path}/manifests/${image.tag}`, {
+    method: 'PUT',
+    headers: { 'content-type': String(mediaType) },
+    body: image.manifest,
+  });
+  await expectCreated(answer);
+}
+
+async function pushBlob(host: string, path: string, blob: Buffer): Promise<void> {
+  const start = await request(`http://${host}/v2/${path}/blobs/uploads/`, { method: 'POST' });
+  await start.body.dump();
+  const location = new URL(String(start.headers['location']), `http://${host}`);
+  const digest = `sha256:${createHash('sha256').update(blob).digest('hex')}`;
+  location.searchParams.set('digest', digest);
+  await expectCreated(await request(location, { method: 'PUT', body: blob }));
+}
+
+async function expectCreated(answer: Awaited<ReturnType<typeof request>>): Promise<void> {
+  const text = await answer.body.text();
+  if (answer.statusCode !== 201) throw new Error(`push: ${answer.statusCode} ${text}`);
+}
