@@ -2,19 +2,20 @@
  * The daemon's listening sockets: unix sockets with their owner and mode, sockets that systemd
  * passed, TCP with mutual TLS. What speaks on them is the caller's.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import type { TlsOptions } from 'node:tls';
-import type { DaemonConfig, ListenAddress } from './config/config.js';
+import type { DaemonConfig, ListenAddress, TlsFiles } from './config/config.js';
+import { ConfigError } from './config/config-error.js';
 import type { DaemonLog } from './daemon-log.js';
 
 /** First descriptor that systemd passes. */
 const firstPassedFd = 3;
 const probeTimeoutMs = 1000;
 
-/** A socket to be bound: `tls` is set for TCP, where every client shows a certificate. */
+/** How a server is bound: `tls` is set for TCP, where every client shows a certificate. */
 export interface Transport {
   readonly kind: ListenAddress['kind'];
   readonly tls: TlsOptions | undefined;
@@ -24,11 +25,11 @@ export interface Transport {
 export interface Listeners {
   /** As `-H` names them. */
   readonly addresses: readonly string[];
-  /** No new connections; resolves when the last one has ended. Idempotent. */
-  close(): Promise<void>;
+  /** No new connections from now on; those that are open are their server's. Idempotent. */
+  close(): void;
 }
 
-/** Where systemd's variables and the group file are read, replaced by tests. */
+/** Where systemd's variables and the groups are read; tests give others. */
 export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
@@ -47,17 +48,24 @@ export function groupId(name: string, groupFile = host.groupFile): number | unde
 }
 
 /** The descriptors that systemd passed to this process, all or those of one name. */
-export function passedSockets(name: string | undefined, from: Surroundings = host): readonly number[] {
+export function passedSockets(name: string | undefined, from = host): readonly number[] {
   const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = from.environment;
   if (LISTEN_PID !== String(from.pid)) return [];
   const names = (LISTEN_FDNAMES ?? '').split(':');
+  const isWanted = (at: number): boolean =>
+    name === undefined || names[at] === name || String(firstPassedFd + at) === name;
   return Array.from({ length: Number(LISTEN_FDS ?? '0') }, (_, at) => at)
-    .filter((at) => name === undefined || names[at] === name || String(firstPassedFd + at) === name)
+    .filter(isWanted)
     .map((at) => firstPassedFd + at);
 }
 
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+interface Context {
+  readonly config: DaemonConfig;
+  readonly log: DaemonLog;
+  readonly from: Surroundings;
+  readonly make: (transport: Transport) => Server;
+  /** Undone when one of the addresses fails, and at the end. */
+  readonly undo: (() => void)[];
 }
 
 /** Whether somebody answers on the socket. */
@@ -72,19 +80,6 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-/** Removes the socket of a daemon that is no more; refuses to touch a living one or another file. */
-async function clearSocketPath(path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  try {
-    if (!lstatSync(path).isSocket()) throw new Error(`${path} exists and is not a socket`);
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return;
-    throw error;
-  }
-  if (await answers(path)) throw new Error(`${path} is in use: another daemon serves on it`);
-  unlinkSync(path);
-}
-
 function begin(server: Server, start: (server: Server) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -96,45 +91,99 @@ function begin(server: Server, start: (server: Server) => void): Promise<void> {
   });
 }
 
-function ownSocket(path: string, group: string, log: DaemonLog): void {
-  const gid = groupId(group);
-  if (gid === undefined) {
-    // dockerd refuses a group that was asked for; a missing default group is no fault of the user's.
-    log.warn({ path, group }, `there is no group ${group}: only root may use the socket`);
-    return;
+function inodeOf(path: string): bigint | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+async function listenUnix(path: string, context: Context): Promise<readonly string[]> {
+  const { config, log, from } = context;
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  const existing = lstatSync(path, { throwIfNoEntry: false });
+  if (existing !== undefined && !existing.isSocket()) {
+    throw new Error(`${path} exists and is not a socket`);
   }
-  chownSync(path, 0, gid);
-  chmodSync(path, 0o660);
-}
-
-async function listenUnix(server: Server, path: string, group: string, log: DaemonLog): Promise<void> {
-  await clearSocketPath(path);
-  await begin(server, () => {
-    // The socket is bound inside listen(): from its first moment nobody but root may connect.
-    const before = process.umask(0o177);
-    server.listen({ path });
-    process.umask(before);
+  if (existing !== undefined && (await answers(path))) {
+    throw new Error(`${path} is in use: another daemon serves on it`);
+  }
+  // Owner and mode are right before anybody can find it, and a stale socket is replaced in one go.
+  const made = `${path}.new`;
+  rmSync(made, { force: true });
+  const server = context.make({ kind: 'unix', tls: undefined });
+  context.undo.push(() => server.close());
+  await begin(server, () => server.listen({ path: made }));
+  const gid = groupId(config.group, from.groupFile);
+  if (gid === undefined) {
+    log.warn({ path }, `there is no group ${config.group}: only root may use the socket`);
+  }
+  chmodSync(made, gid === undefined ? 0o600 : 0o660);
+  if (gid !== undefined) chownSync(made, 0, gid);
+  renameSync(made, path);
+  const inode = inodeOf(path);
+  context.undo.push(() => {
+    // Unless another daemon has put its own in this place.
+    if (inodeOf(path) === inode) rmSync(path, { force: true });
   });
-  ownSocket(path, group, log);
+  return [`unix://${path}`];
 }
 
-function tlsOptions(config: DaemonConfig): TlsOptions {
-  if (config.tls === undefined) throw new Error('TCP without TLS was let through by the config');
+function readPem(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`invalid TLS configuration: ${what}: ${reason}`);
+  }
+}
+
+/** TLS in which the client proves itself as well; throws `ConfigError` when a file is unreadable. */
+export function tlsOptions(files: TlsFiles): TlsOptions {
   return {
-    ca: readFileSync(config.tls.caPath),
-    cert: readFileSync(config.tls.certPath),
-    key: readFileSync(config.tls.keyPath),
+    ca: readPem(files.caPath, 'tlscacert'),
+    cert: readPem(files.certPath, 'tlscert'),
+    key: readPem(files.keyPath, 'tlskey'),
     requestCert: true,
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
   };
 }
 
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    if (server.listening) server.close(() => resolve());
-    else resolve();
-  });
+async function listenTcp(
+  address: Extract<ListenAddress, { kind: 'tcp' }>,
+  { config, make, undo }: Context,
+): Promise<readonly string[]> {
+  if (config.tls === undefined) throw new ConfigError('tcp:// is served only with mutual TLS');
+  const server = make({ kind: 'tcp', tls: tlsOptions(config.tls) });
+  undo.push(() => server.close());
+  await begin(server, () => server.listen({ host: address.host, port: address.port }));
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  return [`tcp://${address.host}:${port}`];
+}
+
+async function listenPassed(name: string | undefined, context: Context): Promise<readonly string[]> {
+  const fds = passedSockets(name, context.from);
+  if (fds.length === 0) throw new ConfigError(`fd://${name ?? ''}: no such socket was passed by systemd`);
+  for (const fd of fds) {
+    const server = context.make({ kind: 'fd', tls: undefined });
+    context.undo.push(() => server.close());
+    await begin(server, () => server.listen({ fd }));
+    const bound = server.address();
+    if (typeof bound === 'object' && bound !== null) {
+      throw new ConfigError(`fd://${fd} is a TCP socket: TCP is served only with mutual TLS`);
+    }
+  }
+  return fds.map((fd) => `fd://${fd}`);
+}
+
+function listenOne(address: ListenAddress, context: Context): Promise<readonly string[]> {
+  switch (address.kind) {
+    case 'unix':
+      return listenUnix(address.path, context);
+    case 'tcp':
+      return listenTcp(address, context);
+    case 'fd':
+      return listenPassed(address.name, context);
+  }
 }
 
 /**
@@ -145,51 +194,18 @@ export async function listenAll(
   config: DaemonConfig,
   makeServer: (transport: Transport) => Server,
   log: DaemonLog,
+  from = host,
 ): Promise<Listeners> {
-  const servers: Server[] = [];
-  const addresses: string[] = [];
-  const make = (transport: Transport): Server => {
-    const server = makeServer(transport);
-    servers.push(server);
-    return server;
-  };
-  const close = async (): Promise<void> => {
-    await Promise.all(servers.map(closeServer));
+  const context: Context = { config, log, from, make: makeServer, undo: [] };
+  const close = (): void => {
+    for (const step of context.undo.splice(0)) step();
   };
   try {
-    for (const address of config.hosts) {
-      addresses.push(...(await listenOne(address, { config, make, log })));
-    }
+    const addresses: string[] = [];
+    for (const address of config.hosts) addresses.push(...(await listenOne(address, context)));
+    return { addresses, close };
   } catch (error) {
-    await close();
+    close();
     throw error;
-  }
-  return { addresses, close };
-}
-
-interface ListenContext {
-  readonly config: DaemonConfig;
-  readonly make: (transport: Transport) => Server;
-  readonly log: DaemonLog;
-}
-
-async function listenOne(address: ListenAddress, context: ListenContext): Promise<readonly string[]> {
-  const { config, make, log } = context;
-  const plain = { kind: address.kind, tls: undefined };
-  switch (address.kind) {
-    case 'unix':
-      await listenUnix(make(plain), address.path, config.group, log);
-      return [`unix://${address.path}`];
-    case 'tcp': {
-      const server = make({ kind: 'tcp', tls: tlsOptions(config) });
-      await begin(server, () => server.listen({ host: address.host, port: address.port }));
-      return [`tcp://${address.host}:${address.port}`];
-    }
-    case 'fd': {
-      const fds = passedSockets(address.name);
-      if (fds.length === 0) throw new Error('fd://: no sockets were passed by systemd');
-      for (const fd of fds) await begin(make(plain), (server) => server.listen({ fd }));
-      return fds.map((fd) => `fd://${fd}`);
-    }
   }
 }

