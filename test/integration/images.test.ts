@@ -79,7 +79,7 @@ test('images from a real registry', async (t) => {
     const { pull, unpacked } = await world(t);
     await pull(name);
     const lines = await pull(`${server.host}/test/app:2`);
-    const shared = digest(base).slice(0, 0) + digest(image.layers[0] ?? Buffer.alloc(0)).slice(7, 19);
+    const shared = digest(image.layers[0] ?? Buffer.alloc(0)).slice(7, 19);
     t.same(statuses(lines, shared), ['Already exists']);
     t.equal((await unpacked()).length, 3);
   });
