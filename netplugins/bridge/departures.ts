@@ -54,7 +54,6 @@ export function createDepartures(netlink: Netlink): Departures {
           if (leaving.size > 0) schedule();
         });
     }, lookIntervalMs);
-    timer.unref();
   };
   return {
     watch: (link) => {

@@ -1,0 +1,231 @@
+/** At start: addresses, ports and files of a container, recorded before they are used. */
+import { randomBytes } from 'node:crypto';
+import type { EndpointSettings } from '../../api-spec/index.js';
+import { ApiError } from '../../api-spec/errors.js';
+import { parseBridgeOptions } from '../../netplugins/bridge/index.js';
+import type { Sandbox } from '../containers/needs.js';
+import type { ContainerRecord } from '../containers/record.js';
+import { hasNames, networkEvent, networkOf, type Context } from './context.js';
+import { makeEndpoint } from './endpoint.js';
+import { filePaths } from './files.js';
+import { exposedPorts, portRequests, type Reservation } from './ports.js';
+import {
+  saveSandbox, takeAddresses, type EndpointRecord, type NetworkRecord, type SandboxRecord,
+} from './records.js';
+import { resolverOf, writeSandboxFiles } from './sandbox-files.js';
+
+/** What a joined sandbox is made from. */
+export interface Joined {
+  readonly pid: number;
+  readonly sandbox: Sandbox;
+}
+
+/** Makes the sandbox of one start; what was taken is given back when it fails. */
+export async function allocate(
+  context: Context,
+  record: ContainerRecord,
+  joined?: Joined,
+): Promise<Sandbox> {
+  if (joined !== undefined) return joinedSandbox(joined);
+  const endpoints: EndpointRecord[] = [];
+  let reservations: readonly Reservation[] = [];
+  try {
+    const resolver = resolverOf(context, record);
+    for (const plan of plans(context, record)) endpoints.push(makeEndpoint(context.book, plan));
+    reservations = reserve(context, record, endpoints);
+    const sandbox = sandboxRecord(record, endpoints, reservations);
+    const servers = endpoints.some((e) => hasNames(context.book.get(e.networkId)))
+      ? { dnsServers: (await resolver).servers }
+      : {};
+    const whole = { ...sandbox, ...servers };
+    await Promise.all([
+      keep(context, whole),
+      writeSandboxFiles(context, record, whole, await resolver),
+    ]);
+    context.book.putSandbox(whole);
+    context.held.set(whole.id, { reservations });
+    return sandboxView(context, whole);
+  } catch (error) {
+    context.ports.free(reservations);
+    for (const { networkId, spec } of endpoints) context.book.freeAddresses(networkId, spec.id);
+    throw error;
+  }
+}
+
+function joinedSandbox({ pid, sandbox }: Joined): Sandbox {
+  return {
+    id: newId(),
+    joinPid: pid,
+    kind: 'joined',
+    hostsPath: sandbox.hostsPath,
+    resolvConfPath: sandbox.resolvConfPath,
+    hostnamePath: sandbox.hostnamePath,
+    hostname: sandbox.hostname,
+    domainname: sandbox.domainname,
+    endpoints: {},
+    ports: {},
+    reservations: [],
+  };
+}
+
+const newId = (): string => randomBytes(32).toString('hex');
+
+/** The sandbox as the containers service sees it; endpoints and ports follow later changes. */
+export function sandboxView(context: Context, made: SandboxRecord): Sandbox {
+  const now = (): SandboxRecord => context.book.sandbox(made.id) ?? made;
+  return {
+    id: made.id,
+    kind: made.kind,
+    ...filePaths(context.bundlePath(made.containerId)),
+    hostname: made.hostname,
+    domainname: made.domainname,
+    get endpoints() {
+      return endpointSettings(now().endpoints);
+    },
+    get ports() {
+      return now().portBindings;
+    },
+    get reservations() {
+      const { reservations = [] } = context.held.get(made.id) ?? {};
+      return reservations.flatMap(({ fd }) => (fd >= 0 ? [fd] : []));
+    },
+  };
+}
+
+function endpointSettings(
+  endpoints: readonly EndpointRecord[],
+): Readonly<Record<string, EndpointSettings>> {
+  return Object.fromEntries(endpoints.map(({ networkName, settings }) => [networkName, settings]));
+}
+
+/** The networks that a container is to be on, the one of its mode first. */
+export function wishes(
+  context: Context,
+  record: ContainerRecord,
+): readonly { readonly network: NetworkRecord; readonly asked: EndpointSettings }[] {
+  const mode = networkMode(record);
+  if (mode.startsWith('container:')) return [];
+  const asked = Object.entries(record.endpoints);
+  const named = asked.length > 0 ? asked : ([[mode, {}]] as const);
+  return named
+    .map(([name, settings]) => ({ network: context.book.resolve(name), asked: settings, name }))
+    .sort((a, b) =>
+      Number(b.name === mode) - Number(a.name === mode) || (a.name < b.name ? -1 : 1));
+}
+
+/** `bridge` for a mode that is empty or `default`. */
+export function networkMode(record: ContainerRecord): string {
+  const mode = record.hostConfig.NetworkMode ?? '';
+  return mode === '' || mode === 'default' ? 'bridge' : mode;
+}
+
+function plans(context: Context, record: ContainerRecord) {
+  const wanted = wishes(context, record);
+  const gateway = gatewayNetwork(wanted);
+  return wanted.map(({ network, asked }, index) => ({
+    network,
+    asked,
+    container: record,
+    ifname: interfaceName(network, index),
+    isGateway: network === gateway,
+    links: [...(asked.Links ?? []), ...(hasNames(network) ? (record.hostConfig.Links ?? []) : [])],
+  }));
+}
+
+/** The interface's name inside; the prefix may be the network's. */
+export function interfaceName(network: NetworkRecord, index: number): string {
+  const prefix = network.spec.driver === 'bridge'
+    ? parseBridgeOptions(network.spec.options).interfacePrefix
+    : 'eth';
+  return `${prefix}${index}`;
+}
+
+/** Who has the default route: not an internal network, the highest priority, the first name. */
+export function gatewayNetwork(
+  wanted: readonly { readonly network: NetworkRecord; readonly asked: EndpointSettings }[],
+): NetworkRecord | undefined {
+  return wanted
+    .filter(({ network }) => !network.spec.internal)
+    .sort((a, b) =>
+      (b.asked.GwPriority ?? 0) - (a.asked.GwPriority ?? 0) ||
+      (a.network.spec.name < b.network.spec.name ? -1 : 1))[0]?.network;
+}
+
+/** Ports go to the endpoint that has the default route; an internal network publishes none. */
+export function portEndpoint(endpoints: readonly EndpointRecord[]): EndpointRecord | undefined {
+  return endpoints.find(({ spec }) => spec.gateways.length > 0);
+}
+
+function reserve(
+  context: Context,
+  record: ContainerRecord,
+  endpoints: readonly EndpointRecord[],
+): readonly Reservation[] {
+  const requests = portRequests(record.config, record.hostConfig);
+  const endpoint = portEndpoint(endpoints);
+  if (requests.length === 0 || endpoint === undefined) return [];
+  const { hostBinding } = parseBridgeOptions(networkOf(context, endpoint).spec.options);
+  const containerIp = endpoint.spec.addresses[0]?.split('/')[0] ?? '';
+  try {
+    return context.ports.reserve(requests, { containerIp, defaultHostIp: hostBinding });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    const words = 'driver failed programming external connectivity on endpoint';
+    throw new ApiError(
+      error.kind, `${words} ${record.name} (${endpoint.spec.id}): ${error.message}`,
+      { cause: error });
+  }
+}
+
+function sandboxRecord(
+  record: ContainerRecord,
+  endpoints: readonly EndpointRecord[],
+  reservations: readonly Reservation[],
+): SandboxRecord {
+  const mode = networkMode(record);
+  return {
+    id: newId(),
+    containerId: record.id,
+    containerName: record.name,
+    kind: mode === 'host' ? 'host' : mode === 'none' ? 'none' : 'isolated',
+    hostname: record.config.Hostname ?? '',
+    domainname: record.config.Domainname ?? '',
+    endpoints,
+    ports: reservations.map(({ mapping }) => mapping),
+    portBindings: portBindings(record, mode, reservations),
+  };
+}
+
+function portBindings(
+  record: ContainerRecord,
+  mode: string,
+  reservations: readonly Reservation[],
+): SandboxRecord['portBindings'] {
+  if (mode === 'host' || mode === 'none') return {};
+  const bindings: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  for (const { port, protocol } of exposedPorts(record.config)) bindings[`${port}/${protocol}`] = null;
+  for (const { mapping } of reservations) {
+    const key = `${mapping.containerPort}/${mapping.protocol}`;
+    const binding = { HostIp: mapping.hostIp, HostPort: String(mapping.hostPort) };
+    bindings[key] = [...(bindings[key] ?? []), binding];
+  }
+  return bindings;
+}
+
+/** Only observed, and derived again from the kernel after a power cut: not synced. */
+async function keep(context: Context, sandbox: SandboxRecord): Promise<void> {
+  const pending = sandbox.endpoints.map((endpoint) =>
+    context.events.stamp(
+      networkEvent('connect', networkOf(context, endpoint), sandbox.containerId)));
+  await context.store.commit(
+    [
+      // A row of a life whose end was not seen must not stand in the way.
+      { sql: 'DELETE FROM sandboxes WHERE container_id = ?', params: [sandbox.containerId] },
+      saveSandbox(sandbox),
+      ...sandbox.endpoints.flatMap(takeAddresses),
+      ...pending.flatMap(({ statements }) => statements),
+    ],
+    'normal',
+  );
+  for (const event of pending) event.announce();
+}

@@ -1,0 +1,88 @@
+/** When init's namespace exists: links, ports and DNS; and all of it back after the exit. */
+import type { Sandbox } from '../containers/needs.js';
+import { allocate, portEndpoint, sandboxView } from './allocate.js';
+import { networkEvent, networkOf, pluginOf, type Context } from './context.js';
+import { startDns } from './embedded-dns.js';
+import { dropSandbox, freeAddresses, type EndpointRecord, type SandboxRecord } from './records.js';
+
+export { allocate, sandboxView };
+
+/** Makes what the sandbox says in the namespace of `pid`; the caller releases it on failure. */
+export async function connectSandbox(
+  context: Context,
+  sandbox: Sandbox,
+  pid: number,
+): Promise<void> {
+  const record = context.book.sandbox(sandbox.id);
+  if (record === undefined || record.kind !== 'isolated') return;
+  const joins = record.endpoints.map((endpoint) => {
+    const network = networkOf(context, endpoint);
+    return pluginOf(context, network).join(network.spec, endpoint.spec, { pid });
+  });
+  const dns = record.dnsServers === undefined ? [] : [startDns(context, record.id, pid)];
+  await allOrFirstError([...joins, publish(context, record), ...dns]);
+}
+
+/** Serves the ports of a sandbox at the endpoint that has the default route. */
+export async function publish(context: Context, record: SandboxRecord): Promise<void> {
+  const endpoint = portEndpoint(record.endpoints);
+  if (endpoint === undefined || record.ports.length === 0) return;
+  const network = networkOf(context, endpoint);
+  await pluginOf(context, network).publish(network.spec, endpoint.spec, record.ports);
+}
+
+/** Waits for all, so that nothing is still being made when the caller tears down. */
+async function allOrFirstError(works: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(works);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+/**
+ * Gives everything back; ports are free when it resolves, addresses when the kernel has let the
+ * links go. Idempotent. Tries everything and throws one `AggregateError`.
+ */
+export async function releaseSandbox(context: Context, sandboxId: string): Promise<void> {
+  const record = context.book.sandbox(sandboxId);
+  if (record === undefined) return;
+  context.book.removeSandbox(sandboxId);
+  const held = context.held.get(sandboxId);
+  context.held.delete(sandboxId);
+  held?.dns?.close();
+  const pending = record.endpoints.map((endpoint) =>
+    context.events.stamp(
+      networkEvent('disconnect', networkOf(context, endpoint), record.containerId)));
+  const works = [
+    ...record.endpoints.map((endpoint) => leave(context, endpoint, 'dying')),
+    context.store
+      .commit(
+        [dropSandbox(sandboxId), ...pending.flatMap(({ statements }) => statements)], 'normal')
+      .then(() => pending.forEach((event) => event.announce())),
+  ];
+  const results = await Promise.allSettled(works);
+  context.ports.free(held?.reservations ?? []);
+  const errors = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : []);
+  if (errors.length > 0) {
+    throw new AggregateError(errors, `network of ${record.containerId.slice(0, 12)} not all freed`);
+  }
+}
+
+/** Stops serving an endpoint; its addresses return when the link is gone, which is not awaited. */
+export async function leave(
+  context: Context,
+  endpoint: EndpointRecord,
+  netns: 'dying' | 'live',
+): Promise<void> {
+  const network = networkOf(context, endpoint);
+  const plugin = pluginOf(context, network);
+  await plugin.unpublish(endpoint.spec.id);
+  const { released } = await plugin.leave(network.spec, endpoint.spec, netns);
+  if (endpoint.spec.addresses.length === 0) return;
+  released
+    .then(() => context.store.commit([freeAddresses(endpoint.spec.id)], 'normal'))
+    .then(() => context.book.freeAddresses(endpoint.networkId, endpoint.spec.id))
+    .catch((error: unknown) => {
+      context.warn(`address of endpoint ${endpoint.spec.id} is not free again: ${String(error)}`);
+    });
+}

@@ -1,0 +1,78 @@
+/** What every verb of the networks service works with. */
+import type { Netlink } from '../../native/netlink/index.js';
+import type { NetworkPlugin } from '../../netplugins/plugin.js';
+import type { Store } from '../store/store.js';
+import type { NetworkBook } from './book.js';
+import type { DnsServer } from './dns-server.js';
+import type { ResolverConfig } from './files.js';
+import type { PoolRange } from './ipam.js';
+import type { ContainersNeed, EventsNeed, NetworkEvent } from './needs.js';
+import type { PortBook, Reservation } from './ports.js';
+import type { EndpointRecord, NetworkRecord } from './records.js';
+
+export interface Context {
+  readonly store: Store;
+  readonly netlink: Netlink;
+  readonly plugins: ReadonlyMap<string, NetworkPlugin>;
+  readonly containers: ContainersNeed;
+  readonly events: EventsNeed;
+  readonly warn: (message: string) => void;
+  readonly book: NetworkBook;
+  readonly ports: PortBook;
+  /** Sockets of live sandboxes, by sandbox id. */
+  readonly held: Map<string, { reservations: readonly Reservation[]; dns?: DnsServer }>;
+  /** The folder of a container's hosts, hostname and resolv.conf. */
+  readonly bundlePath: (containerId: string) => string;
+  readonly settings: NetworkSettingsOfEngine;
+}
+
+/** What the engine's configuration says of networks. */
+export interface NetworkSettingsOfEngine {
+  /** Ranges for networks that ask for none. */
+  readonly pools: readonly PoolRange[];
+  readonly mtu: number;
+  /** `--dns`, `--dns-search`, `--dns-opt`. */
+  readonly dns: ResolverConfig;
+  /** What `host-gateway` means; empty for the default bridge's gateway. */
+  readonly hostGatewayIp: string;
+  /** Where the host's own resolver configuration is read, at each start. */
+  readonly hostResolvConfPath: string;
+}
+
+/** Whether names are resolved on it: on all bridges but the default one. */
+export function hasNames(network: NetworkRecord | undefined): boolean {
+  return network !== undefined && !network.isPredefined;
+}
+
+/** The driver of a network that exists. */
+export function pluginOf(context: Context, network: NetworkRecord): NetworkPlugin {
+  const plugin = context.plugins.get(network.spec.driver);
+  if (plugin === undefined) throw new Error(`no network driver ${network.spec.driver}`);
+  return plugin;
+}
+
+/** The network of an endpoint that exists. */
+export function networkOf(context: Context, endpoint: EndpointRecord): NetworkRecord {
+  const network = context.book.get(endpoint.networkId);
+  if (network === undefined) throw new Error(`no network ${endpoint.networkId}`);
+  return network;
+}
+
+/** An event of a network, in Docker's words. */
+export function networkEvent(
+  action: NetworkEvent['action'],
+  network: NetworkRecord,
+  containerId?: string,
+): NetworkEvent {
+  const { id, name, driver } = network.spec;
+  return {
+    type: 'network',
+    action,
+    id,
+    attributes: {
+      ...(containerId === undefined ? {} : { container: containerId }),
+      name,
+      type: driver,
+    },
+  };
+}

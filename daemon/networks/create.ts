@@ -1,0 +1,196 @@
+/** A new network: refused in Docker's words, or chosen, recorded and made. */
+import { randomBytes } from 'node:crypto';
+import type { IPAMConfig, NetworkCreateRequest, NetworkCreateResponse } from '../../api-spec/index.js';
+import { conflict, forbidden, invalidParameter, notFound } from '../../api-spec/errors.js';
+import { parseBridgeOptions } from '../../netplugins/bridge/index.js';
+import type { NetworkSpec } from '../../netplugins/plugin.js';
+import { networkEvent, pluginOf, type Context } from './context.js';
+import {
+  contains, defaultGateway, freeSubnet, overlaps, parseSubnet, subnetText,
+  type AddressPool, type Subnet,
+} from './ipam.js';
+import { dropNetwork, saveNetwork, type NetworkRecord } from './records.js';
+
+const predefined = new Set(['bridge', 'host', 'none', 'default']);
+const maxNameBytes = 4096;
+
+/** Makes a network; `ApiError` 400, 403, 404 or 409 for what is refused. */
+export async function createNetwork(
+  context: Context,
+  body: NetworkCreateRequest,
+): Promise<NetworkCreateResponse> {
+  refuse(context, body);
+  const record = await design(context, body);
+  pluginOf(context, record).validate(record.spec);
+  const event = context.events.stamp(networkEvent('create', record));
+  // The name is taken from here on, for others that come while this one is written.
+  context.book.add(record);
+  try {
+    await context.store.commit([saveNetwork(record), ...event.statements], 'full');
+    if (!record.configOnly) await makeOrForget(context, record);
+  } catch (error) {
+    context.book.remove(record.spec.id);
+    throw error;
+  }
+  event.announce();
+  return { Id: record.spec.id, Warning: '' };
+}
+
+async function makeOrForget(context: Context, record: NetworkRecord): Promise<void> {
+  try {
+    await pluginOf(context, record).createNetwork(record.spec);
+  } catch (error) {
+    await pluginOf(context, record).removeNetwork(record.spec);
+    await context.store.commit([dropNetwork(record.spec.id)], 'full');
+    throw error;
+  }
+}
+
+function refuse(context: Context, body: NetworkCreateRequest): void {
+  const name = body.Name ?? '';
+  if (name.trim() === '' || name.length > maxNameBytes) throw invalidParameter(`invalid name: ${name}`);
+  if (predefined.has(name)) {
+    throw forbidden(`operation is not permitted on predefined ${name} network `);
+  }
+  if (body.Ingress === true) throw forbidden('Ingress network can only be global scope network');
+  if (context.book.byName(name) !== undefined) {
+    throw conflict(`network with name ${name} already exists`);
+  }
+  const driver = body.Driver ?? '';
+  if (driver === 'host' || driver === 'null') {
+    throw forbidden(`only one instance of "${driver}" network is allowed`);
+  }
+  if (!context.plugins.has(driver === '' ? 'bridge' : driver)) {
+    throw notFound(`plugin "${driver}" not found`);
+  }
+  const ipamDriver = body.IPAM?.Driver ?? '';
+  if (ipamDriver !== '' && ipamDriver !== 'default') {
+    throw notFound(`plugin "${ipamDriver}" not found`);
+  }
+  refuseIpam(body.IPAM?.Config ?? []);
+}
+
+/** All faults of a request at once, as Docker tells them. */
+function refuseIpam(configs: readonly IPAMConfig[]): void {
+  const faults = configs.flatMap(configFaults);
+  if (faults.length > 0) throw invalidParameter(`invalid network config:\n${faults.join('\n')}`);
+}
+
+function configFaults(config: IPAMConfig): readonly string[] {
+  const text = config.Subnet ?? '';
+  const subnet = parseSubnet(text);
+  if (subnet === undefined) return [`invalid subnet ${text}: invalid CIDR block notation`];
+  const canonical = subnetText(subnet);
+  if (subnet.family === 4 && canonical !== text) {
+    return [`invalid subnet ${text}: it should be ${canonical}`];
+  }
+  const faults: string[] = [];
+  const range = config.IPRange ?? '';
+  if (range !== '') faults.push(...rangeFaults(subnet, range));
+  const gateway = config.Gateway ?? '';
+  const outside = `parent subnet ${canonical} doesn't contain this address`;
+  if (gateway !== '' && !contains(subnet, gateway)) {
+    faults.push(`invalid gateway ${gateway}: ${outside}`);
+  }
+  for (const [name, address] of Object.entries(config.AuxiliaryAddresses ?? {})) {
+    if (!contains(subnet, address)) faults.push(`invalid auxiliary address ${name}: ${outside}`);
+  }
+  return faults;
+}
+
+function rangeFaults(subnet: Subnet, text: string): readonly string[] {
+  const range = parseSubnet(text);
+  if (range === undefined) return [`invalid ip-range ${text}: invalid CIDR block notation`];
+  if (contains(subnet, range)) return [];
+  return [
+    `invalid ip-range ${text}: parent subnet ${subnetText(subnet)} doesn't contain ip-range`,
+  ];
+}
+
+/** Chooses what the user left open. */
+async function design(context: Context, body: NetworkCreateRequest): Promise<NetworkRecord> {
+  const id = randomBytes(32).toString('hex');
+  const driver = body.Driver === undefined || body.Driver === '' ? 'bridge' : body.Driver;
+  const options = body.Options ?? {};
+  const parsed = parseBridgeOptions(options);
+  const asked = body.IPAM?.Config ?? [];
+  const pools = body.ConfigOnly === true ? [] : await choosePools(context, asked);
+  const spec: NetworkSpec = {
+    id,
+    name: body.Name ?? '',
+    driver,
+    internal: body.Internal === true,
+    subnets: pools.map(({ subnet, gateway }) => ({
+      family: subnet.includes(':') ? 6 : 4, cidr: subnet, gateway,
+    })),
+    options,
+    linkName: parsed.name ?? `br-${id.slice(0, 12)}`,
+    mtu: parsed.mtuBytes ?? context.settings.mtu,
+  };
+  return {
+    spec,
+    created: new Date().toISOString(),
+    attachable: body.Attachable === true,
+    configOnly: body.ConfigOnly === true,
+    configFrom: body.ConfigFrom?.Network ?? '',
+    enableIPv6: body.EnableIPv6 === true || pools.some(({ subnet }) => subnet.includes(':')),
+    labels: body.Labels ?? {},
+    ipamDriver: 'default',
+    ipamOptions: body.IPAM?.Options ?? {},
+    ipamConfig:
+      asked.length > 0
+        ? asked
+        : pools.map(({ subnet, gateway }) => ({ Subnet: subnet, Gateway: gateway })),
+    pools,
+    hasOwnSubnets: asked.length > 0,
+    isPredefined: false,
+  };
+}
+
+async function choosePools(
+  context: Context,
+  asked: readonly IPAMConfig[],
+): Promise<readonly AddressPool[]> {
+  const used = usedSubnets(context);
+  if (asked.length === 0 || asked.every(({ Subnet = '' }) => Subnet.includes(':'))) {
+    const free = await pickSubnet(context, used);
+    const chosen = { subnet: subnetText(free), gateway: defaultGateway(free), auxiliary: {} };
+    return [chosen, ...asked.flatMap(poolOf)];
+  }
+  const pools = asked.flatMap(poolOf);
+  const subnets = pools.flatMap(({ subnet }) => parseSubnet(subnet) ?? []);
+  const clashes = subnets.some((subnet, i) =>
+    [...used, ...subnets.slice(0, i)].some((other) => overlaps(subnet, other)));
+  if (clashes) throw forbidden('Pool overlaps with other one on this address space');
+  return pools;
+}
+
+function poolOf(config: IPAMConfig): readonly AddressPool[] {
+  const subnet = parseSubnet(config.Subnet ?? '');
+  if (subnet === undefined) return [];
+  const rangeText = config.IPRange ?? '';
+  const range = rangeText === '' ? undefined : parseSubnet(rangeText);
+  const gateway = config.Gateway ?? '';
+  return [{
+    subnet: subnetText(subnet),
+    ...(range === undefined ? {} : { range: subnetText(range) }),
+    gateway: gateway === '' ? defaultGateway(subnet, range) : gateway,
+    auxiliary: config.AuxiliaryAddresses ?? {},
+  }];
+}
+
+/** Subnets that networks of this engine have. */
+export function usedSubnets({ book }: Context): readonly Subnet[] {
+  return book.all().flatMap(({ pools }) => pools.flatMap(({ subnet }) => parseSubnet(subnet) ?? []));
+}
+
+/** A subnet of the default ranges that neither a network nor a route of the host uses. */
+export async function pickSubnet(context: Context, used: readonly Subnet[]): Promise<Subnet> {
+  const [routes] = await context.netlink.run([{ do: 'routes' }]);
+  const routed = routes.flatMap(({ destination }) => parseSubnet(destination) ?? []);
+  const free = freeSubnet(context.settings.pools, [...used, ...routed]);
+  if (free === undefined) {
+    throw invalidParameter('all predefined address pools have been fully subnetted');
+  }
+  return free;
+}

@@ -1,0 +1,150 @@
+/** One endpoint made from what the user asked: checked, with addresses, MAC and names. */
+import { randomBytes } from 'node:crypto';
+import { isIPv4, isIPv6 } from 'node:net';
+import type { EndpointSettings } from '../../api-spec/index.js';
+import { invalidParameter } from '../../api-spec/errors.js';
+import type { NetworkBook } from './book.js';
+import { hasNames } from './context.js';
+import { contains, parseSubnet } from './ipam.js';
+import type { EndpointRecord, NetworkRecord } from './records.js';
+
+const sysctlsOption = 'com.docker.network.endpoint.sysctls';
+const nameOption = 'com.docker.network.endpoint.ifname';
+
+/** Checks one endpoint's wishes against its network; `ApiError` 400 in Docker's words. */
+export function checkEndpoint(
+  network: NetworkRecord,
+  asked: EndpointSettings,
+  messagePrefix = '',
+): void {
+  const four = asked.IPAMConfig?.IPv4Address ?? '';
+  const six = asked.IPAMConfig?.IPv6Address ?? '';
+  const faults: string[] = [];
+  if (four !== '' && !isIPv4(four)) faults.push(`invalid IPv4 address: ${four}`);
+  if (six !== '' && !isIPv6(six)) faults.push(`invalid IPv6 address: ${six}`);
+  if (four !== '' || six !== '') faults.push(...addressFaults(network, [four, six]));
+  if ((asked.Aliases?.length ?? 0) > 0 && !hasNames(network)) {
+    faults.push('network-scoped aliases are only supported for user-defined networks');
+  }
+  if (faults.length > 0) {
+    const text = faults.length === 1 ? faults.join() : faults.map((f) => `* ${f}`).join('\n');
+    throw invalidParameter(`${messagePrefix}invalid endpoint settings:\n${text}`);
+  }
+  checkMac(asked.MacAddress ?? '');
+}
+
+function addressFaults(network: NetworkRecord, asked: readonly string[]): readonly string[] {
+  if (!network.hasOwnSubnets) {
+    const onlyOwn =
+      'user specified IP address is supported only when connecting to networks with user ' +
+      'configured subnets';
+    const onlyUser = 'user specified IP address is supported on user defined networks only';
+    return network.isPredefined ? [onlyUser, onlyOwn] : [onlyOwn];
+  }
+  return asked
+    .filter((address) => address !== '' && (isIPv4(address) || isIPv6(address)))
+    .filter((address) => !network.pools.some(({ subnet }) => {
+      const parsed = parseSubnet(subnet);
+      return parsed !== undefined && contains(parsed, address);
+    }))
+    .map((address) => `no configured subnet or ip-range contain the IP address ${address}`);
+}
+
+function checkMac(mac: string): void {
+  if (mac !== '' && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(mac)) {
+    throw invalidParameter(`invalid MAC address ${mac}`);
+  }
+}
+
+/** What an endpoint is made for. */
+export interface EndpointPlan {
+  readonly network: NetworkRecord;
+  readonly asked: EndpointSettings;
+  readonly container: { readonly id: string; readonly name: string };
+  readonly ifname: string;
+  /** It has the default route. */
+  readonly isGateway: boolean;
+  readonly links: readonly string[];
+}
+
+/** Takes addresses and makes the endpoint; they are the caller's to free if it goes no further. */
+export function makeEndpoint(book: NetworkBook, plan: EndpointPlan): EndpointRecord {
+  const { network, asked, container, links } = plan;
+  const id = randomBytes(32).toString('hex');
+  const isAddressed = network.pools.length > 0;
+  const addresses = book.takeAddresses(network, id, {
+    four: asked.IPAMConfig?.IPv4Address ?? '',
+    six: asked.IPAMConfig?.IPv6Address ?? '',
+  });
+  const mac = isAddressed ? macFor(asked.MacAddress ?? '', addresses) : '';
+  const gateways = network.spec.internal ? [] : network.pools.map(({ gateway }) => gateway);
+  const spec = {
+    id,
+    containerId: container.id,
+    ifname: asked.DriverOpts?.[nameOption] ?? plan.ifname,
+    mac,
+    addresses,
+    gateways: plan.isGateway ? gateways : [],
+    sysctls: parseSysctls(asked.DriverOpts?.[sysctlsOption] ?? ''),
+  };
+  return {
+    networkId: network.spec.id,
+    networkName: network.spec.name,
+    spec,
+    settings: settingsOf(plan, spec),
+    links,
+  };
+}
+
+function macFor(asked: string, addresses: readonly string[]): string {
+  if (asked !== '') return asked.toLowerCase().replaceAll('-', ':');
+  const four = addresses.find((address) => isIPv4(address.split('/')[0] ?? ''));
+  const bytes =
+    four === undefined ? [...randomBytes(4)] : (four.split('/')[0] ?? '').split('.').map(Number);
+  return ['02', '42', ...bytes.map((byte) => byte.toString(16).padStart(2, '0'))].join(':');
+}
+
+function settingsOf(plan: EndpointPlan, spec: EndpointRecord['spec']): EndpointSettings {
+  const { network, asked, container } = plan;
+  const part = (family: 4 | 6): readonly [address: string, prefix: number, gateway: string] => {
+    const found = spec.addresses.find((a) => (a.includes(':') ? 6 : 4) === family);
+    const [address = '', prefix = '0'] = found?.split('/') ?? [];
+    const gateway = network.pools.find((p) => (p.gateway.includes(':') ? 6 : 4) === family)?.gateway;
+    return [address, Number(prefix), network.spec.internal ? '' : (gateway ?? '')];
+  };
+  const [address4, prefix4, gateway4] = part(4);
+  const [address6, prefix6, gateway6] = part(6);
+  return {
+    ...asked,
+    NetworkID: network.spec.id,
+    EndpointID: spec.id,
+    MacAddress: spec.mac,
+    Gateway: gateway4,
+    IPAddress: address4,
+    IPPrefixLen: prefix4,
+    IPv6Gateway: gateway6,
+    GlobalIPv6Address: address6,
+    GlobalIPv6PrefixLen: prefix6,
+    DNSNames: hasNames(network) ? dnsNames(container, asked.Aliases ?? []) : null,
+  };
+}
+
+/** The names by which others on a user-defined network find a container. */
+export function dnsNames(
+  container: { readonly id: string; readonly name: string },
+  aliases: readonly string[],
+): string[] {
+  return [...new Set([container.name, ...aliases, container.id.slice(0, 12)])];
+}
+
+/** `net.ipv4.conf.IFNAME.x=1,…`; only of this interface, as Docker refuses others. */
+function parseSysctls(text: string): Readonly<Record<string, string>> {
+  if (text === '') return {};
+  return Object.fromEntries(text.split(',').map((entry) => {
+    const [name = '', value = ''] = entry.split('=');
+    if (!/^net\.(ipv4|ipv6|mpls)\.(conf|neigh)\.IFNAME\.[a-z0-9_]+$/.test(name)) {
+      throw invalidParameter(`unrecognised network interface sysctl '${entry}'`);
+    }
+    return [name, value];
+  }));
+}

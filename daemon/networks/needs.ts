@@ -1,0 +1,33 @@
+/** What the networks service needs of the others, as it wants to see them. */
+import type { EndpointSettings } from '../../api-spec/index.js';
+import type { ContainerRecord } from '../containers/record.js';
+import type { Statement } from '../store/store.js';
+
+/** A container as far as networks care. */
+export interface NetworkedContainer {
+  readonly record: ContainerRecord;
+  /** Of its live process; undefined when it has none. */
+  readonly pid: number | undefined;
+}
+
+export interface ContainersNeed {
+  /** By id, name or prefix; `ApiError` 404 `No such container: x`. */
+  find(ref: string): NetworkedContainer;
+  /** Replaces what a container asks of its networks, durably. */
+  setEndpoints(id: string, endpoints: Readonly<Record<string, EndpointSettings>>): Promise<void>;
+}
+
+/** Something to tell, once the change that it tells of has been committed. */
+export interface EventsNeed {
+  stamp(event: NetworkEvent): {
+    readonly statements: readonly Statement[];
+    announce(): void;
+  };
+}
+
+export interface NetworkEvent {
+  readonly type: 'network';
+  readonly action: 'create' | 'connect' | 'disconnect' | 'destroy';
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}

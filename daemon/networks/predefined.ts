@@ -1,0 +1,160 @@
+/** The three networks that always exist: bridge, host and none. */
+import { randomBytes } from 'node:crypto';
+import { invalidParameter } from '../../api-spec/errors.js';
+import { optionNames } from '../../netplugins/bridge/options.js';
+import type { Statement } from '../store/store.js';
+import type { Context } from './context.js';
+import { pickSubnet, usedSubnets } from './create.js';
+import {
+  contains, defaultGateway, overlaps, parseSubnet, subnetText, type AddressPool,
+} from './ipam.js';
+import { saveNetwork, type NetworkRecord } from './records.js';
+
+/** What the configuration says of the default bridge. */
+export interface DefaultBridgeSettings {
+  /** Another link's name: one that the user made. */
+  readonly bridge?: string;
+  /** Its address as CIDR, `172.17.0.1/16`. */
+  readonly bip?: string;
+  /** Containers get addresses of this part only. */
+  readonly fixedCidr?: string;
+  readonly icc: boolean;
+  readonly masquerade: boolean;
+}
+
+/** Names that the default bridge may have, the first that is free or ours. */
+const linkNames = ['docker0', 'tsdocker0', 'tsdocker1', 'tsdocker2', 'tsdocker3'];
+const usualSubnet = '172.17.0.0/16';
+
+/** Brings the three into the book and the store; the kernel is `reconcile`'s to change. */
+export async function ensurePredefined(
+  context: Context,
+  rootId: string,
+  settings: DefaultBridgeSettings,
+): Promise<void> {
+  const statements: Statement[] = [];
+  const add = (record: NetworkRecord): void => {
+    context.book.add(record);
+    statements.push(saveNetwork(record));
+  };
+  if (context.book.byName('none') === undefined) add(plain('none', 'null'));
+  if (context.book.byName('host') === undefined) add(plain('host', 'host'));
+  const before = context.book.byName('bridge');
+  const bridge = await designBridge(context, rootId, { settings, before });
+  if (JSON.stringify(bridge) !== JSON.stringify(before)) add(bridge);
+  if (statements.length > 0) await context.store.commit(statements, 'full');
+}
+
+function plain(name: string, driver: string): NetworkRecord {
+  return {
+    spec: {
+      id: randomBytes(32).toString('hex'),
+      name, driver, internal: false, subnets: [], options: {}, linkName: '', mtu: 0,
+    },
+    created: new Date().toISOString(),
+    attachable: false,
+    configOnly: false,
+    configFrom: '',
+    enableIPv6: false,
+    labels: {},
+    ipamDriver: 'default',
+    ipamOptions: null,
+    ipamConfig: null,
+    pools: [],
+    hasOwnSubnets: false,
+    isPredefined: true,
+  };
+}
+
+async function designBridge(
+  context: Context,
+  rootId: string,
+  given: { readonly settings: DefaultBridgeSettings; readonly before: NetworkRecord | undefined },
+): Promise<NetworkRecord> {
+  const { settings, before } = given;
+  const base = before ?? plain('bridge', 'bridge');
+  const owner = `tsdocker:${rootId}:${base.spec.id}`;
+  const linkName = settings.bridge ?? (await freeLinkName(context, owner));
+  const pool = await choosePool(context, { settings, before, owner });
+  const subnet = { family: 4 as const, cidr: pool.subnet, gateway: pool.gateway };
+  return {
+    ...base,
+    spec: {
+      ...base.spec,
+      subnets: [subnet],
+      linkName,
+      mtu: context.settings.mtu,
+      options: {
+        'com.docker.network.bridge.default_bridge': 'true',
+        [optionNames.icc]: String(settings.icc),
+        [optionNames.masquerade]: String(settings.masquerade),
+        [optionNames.hostBinding]: '0.0.0.0',
+        [optionNames.name]: linkName,
+        [optionNames.mtu]: String(context.settings.mtu),
+      },
+    },
+    ipamConfig: [{ Subnet: pool.subnet, Gateway: pool.gateway }],
+    pools: [pool],
+  };
+}
+
+/** docker0, unless another engine has it: then the first of our own names, with a warning. */
+async function freeLinkName(context: Context, owner: string): Promise<string> {
+  const [links] = await context.netlink.run([{ do: 'links' }]);
+  const free = linkNames.find((name) => {
+    const link = links.find((each) => each.name === name);
+    return link === undefined || link.alias === owner;
+  });
+  if (free === undefined) throw invalidParameter('no free name for the default bridge');
+  if (free !== linkNames[0]) {
+    context.warn(`docker0 belongs to another engine: the default bridge is ${free}`);
+  }
+  return free;
+}
+
+async function choosePool(
+  context: Context,
+  given: {
+    readonly settings: DefaultBridgeSettings;
+    readonly before: NetworkRecord | undefined;
+    readonly owner: string;
+  },
+): Promise<AddressPool> {
+  const { settings, before, owner } = given;
+  const [address, prefix] = settings.bip?.split('/') ?? [];
+  const asked = parseSubnet(settings.bip ?? '');
+  if (settings.bip !== undefined) {
+    if (asked === undefined || address === undefined) {
+      throw invalidParameter(`invalid --bip ${settings.bip}: it should be an address as CIDR`);
+    }
+    return withRange({ subnet: subnetText(asked), gateway: address, auxiliary: {} }, settings);
+  }
+  const usual = parseSubnet(before?.pools[0]?.subnet ?? usualSubnet);
+  if (usual === undefined || prefix !== undefined) throw new Error('no usual subnet');
+  const [links, routes] = await context.netlink.run([{ do: 'links' }, { do: 'routes' }]);
+  const own = links.find(({ alias }) => alias === owner)?.index;
+  const isRouted = routes.some(({ destination, index }) => {
+    const subnet = parseSubnet(destination);
+    return index !== own && subnet !== undefined && overlaps(usual, subnet);
+  });
+  const others = usedSubnets({
+    ...context, book: context.book,
+  }).filter((subnet) => subnetText(subnet) !== before?.pools[0]?.subnet);
+  const isTaken = isRouted || others.some((other) => overlaps(usual, other));
+  const subnet = isTaken ? await pickSubnet(context, others) : usual;
+  if (isTaken) {
+    context.warn(`${subnetText(usual)} is in use: the default bridge has ${subnetText(subnet)}`);
+  }
+  const pool = { subnet: subnetText(subnet), gateway: defaultGateway(subnet), auxiliary: {} };
+  return withRange(pool, settings);
+}
+
+function withRange(pool: AddressPool, { fixedCidr }: DefaultBridgeSettings): AddressPool {
+  if (fixedCidr === undefined) return pool;
+  const range = parseSubnet(fixedCidr);
+  const subnet = parseSubnet(pool.subnet);
+  if (range === undefined || subnet === undefined || !contains(subnet, range)) {
+    throw invalidParameter(`invalid --fixed-cidr ${fixedCidr}: it is no part of ${pool.subnet}`);
+  }
+  return { ...pool, range: subnetText(range) };
+}
