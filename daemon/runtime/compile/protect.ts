@@ -8,6 +8,10 @@ import { makeFilesystem } from './mounts.js';
 
 const clone = kernel.OPEN_TREE_CLONE | AT_EMPTY_PATH;
 
+/** Not nodev: a device that cannot be opened would be an error in place of an empty file. */
+const NULL_ATTRS =
+  kernel.MOUNT_ATTR_RDONLY | kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NOEXEC;
+
 /**
  * Folders get one empty read-only tmpfs, shared by all of them; files get the null device of the
  * host, which the container has no way to change. What is not there is passed over.
@@ -53,6 +57,11 @@ function maskPath(builder: ProgramBuilder, slots: SharedSlots, mask: Mask): void
     },
     ...maskFolder(mask, scratch, scratch2, builder.label('mask-first'), done),
     { op: 'openTree', out: scratch2, dir: mask.nothing, path: '', flags: clone, label: file, about },
+    {
+      // It is the host's own node: read-only, or its mode and owner could be changed from inside.
+      op: 'mountSetattr', dir: scratch2, path: '', flags: 0, set: NULL_ATTRS, clear: 0,
+      propagation: 0, userns: CWD, about,
+    },
     { op: 'moveMount', from: scratch2, to: scratch, path: '', flags: 0, about },
     landing(done),
   );
