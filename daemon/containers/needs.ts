@@ -31,6 +31,8 @@ export interface ImagesNeed {
   below(name: string): ReadonlySet<string>;
   /** Of all its layers, unpacked; 0 for an image that is gone. */
   sizeBytes(id: string): number;
+  /** A container is gone: layers that only it stood on may go. */
+  releaseLayers(keys: readonly string[]): Promise<void>;
 }
 
 export interface RootfsNeed {

@@ -94,4 +94,5 @@ async function takeApart(context: Context, container: Container, options: Remove
   await context.store.commit([forget(id), ...destroyed.statements], 'full');
   context.book.remove(container);
   destroyed.announce();
+  await context.images.releaseLayers(container.record.layers);
 }

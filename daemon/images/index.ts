@@ -8,6 +8,7 @@
  * `keeper`; nothing that a row, a container or a hold refers to is ever removed.
  */
 import type { AuthConfig, AuthResponse } from '../../api-spec/index.js';
+import { idOfName, imagesBelow, layersSizeBytes } from './ancestry.js';
 import { openCatalog, type ImageRecord } from './catalog.js';
 import { importImage, type ImportRequest } from './import.js';
 import { createKeeper } from './keeper.js';
@@ -68,6 +69,14 @@ export interface Images {
   /** Undefined when the image was removed by force. */
   byId(id: string): ContainerImage | undefined;
   tagsOf(id: string): readonly string[];
+  /** The id that `name` means now; undefined when it means none. */
+  idOf(name: string): string | undefined;
+  /** Ids of the image that `name` means, and of all whose layers begin with its own. */
+  below(name: string): ReadonlySet<string>;
+  /** Of all its layers, unpacked; 0 for an image that is gone. */
+  sizeBytes(id: string): number;
+  /** Of all unpacked layers, each counted once. */
+  layersSizeBytes(): number;
 
   /** How many images there are: for `info`. */
   count(): number;
@@ -116,6 +125,10 @@ export function createImages(options: ImagesOptions): Images {
       return image === undefined ? undefined : forContainer(image);
     },
     tagsOf: (id) => tagNames(catalog, id),
+    idOf: (name) => idOfName(catalog, name),
+    below: (name) => imagesBelow(catalog, name),
+    sizeBytes: (id) => catalog.image(id)?.sizeBytes ?? 0,
+    layersSizeBytes: () => layersSizeBytes(catalog),
     count: () => catalog.imageCount(),
     layerKeys: () => catalog.allLayers(),
     recover: () => keeper.recover(),

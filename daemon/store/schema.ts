@@ -4,9 +4,15 @@
  * searched, unique or counted.
  *
  *   containers ─ id, name ──────────── one row a container, removed with it
+ *   meta ─────── key ──────────────── facts about this engine: its id
  *   events ───── seq ──────────────── what happened, in order; the oldest are dropped
  */
 export const baseTables = `
+CREATE TABLE meta (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE containers (
   id     TEXT PRIMARY KEY,
   name   TEXT NOT NULL UNIQUE,

@@ -12,7 +12,8 @@ import { describeInfo } from './info.js';
 import type { InfoCounts, InfoFacts } from './info.js';
 import { describeVersion } from './version.js';
 
-export { newEngineId } from './info.js';
+export { engineId } from './engine-id.js';
+export { serverVersion } from './version.js';
 export type { InfoFacts } from './info.js';
 export type { BuildFacts } from './version.js';
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import os from 'node:os';
 import type { SystemInfo } from '../../api-spec/index.js';
@@ -171,9 +170,4 @@ function readText(path: string): string {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw error;
   }
-}
-
-/** A new engine's id, kept in its data root from then on. */
-export function newEngineId(): string {
-  return randomUUID();
 }

@@ -14,7 +14,7 @@ export interface BuildFacts {
 }
 
 /** `28.5.2+tsdocker.0.1.0`. */
-export function serverVersion({ engineVersion }: BuildFacts): string {
+export function serverVersion({ engineVersion }: Pick<BuildFacts, 'engineVersion'>): string {
   return `${compatibleVersion}+tsdocker.${engineVersion}`;
 }
 

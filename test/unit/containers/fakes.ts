@@ -117,6 +117,7 @@ function played(world: World): Played {
       idOf: (name) => (name === 'web' ? image.id : undefined),
       below: (name) => new Set(name === 'web' ? [image.id] : []),
       sizeBytes: () => 100,
+      releaseLayers: () => Promise.resolve(),
     },
     rootfs: {
       create: (id) => {

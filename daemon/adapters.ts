@@ -1,0 +1,120 @@
+/** Small bridges between what one service offers and how another, its caller, wants to see it. */
+import type { EventMessage } from '../api-spec/index.js';
+import type { StorageDriver } from '../storage-drivers/driver.js';
+import type { Containers } from './containers/index.js';
+import type {
+  ImagesNeed,
+  LogPiece,
+  LogQuery,
+  LogsNeed,
+  RootfsNeed,
+} from './containers/needs.js';
+import type { ContainerRecord } from './containers/record.js';
+import type { Events, StampedEvent } from './events/index.js';
+import type { EventsApi, TimedEvent } from './http/needs.js';
+import type { Images, ImageUsers } from './images/index.js';
+import { logEntries } from './logs/index.js';
+import type { Logs } from './logs/index.js';
+
+/** The storage driver as containers see it. */
+export function rootfsOf(driver: StorageDriver): RootfsNeed {
+  return {
+    create: (id, layers) => driver.createContainer(id, layers),
+    mount: ({ id, layers, hostConfig }) =>
+      driver.mount(id, layers, {
+        readonly: hostConfig.ReadonlyRootfs === true,
+        volatile: hostConfig.AutoRemove === true,
+      }),
+    remove: (id) => driver.removeContainer(id),
+    usage: (id) => driver.containerUsage(id),
+  };
+}
+
+/** The images as containers see them. */
+export function imagesOf(images: Images): ImagesNeed {
+  return {
+    resolve: (name) => images.resolve(name),
+    byId: (id) => images.byId(id),
+    idOf: (name) => images.idOf(name),
+    below: (name) => images.below(name),
+    sizeBytes: (id) => images.sizeBytes(id),
+    releaseLayers: (keys) => images.releaseLayers(keys),
+  };
+}
+
+/** The containers as images see them: what keeps an image or a layer from being removed. */
+export function imageUsers(containers: () => Containers): ImageUsers {
+  return {
+    usersOf: (imageId) =>
+      containers()
+        .users({ imageId })
+        .map(({ id, isLive }) => ({ id, running: isLive })),
+    layersInUse: () => containers().layersInUse(),
+  };
+}
+
+/** The logs as containers see them: pieces in batches, as they are read. */
+export function logsOf(logs: Logs): LogsNeed {
+  return {
+    check: (record) => void logs.configure(record.hostConfig.LogConfig),
+    path: (record) => logs.path(record),
+    read: (record, query, ended) => pieces(logs, record, { query, ended }),
+  };
+}
+
+interface Reading {
+  readonly query: LogQuery;
+  readonly ended: Promise<void>;
+}
+
+async function* pieces(
+  logs: Logs,
+  record: ContainerRecord,
+  { query, ended }: Reading,
+): AsyncGenerator<readonly LogPiece[]> {
+  const { sinceNano, untilNano, tail, ...rest } = query;
+  const options = {
+    ...rest,
+    ended,
+    framing: 'stdcopy' as const,
+    ...(sinceNano === undefined ? {} : { sinceNano }),
+    ...(untilNano === undefined ? {} : { untilNano }),
+    ...(tail === undefined ? {} : { tail }),
+  };
+  for await (const frames of logs.read(record, options)) yield logEntries(frames);
+}
+
+/** Events as the API shows them, with the fields that old clients still read. */
+export function eventsApi(events: Events): EventsApi {
+  return {
+    subscribe: ({ sinceNano, untilNano, filters, signal }) =>
+      shown(
+        events.watch(
+          {
+            filters,
+            ...(sinceNano === undefined ? {} : { sinceNs: sinceNano }),
+            ...(untilNano === undefined ? {} : { untilNs: untilNano }),
+          },
+          signal,
+        ),
+      ),
+  };
+}
+
+async function* shown(watched: AsyncIterable<StampedEvent>): AsyncGenerator<TimedEvent> {
+  for await (const event of watched) yield { ...message(event), timeNano: event.timeNs };
+}
+
+function message(event: StampedEvent): Omit<EventMessage, 'time' | 'timeNano'> {
+  const { type, action, id, attributes } = event;
+  const from = attributes['image'];
+  const legacy = type === 'container' || type === 'image' ? { status: action, id } : {};
+  return {
+    ...legacy,
+    ...(type === 'container' && from !== undefined ? { from } : {}),
+    Type: type,
+    Action: action,
+    Actor: { ID: id, Attributes: attributes },
+    scope: 'local',
+  };
+}

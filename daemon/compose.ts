@@ -1,0 +1,138 @@
+/**
+ * The wiring diagram: every service is built once, here, by hand, and given what it declared to
+ * need (`wiring.ts` holds the plugs). Nothing else in the daemon knows more than one service.
+ */
+import type { StorageDriver } from '../storage-drivers/index.js';
+import type { DaemonConfig } from './config/config.js';
+import { engineVersion } from './config/version.js';
+import type { Containers } from './containers/index.js';
+import type { DaemonLog } from './daemon-log.js';
+import type { Compose, Engine } from './engine.js';
+import { createEvents } from './events/index.js';
+import { createHttpServer } from './http/server.js';
+import type { HttpServer } from './http/server.js';
+import { imageTables } from './images/index.js';
+import type { Images } from './images/index.js';
+import { openLayout } from './layout.js';
+import type { Layout } from './layout.js';
+import { listenAll } from './listen.js';
+import type { Listeners } from './listen.js';
+import { createLogs } from './logs/index.js';
+import { networkTables } from './networks/index.js';
+import type { Networks } from './networks/index.js';
+import { openStore } from './store/index.js';
+import type { Store } from './store/index.js';
+import { baseTables } from './store/schema.js';
+import { serverVersion } from './system/index.js';
+import type { SystemService } from './system/index.js';
+import { volumeTables } from './volumes/index.js';
+import type { Volumes } from './volumes/index.js';
+import {
+  buildContainers,
+  buildImages,
+  buildNetworks,
+  buildRuntime,
+  buildSystem,
+  buildVolumes,
+  openDriver,
+  servicesOf,
+} from './wiring.js';
+import type { Base } from './wiring.js';
+
+/** One step per released version of the database; released steps never change. */
+const migrations = [[baseTables, imageTables, networkTables, volumeTables].join('\n')];
+
+/** All services, in the order in which they are built. */
+interface Parts {
+  readonly base: Base;
+  readonly driver: StorageDriver;
+  readonly images: Images;
+  readonly volumes: Volumes;
+  readonly networks: Networks;
+  readonly containers: Containers;
+  readonly system: SystemService;
+  readonly closeKernel: () => Promise<void>;
+}
+
+/** Builds the engine; it listens and recovers in `serve`. */
+export const compose: Compose = async (config, log) => {
+  const layout = openLayout(config.dataRoot, config.execRoot);
+  const store = openStore(layout.database, migrations);
+  const parts = await buildParts(config, log, { layout, store });
+  const http = await createHttpServer(servicesOf(parts), {
+    serverVersion: parts.base.version,
+    allowedHosts: [],
+    onBug: (error) => log.error({ err: error }, 'unforeseen'),
+  });
+  return engineOf(parts, http);
+};
+
+function engineOf(parts: Parts, http: HttpServer): Engine {
+  const { config, log, store } = parts.base;
+  let listeners: Listeners | undefined;
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    parts.containers.close();
+    await Promise.all([listeners?.close(), http.close()]);
+    await parts.networks.close();
+    await parts.closeKernel();
+    await parts.driver.close();
+    await store.close();
+  };
+  return {
+    async serve() {
+      await recover(parts);
+      listeners = await listenAll(config, (transport) => http.makeServer(transport), log);
+      log.info({ addresses: listeners.addresses }, 'listening');
+    },
+    close: () => (closed ??= close()),
+  };
+}
+
+/** What lies lower first: images, layers and volumes, then networks and containers. */
+async function recover({ base, driver, images, volumes, containers }: Parts): Promise<void> {
+  const startedMs = Date.now();
+  const found = await containers.recover();
+  const layers = new Set([...images.layerKeys(), ...containers.layersInUse()]);
+  const removed = [
+    ...(await images.recover()),
+    ...(await driver.reconcile({ layers, containers: containers.ids() })),
+    ...(await volumes.recover(containers.ids())),
+  ];
+  base.log.info({ ...found, removed, tookMs: Date.now() - startedMs }, 'recovered');
+}
+
+async function buildParts(
+  config: DaemonConfig,
+  log: DaemonLog,
+  { layout, store }: { readonly layout: Layout; readonly store: Store },
+): Promise<Parts> {
+  const build = { engineVersion: engineVersion() };
+  const version = serverVersion(build);
+  let containers: Containers | undefined;
+  const base: Base = {
+    config,
+    log,
+    layout,
+    store,
+    version,
+    events: createEvents(store),
+    containers: () => {
+      if (containers === undefined) throw new Error('containers are asked before they are built');
+      return containers;
+    },
+  };
+  const driver = await openDriver(base);
+  const logs = createLogs({
+    containersRoot: layout.containers,
+    logDriver: config.containers.logDriver,
+    logOptions: config.containers.logOptions,
+  });
+  const images = await buildImages(base, driver);
+  const volumes = buildVolumes(base);
+  const runtime = buildRuntime(base, logs);
+  const { networks, closeKernel } = await buildNetworks(base);
+  containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });
+  const system = await buildSystem(base, { driver, images, volumes, runtime, containers });
+  return { base, driver, images, volumes, networks, containers, system, closeKernel };
+}

@@ -1,0 +1,253 @@
+/** The plugs of the wiring diagram: how each service is built out of what the others offer. */
+import { openNetlink } from '../native/netlink/index.js';
+import { unpackLayer } from '../native/unpack/index.js';
+import { createBridgePlugin } from '../netplugins/bridge/index.js';
+import { createHostPlugin } from '../netplugins/host/index.js';
+import { createNonePlugin } from '../netplugins/none/index.js';
+import { chooseStorageDriver, createStorageDriver } from '../storage-drivers/index.js';
+import type { StorageDriver } from '../storage-drivers/index.js';
+import { eventsApi, imageUsers, imagesOf, logsOf, rootfsOf } from './adapters.js';
+import type { DaemonConfig } from './config/config.js';
+import { engineVersion } from './config/version.js';
+import { createContainers } from './containers/index.js';
+import type { Containers } from './containers/index.js';
+import { openContent } from './content/index.js';
+import type { DaemonLog } from './daemon-log.js';
+import type { Events } from './events/index.js';
+import type { Services } from './http/needs.js';
+import { createImages } from './images/index.js';
+import type { Images } from './images/index.js';
+import type { Layout } from './layout.js';
+import type { Logs } from './logs/index.js';
+import { defaultPoolRanges, openNetworks } from './networks/index.js';
+import type { Networks } from './networks/index.js';
+import { createRegistry } from './registry/index.js';
+import { createRuntime } from './runtime/index.js';
+import type { Runtime } from './runtime/index.js';
+import { systemPaths } from './runtime/spec/paths.js';
+import type { Store } from './store/index.js';
+import { createSystem, engineId } from './system/index.js';
+import type { SystemService } from './system/index.js';
+import { createVolumes } from './volumes/index.js';
+import type { Volumes } from './volumes/index.js';
+
+/** What a slow attach client may cost: disk, then patience. */
+const attachLimits = { spillBytes: 64 * 2 ** 20, stallMs: 60_000 };
+/** How long a registry may take to answer a login. */
+const loginTimeoutMs = 60_000;
+
+/** What all of them have in common. */
+export interface Base {
+  readonly config: DaemonConfig;
+  readonly log: DaemonLog;
+  readonly layout: Layout;
+  readonly store: Store;
+  readonly events: Events;
+  /** As `version` shows it. */
+  readonly version: string;
+  /** Containers are built last, and others ask them: by the time they do, they are there. */
+  readonly containers: () => Containers;
+}
+
+/** The driver that was asked for, or the best that works on the data root. */
+export function openDriver({ config, layout, log }: Base): Promise<StorageDriver> {
+  return config.storageDriver === undefined
+    ? chooseStorageDriver(layout.storage, (message) => log.warn(message))
+    : createStorageDriver(config.storageDriver, layout.storage);
+}
+
+export async function buildImages(base: Base, driver: StorageDriver): Promise<Images> {
+  const { config, layout, store, events, version } = base;
+  return createImages({
+    dataRoot: layout.dataRoot,
+    store,
+    events,
+    driver,
+    version,
+    content: await openContent(layout.dataRoot),
+    registry: createRegistry({
+      mirrors: config.registryMirrors,
+      insecureRegistries: config.insecureRegistries,
+      userAgent: `docker/${version}`,
+    }),
+    unpack: unpackLayer,
+    users: imageUsers(base.containers),
+    maxConcurrentDownloads: config.maxConcurrentDownloads,
+  });
+}
+
+export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime {
+  return createRuntime({
+    dataRoot: layout.dataRoot,
+    execRoot: layout.execRoot,
+    rootId: layout.rootId,
+    defaultUlimits: Object.values(config.containers.ulimits),
+    log: (record) => logs.settings(record),
+    attach: { ...attachLimits, spillDir: layout.temporary },
+    warn: (message, cause) => log.warn({ cause }, message),
+  });
+}
+
+export async function buildNetworks(
+  base: Base,
+): Promise<{ readonly networks: Networks; readonly closeKernel: () => Promise<void> }> {
+  const { config, layout, log, store, events } = base;
+  const { network } = config;
+  const netlink = openNetlink();
+  const warn = (message: string): void => log.warn(message);
+  const { bridge, bip, fixedCidr } = network;
+  const networks = await openNetworks({
+    store,
+    netlink,
+    rootId: layout.rootId,
+    plugins: [
+      createBridgePlugin({ rootId: layout.rootId, netlink, warn }),
+      createHostPlugin(),
+      createNonePlugin(),
+    ],
+    containers: {
+      find: (ref) => base.containers().find(ref),
+      setEndpoints: (id, endpoints) => base.containers().setEndpoints(id, endpoints),
+    },
+    events,
+    warn,
+    bundlePath: (id) => layout.bundle(id),
+    settings: {
+      pools:
+        network.addressPools.length === 0
+          ? defaultPoolRanges
+          : network.addressPools.map(({ base: range, size }) => ({ base: range, prefix: size })),
+      mtu: network.mtu,
+      dns: { servers: network.dns, search: network.dnsSearch, options: network.dnsOptions },
+      hostGatewayIp: network.hostGatewayIps[0] ?? '',
+      hostResolvConfPath: '/etc/resolv.conf',
+    },
+    defaultBridge: {
+      icc: network.icc,
+      masquerade: network.ipMasq,
+      ...(bridge === undefined ? {} : { bridge }),
+      ...(bip === undefined ? {} : { bip }),
+      ...(fixedCidr === undefined ? {} : { fixedCidr }),
+    },
+  });
+  return { networks, closeKernel: () => netlink.close() };
+}
+
+/** What containers are built on. */
+export interface ContainerParts {
+  readonly driver: StorageDriver;
+  readonly images: Images;
+  readonly volumes: Volumes;
+  readonly networks: Networks;
+  readonly runtime: Runtime;
+  readonly logs: Logs;
+}
+
+export function buildContainers(base: Base, parts: ContainerParts): Containers {
+  const { config, layout, log, store, events } = base;
+  const { containers: given } = config;
+  const { host, cgroupVersion } = parts.runtime;
+  return createContainers({
+    store,
+    events,
+    images: imagesOf(parts.images),
+    rootfs: rootfsOf(parts.driver),
+    volumes: parts.volumes,
+    networks: parts.networks,
+    runtime: parts.runtime,
+    logs: logsOf(parts.logs),
+    log,
+    bundlePath: (id) => layout.bundle(id),
+    defaults: {
+      logDriver: given.logDriver,
+      logOptions: given.logOptions,
+      storageDriver: parts.driver.name,
+      cgroupnsMode: given.cgroupnsMode ?? (cgroupVersion === 2 ? 'private' : 'host'),
+      runtime: defaultRuntime(config),
+      shmSizeBytes: given.shmSizeBytes,
+      init: given.init,
+      ...systemPaths({
+        privileged: false,
+        unconfined: false,
+        masked: undefined,
+        readonly: undefined,
+        thermalThrottle: host.thermalThrottle,
+      }),
+    },
+  });
+}
+
+/** `runc` is what clients send when they mean "the ordinary one". */
+function defaultRuntime(config: DaemonConfig): string {
+  return config.defaultRuntime ?? 'runc';
+}
+
+interface SystemParts {
+  readonly driver: StorageDriver;
+  readonly images: Images;
+  readonly volumes: Volumes;
+  readonly runtime: Runtime;
+  readonly containers: Containers;
+}
+
+export async function buildSystem(base: Base, parts: SystemParts): Promise<SystemService> {
+  const { config, layout, store } = base;
+  const { driver, images, volumes, runtime, containers } = parts;
+  const facts = {
+    build: { engineVersion: engineVersion(), architecture: runtime.host.architecture },
+    host: runtime.host,
+    engineId: await engineId(store),
+    dataRoot: layout.dataRoot,
+    labels: config.labels,
+    logDriver: config.containers.logDriver,
+    logDrivers: ['json-file', 'none'],
+    storageDriver: driver.name,
+    driverStatus: () => driver.status(),
+    defaultRuntime: defaultRuntime(config),
+    registryMirrors: config.registryMirrors,
+    insecureRegistries: config.insecureRegistries,
+    addressPools: config.network.addressPools,
+    noNewPrivileges: config.containers.noNewPrivileges,
+    networkDrivers: ['bridge', 'host', 'null'],
+  };
+  return createSystem(facts, {
+    counts: () => ({ ...containers.counts(), images: images.count() }),
+    login: (auth) => images.auth(auth, AbortSignal.timeout(loginTimeoutMs)),
+    containers: () => containers.list({ all: true, limit: 0, size: true, filters: {} }),
+    images: () => images.list({ filters: {}, sharedSize: true }),
+    volumes: async () => (await volumes.list({})).Volumes ?? [],
+    layersSizeBytes: () => images.layersSizeBytes(),
+  });
+}
+
+/** The services as the HTTP layer, their caller, wants to see them. */
+export function servicesOf(parts: {
+  readonly base: Base;
+  readonly images: Images;
+  readonly volumes: Volumes;
+  readonly networks: Networks;
+  readonly containers: Containers;
+  readonly system: SystemService;
+}): Services {
+  const { base, images, volumes, networks, containers, system } = parts;
+  return {
+    containers,
+    images,
+    volumes,
+    networks: {
+      list: (filters) => networks.list(filters),
+      inspect: (ref, options) => networks.inspect(ref, options),
+      create: (body) => networks.create(body),
+      remove: (ref) => networks.remove(ref),
+      connect: (ref, body) => networks.attach(ref, body),
+      disconnect: (ref, body) => networks.detach(ref, body),
+      prune: (filters) => networks.prune(filters),
+    },
+    system,
+    events: eventsApi(base.events),
+  };
+}
+
+export function buildVolumes({ layout, store, events, log }: Base): Volumes {
+  return createVolumes({ root: layout.volumes, store, events, warn: (message) => log.warn(message) });
+}
