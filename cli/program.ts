@@ -78,7 +78,10 @@ async function perform(command: Command, { path, words, globals, outputs }: Desc
     }
     const complaint = countComplaint(shown, command, line.operands.length);
     if (complaint !== undefined) {
-      outputs.complain(`${programName}: ${complaint}\n\nUsage:  ${usageLine(shown, command)}\n\n${hint(shown)}`);
+      const advice = complaint.includes('at least') ? hint(shown).replace('Run', 'See') : hint(shown);
+      outputs.complain(
+        `${programName}: ${complaint}\n\nUsage:  ${usageLine(shown, command)}\n\n${advice}`,
+      );
       return 1;
     }
     const { connectEngine } = await import('./engine/connect.js');

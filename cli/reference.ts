@@ -18,8 +18,10 @@ export function parseImageName(text: string): ImageName {
   const isDomain = /[.:]/.test(first) || first === 'localhost' || /[A-Z]/.test(first);
   const domain = isDomain ? first : 'docker.io';
   const rest = isDomain ? text.slice(slash + 1) : text;
-  if (/[A-Z]/.test(rest.replace(/[:@].*$/, ''))) {
-    throw new CommandError(`invalid reference format: repository name (${rest.replace(/[:@].*$/, '')}) must be lowercase`);
+  const repository = rest.replace(/[:@].*$/, '');
+  if (/[A-Z]/.test(repository)) {
+    const shown = isDomain || repository.includes('/') ? repository : `library/${repository}`;
+    throw new CommandError(`invalid reference format: repository name (${shown}) must be lowercase`);
   }
   const parts = grammar.exec(rest);
   if (parts === null || (parts[1] ?? '').endsWith('/')) {

@@ -25,10 +25,10 @@ async function attach(call: Call): Promise<void> {
   const { engine, flags, operands } = call;
   const path = `/containers/${encodeURIComponent(operands[0] ?? '')}`;
   const found = await engine.json<ContainerInspectResponse>('GET', `${path}/json`);
-  if (!found.State.Running) throw new CommandError('cannot attach to a stopped container, start it first');
-  if (found.State.Paused) throw new CommandError('cannot attach to a paused container, unpause it first');
+  if (!found.State.Running) throw new CommandError('You cannot attach to a stopped container, start it first');
+  if (found.State.Paused) throw new CommandError('You cannot attach to a paused container, unpause it first');
   if (found.State.Restarting) {
-    throw new CommandError('cannot attach to a restarting container, wait until it is running');
+    throw new CommandError('You cannot attach to a restarting container, wait until it is running');
   }
   const tty = found.Config.Tty === true;
   const stdin = found.Config.OpenStdin === true && !flags.switch('no-stdin');

@@ -1,5 +1,5 @@
 import { anyNumber, forEachOperand, type Call, type Command } from '../command.js';
-import { CommandError } from '../errors.js';
+import { CommandError, messageOf } from '../errors.js';
 import { flag } from '../flags.js';
 import { beginWait } from './wait.js';
 
@@ -87,7 +87,13 @@ export const renameCommand: Command = {
     if (from.trim() === '' || to.trim() === '') {
       throw new CommandError('Error: Neither old nor new names may be empty');
     }
-    await engine.text('POST', `/containers/${encodeURIComponent(from)}/rename`, { query: { name: to } });
+    try {
+      const path = `/containers/${encodeURIComponent(from)}/rename`;
+      await engine.text('POST', path, { query: { name: to } });
+    } catch (problem) {
+      const text = `${messageOf(problem)}\nError: failed to rename container named ${from}`;
+      throw new CommandError(text, 1, { cause: problem });
+    }
   },
 };
 

@@ -1,4 +1,4 @@
-import { CommandError, ExitStatus, messageOf, UsageError } from '../errors.js';
+import { CommandError, ExitStatus, messageOf, PlainError, UsageError } from '../errors.js';
 import { programName } from '../usage.js';
 
 const notFound = /executable file not found|no such file or directory|system cannot find the file/;
@@ -15,7 +15,8 @@ export async function withStartStatus(verb: string, act: () => Promise<void>): P
   try {
     await act();
   } catch (problem) {
-    if (problem instanceof ExitStatus || problem instanceof UsageError) throw problem;
+    const isSaid = problem instanceof ExitStatus || problem instanceof PlainError;
+    if (isSaid || problem instanceof UsageError) throw problem;
     const reason = messageOf(problem);
     const text = `${programName}: ${reason}\n\nRun '${programName} ${verb} --help' for more information`;
     const known = problem instanceof CommandError && problem.exitStatus > 1;

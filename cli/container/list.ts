@@ -39,7 +39,7 @@ async function list({ engine, flags, print }: Call): Promise<void> {
     query: {
       all: flags.switch('all') ? 1 : undefined,
       limit: last > 0 ? last : undefined,
-      size: showsSize || /\.Size\b/.test(format) ? 1 : undefined,
+      size: showsSize || /\.Size\b|json \.\s*}}/.test(format) ? 1 : undefined,
       filters: filtersParameter(flags.list('filter')),
     },
   });

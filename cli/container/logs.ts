@@ -30,10 +30,10 @@ async function logs({ engine, flags, operands }: Call): Promise<void> {
       stderr: 1,
       details: flags.switch('details') ? 1 : undefined,
       follow: flags.switch('follow') ? 1 : undefined,
-      since: momentParameter(flags.text('since')),
+      since: momentParameter('since', flags.text('since')),
       tail: flags.text('tail'),
       timestamps: flags.switch('timestamps') ? 1 : undefined,
-      until: momentParameter(flags.text('until')),
+      until: momentParameter('until', flags.text('until')),
     },
   });
   if (found.Config.Tty === true) await pipeline(answer, process.stdout, { end: false });

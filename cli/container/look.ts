@@ -2,6 +2,7 @@ import type { ContainerTopResponse, FilesystemChange } from '../../api-spec/cont
 import type { ContainerInspectResponse } from '../../api-spec/container.js';
 import { anyNumber, type Call, type Command } from '../command.js';
 import { CommandError } from '../errors.js';
+import { naturalOrder } from '../order.js';
 import { layOut } from '../table.js';
 
 /** `top`: the processes of a container, by `ps` with the given options. */
@@ -63,6 +64,6 @@ async function port({ engine, operands: [container = '', wanted], print }: Call)
   if (key !== undefined && lines.length === 0) {
     throw new CommandError(`Error: No public port '${wanted ?? ''}' published for ${container}`);
   }
-  const sorted = lines.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+  const sorted = lines.sort(naturalOrder);
   if (sorted.length > 0) print(`${sorted.join('\n')}\n`);
 }

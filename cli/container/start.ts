@@ -33,7 +33,7 @@ async function startEach(call: Call): Promise<void> {
   } catch (problem) {
     if (!(problem instanceof CommandError)) throw problem;
     const names = call.operands.join(', ');
-    throw new CommandError(`${problem.message}\nfailed to start containers: ${names}`, 1, { cause: problem });
+    throw new CommandError(`${problem.message}\nError: failed to start containers: ${names}`, 1, { cause: problem });
   }
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { HostConfig, RestartPolicy } from '../../api-spec/host-config.js';
-import { CommandError, messageOf } from '../errors.js';
+import { CommandError, messageOf, UsageError } from '../errors.js';
 import type { GivenFlags } from '../flags.js';
 import { planTmpfs, readMount } from './mounts.js';
 import { pairsOf } from './pairs.js';
@@ -84,7 +84,9 @@ function setLists(flags: GivenFlags, plan: Draft): void {
 function readHost(spec: string): string {
   const parts = /^([^:=]+)[:=](.+)$/.exec(spec);
   if (parts === null) {
-    throw new CommandError(`invalid argument "${spec}" for "--add-host" flag: bad format for add-host: "${spec}"`, 125);
+    throw new UsageError(
+      `invalid argument "${spec}" for "--add-host" flag: bad format for add-host: "${spec}"`,
+    );
   }
   return `${parts[1] ?? ''}:${(parts[2] ?? '').replace(/^\[(.*)\]$/, '$1')}`;
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { BindOptions, Mount, TmpfsOptions, VolumeOptions } from '../../api-spec/mounts.js';
-import { CommandError } from '../errors.js';
+import { CommandError, UsageError } from '../errors.js';
 import { parseSizeBytes } from '../flag-values.js';
 import { csvFields, pairsOf } from './pairs.js';
 
@@ -67,20 +67,25 @@ export function readMount(spec: string): Mount {
     tmpfs: {},
     imageSubpath: '',
   };
-  for (const field of csvFields(spec)) readField(draft, field);
+  for (const field of csvFields(spec)) readField({ spec, draft }, field);
   if (draft.target === '') fail(spec, 'target is required');
   return finish(draft);
 }
 
-function readField(draft: Draft, field: string): void {
+interface Reading {
+  readonly spec: string;
+  readonly draft: Draft;
+}
+
+function readField({ spec, draft }: Reading, field: string): void {
   const equals = field.indexOf('=');
   const key = (equals < 0 ? field : field.slice(0, equals)).toLowerCase();
   const value = equals < 0 ? undefined : field.slice(equals + 1);
   const setSwitch = switches[key];
   if (setSwitch !== undefined) return setSwitch(draft, readSwitch(key, value));
   const setText = texts[key];
-  if (value === undefined) fail(field, `invalid field '${field}' must be a key=value pair`);
-  if (setText === undefined) fail(field, `unexpected key '${key}' in '${field}'`);
+  if (value === undefined) fail(spec, `invalid field '${field}' must be a key=value pair`);
+  if (setText === undefined) fail(spec, `unexpected key '${key}' in '${field}'`);
   setText(draft, value);
 }
 
@@ -156,5 +161,5 @@ function part(name: string, fields: object): object {
 }
 
 function fail(spec: string, reason: string): never {
-  throw new CommandError(`invalid argument "${spec}" for "--mount" flag: ${reason}`, 125);
+  throw new UsageError(`invalid argument "${spec}" for "--mount" flag: ${reason}`);
 }

@@ -1,5 +1,5 @@
 import type { EndpointSettings } from '../../api-spec/endpoints.js';
-import { CommandError } from '../errors.js';
+import { CommandError, UsageError } from '../errors.js';
 import type { GivenFlags } from '../flags.js';
 import { csvFields, pairsOf } from './pairs.js';
 
@@ -88,7 +88,9 @@ function readNetwork(spec: string): { readonly name: string; readonly endpoint: 
         endpoint.GwPriority = Number(value);
         break;
       default:
-        throw new CommandError(`invalid argument "${spec}" for "--network" flag: invalid field ${field}`, 125);
+        throw new UsageError(
+          `invalid argument "${spec}" for "--network" flag: invalid field ${field}`,
+        );
     }
   }
   if (options.length > 0) endpoint.DriverOpts = pairsOf(options);

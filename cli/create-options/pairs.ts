@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { CommandError, messageOf } from '../errors.js';
+import { CommandError, messageOf, UsageError } from '../errors.js';
 
 /** `key=value` lists as a map; a bare key has an empty value. */
 export function pairsOf(given: readonly string[]): Record<string, string> {
@@ -22,7 +22,7 @@ export function environmentOf(files: readonly string[], given: readonly string[]
   );
   const own = given.map((text) => {
     if (text === '' || text.startsWith('=')) {
-      throw new CommandError(`invalid argument "${text}" for "-e, --env" flag: invalid environment variable: ${text}`, 125);
+      throw new UsageError(`invalid argument "${text}" for "-e, --env" flag: invalid environment variable: ${text}`);
     }
     const value = text.includes('=') ? undefined : process.env[text];
     return value === undefined ? text : `${text}=${value}`;

@@ -1,6 +1,6 @@
 import type { HealthConfig } from '../../api-spec/container-config.js';
 import type { ContainerCreateBody } from '../../api-spec/container.js';
-import { CommandError } from '../errors.js';
+import { CommandError, PlainError, UsageError } from '../errors.js';
 import type { GivenFlags } from '../flags.js';
 import { planHost } from './host.js';
 import { planVolumes } from './mounts.js';
@@ -88,10 +88,12 @@ export function attachments(flags: GivenFlags, isDetached: boolean): Attached {
   const named = flags.list('attach').map((name) => name.toLowerCase());
   const wrong = named.find((name) => !['stdin', 'stdout', 'stderr'].includes(name));
   if (wrong !== undefined) {
-    throw new CommandError(`invalid argument "${wrong}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`, 125);
+    throw new UsageError(
+      `invalid argument "${wrong}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`,
+    );
   }
   if (isDetached && named.length > 0) {
-    throw new CommandError('conflicting options: cannot specify both --attach and --detach', 125);
+    throw new PlainError('conflicting options: cannot specify both --attach and --detach');
   }
   if (isDetached) return { stdin: false, stdout: false, stderr: false };
   if (named.length === 0) {

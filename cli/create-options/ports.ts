@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { PortBinding } from '../../api-spec/host-config.js';
 import { CommandError } from '../errors.js';
 import { csvFields } from './pairs.js';
@@ -59,7 +60,7 @@ function takeApart(spec: string): PublishedParts {
   const inside = parts.pop() ?? '';
   const host = parts.pop() ?? '';
   const ip = parts.join(':').replace(/^\[(.*)\]$/, '$1');
-  if (ip !== '' && !/^[0-9.]+$|^[0-9a-fA-F:.%]+$/.test(ip)) {
+  if (ip !== '' && isIP(ip) === 0) {
     throw new CommandError(`invalid IP address: ${ip}`, 125);
   }
   return { ip, host, inside, protocol };

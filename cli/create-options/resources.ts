@@ -1,5 +1,5 @@
 import type { DeviceMapping, DeviceRequest, HostConfig, Ulimit } from '../../api-spec/host-config.js';
-import { CommandError } from '../errors.js';
+import { CommandError, UsageError } from '../errors.js';
 import { parseSizeBytes } from '../flag-values.js';
 import type { GivenFlags } from '../flags.js';
 import { csvFields } from './pairs.js';
@@ -87,7 +87,7 @@ function readDevice(spec: string): DeviceMapping {
   const [host = '', second, third] = spec.split(':');
   const isMode = (text: string): boolean => /^[rwm]+$/.test(text);
   if (spec.split(':').length > 3 || host === '') {
-    throw new CommandError(`invalid device specification: ${spec}`, 125);
+    throw new CommandError(`bad format for path: ${spec}`, 125);
   }
   const secondIsMode = second !== undefined && third === undefined && isMode(second);
   return {
@@ -108,7 +108,7 @@ function readGpus(spec: string): DeviceRequest {
     else if (key === 'driver') request.Driver = value;
     else if (key === 'count') request.Count = value === 'all' ? -1 : Number(value);
     else if (key === 'capabilities') request.Capabilities = [['gpu', ...value.split(',')]];
-    else throw new CommandError(`unexpected key '${key}' in '${field}'`, 125);
+    else throw new UsageError(`invalid argument "${spec}" for "--gpus" flag: unexpected key '${key}' in '${field}'`);
   }
   return request;
 }
@@ -116,14 +116,13 @@ function readGpus(spec: string): DeviceRequest {
 function readUlimit(spec: string): Ulimit {
   const parts = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(spec);
   if (parts === null) {
-    throw new CommandError(`invalid argument "${spec}" for "--ulimit" flag: invalid ulimit argument: ${spec}`, 125);
+    throw new UsageError(`invalid argument "${spec}" for "--ulimit" flag: invalid ulimit argument: ${spec}`);
   }
   const soft = Number(parts[2]);
   const hard = parts[3] === undefined ? soft : Number(parts[3]);
   if (hard !== -1 && soft > hard) {
-    throw new CommandError(
+    throw new UsageError(
       `invalid argument "${spec}" for "--ulimit" flag: ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`,
-      125,
     );
   }
   return { Name: parts[1] ?? '', Soft: soft, Hard: hard };

@@ -1,6 +1,6 @@
-import { CommandError } from '../errors.js';
+import { UsageError } from '../errors.js';
 
-/** `--filter key=value …` as the API's JSON; undefined for none. Throws CommandError. */
+/** `--filter key=value …` as the API's JSON; undefined for none. Throws UsageError. */
 export function filtersParameter(
   given: readonly string[],
   more: Readonly<Record<string, readonly string[]>> = {},
@@ -11,7 +11,11 @@ export function filtersParameter(
   };
   for (const text of given) {
     const equals = text.indexOf('=');
-    if (equals < 0) throw new CommandError('invalid argument "' + text + '" for "-f, --filter" flag: invalid filter \'' + text + "'", 125);
+    if (equals < 0) {
+      throw new UsageError(
+        `invalid argument "${text}" for "-f, --filter" flag: bad format of filter (expected name=value)`,
+      );
+    }
     add(text.slice(0, equals).trim().toLowerCase(), text.slice(equals + 1).trim());
   }
   for (const [key, values] of Object.entries(more)) for (const value of values) add(key, value);

@@ -6,7 +6,11 @@ import { CommandError } from '../errors.js';
  * after the point. Takes RFC 3339 (whole or in parts, local time without a zone), seconds, and
  * Go durations before now.
  */
-export function momentParameter(text: string, nowMs = Date.now()): string | undefined {
+export function momentParameter(
+  name: 'since' | 'until',
+  text: string,
+  nowMs = Date.now(),
+): string | undefined {
   if (text === '') return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return text;
   const parts =
@@ -24,8 +28,7 @@ export function momentParameter(text: string, nowMs = Date.now()): string | unde
     const whole = Math.floor(ms / 1000);
     return `${whole}.${String(Math.floor((ms - whole * 1000) * 1e6)).padStart(9, '0')}`;
   } catch (problem) {
-    throw new CommandError(`failed to parse value as time or duration: ${JSON.stringify(text)}`, 1, {
-      cause: problem,
-    });
+    const reason = `failed to parse value as time or duration: ${JSON.stringify(text)}`;
+    throw new CommandError(`invalid value for "${name}": ${reason}`, 1, { cause: problem });
   }
 }

@@ -1,6 +1,7 @@
 import { CommandError, messageOf } from '../errors.js';
 import { layOut } from '../table.js';
 import { compileTemplate, type Template } from '../template/render.js';
+import { withTypedNulls } from '../template/typed-null.js';
 
 /** A column of a list: what it is called in the heading and how a row fills it. */
 export interface Column<Row> {
@@ -98,7 +99,7 @@ export function renderOne(value: unknown, format: string): string {
     throw new CommandError(`template parsing error: ${messageOf(problem)}`, 64, { cause: problem });
   }
   try {
-    return `${template.render(value)}\n`;
+    return `${template.render(withTypedNulls(value))}\n`;
   } catch (problem) {
     throw new CommandError(`template parsing error: ${messageOf(problem)}`, 1, { cause: problem });
   }

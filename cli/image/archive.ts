@@ -72,6 +72,8 @@ function opened(path: string): Readable {
     statSync(path);
     return createReadStream(path);
   } catch (problem) {
-    throw new CommandError(`open ${path}: ${messageOf(problem)}`, 1, { cause: problem });
+    const isMissing = problem instanceof Error && 'code' in problem && problem.code === 'ENOENT';
+    const reason = isMissing ? 'no such file or directory' : messageOf(problem);
+    throw new CommandError(`open ${path}: ${reason}`, 1, { cause: problem });
   }
 }

@@ -3,7 +3,7 @@ import { anyNumber, type Command } from '../command.js';
 import { EngineError } from '../engine/engine.js';
 import { CommandError, messageOf } from '../errors.js';
 import { flag } from '../flags.js';
-import { familiarName, parseImageName } from '../reference.js';
+import { familiarName, parseImageName, type ImageName } from '../reference.js';
 import { imagePath } from './path.js';
 
 /** `tag`: one more name for an image. */
@@ -13,11 +13,24 @@ export const tagCommand: Command = {
   flags: [],
   operands: [2, 2],
   run: async ({ engine, operands: [source = '', target = ''] }) => {
-    const name = parseImageName(target);
+    const name = parseTarget(target);
     const query = { repo: familiarName(name), tag: name.tag ?? 'latest' };
     await engine.text('POST', `${imagePath(source)}/tag`, { query });
   },
 };
+
+function parseTarget(target: string): ImageName {
+  try {
+    return parseImageName(target);
+  } catch (problem) {
+    const reason = messageOf(problem);
+    throw new CommandError(
+      `Error parsing reference: "${target}" is not a valid repository/tag: ${reason}`,
+      1,
+      { cause: problem },
+    );
+  }
+}
 
 /** `rmi`: removes names, and images when their last name goes. */
 export const removeImageCommand: Command = {

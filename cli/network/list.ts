@@ -4,6 +4,7 @@ import { formatFlag } from '../container/list.js';
 import { filtersParameter } from '../engine/filters.js';
 import { flag } from '../flags.js';
 import { labelColumn, labelsText, renderList, type ListShape } from '../format/list.js';
+import { naturalOrder } from '../order.js';
 import { goTime, shortId } from '../units.js';
 
 /** `network ls`: lists networks, by name. */
@@ -21,7 +22,7 @@ export const networksCommand: Command = {
     const found = await engine.json<readonly Network[]>('GET', '/networks', {
       query: { filters: filtersParameter(flags.list('filter')) },
     });
-    const rows = [...found].sort((a, b) => a.Name.localeCompare(b.Name, 'en', { numeric: true }));
+    const rows = [...found].sort((a, b) => naturalOrder(a.Name, b.Name));
     const wish = { format: flags.text('format'), quiet: flags.switch('quiet') };
     print(renderList(rows, networkShape(!flags.switch('no-trunc')), wish));
   },

@@ -27,8 +27,8 @@ async function events({ engine, flags, print }: Call): Promise<void> {
   const template = format === '' || isJson ? undefined : compiled(format);
   const answer = await engine.open('GET', '/events', {
     query: {
-      since: momentParameter(flags.text('since')),
-      until: momentParameter(flags.text('until')),
+      since: momentParameter('since', flags.text('since')),
+      until: momentParameter('until', flags.text('until')),
       filters: filtersParameter(flags.list('filter')),
     },
   });

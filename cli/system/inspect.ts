@@ -64,7 +64,9 @@ async function inspect(call: Call, among: readonly Kind[]): Promise<void> {
   for (const name of call.operands) {
     try {
       const text = await find(call, name, among);
-      shown.push(format === '' ? indentJson(text, indent, indent) : renderOne(JSON.parse(text), format));
+      if (format === '') shown.push(indentJson(text, indent, indent));
+      else if (format === 'json') shown.push(text.trimEnd());
+      else shown.push(renderOne(JSON.parse(text), format));
     } catch (problem) {
       if (problem instanceof CommandError && problem.exitStatus === 64) {
         throw new CommandError(problem.message, 64, { cause: problem });
@@ -72,7 +74,8 @@ async function inspect(call: Call, among: readonly Kind[]): Promise<void> {
       problems.push(messageOf(problem));
     }
   }
-  if (format !== '') call.print(shown.join(''));
+  if (format === 'json') call.print(`[${shown.join(',')}]\n`);
+  else if (format !== '') call.print(shown.join(''));
   else if (shown.length === 0) call.print('[]\n');
   else call.print(`[\n${indent}${shown.join(`,\n${indent}`)}\n]\n`);
   if (problems.length > 0) throw new CommandError(problems.join('\n'));

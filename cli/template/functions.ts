@@ -1,6 +1,6 @@
 import { goJson } from '../json-text.js';
 import { TemplateProblem } from './scan.js';
-import { isRecord, isTrue, printed } from './values.js';
+import { isNull, isRecord, isTrue, printed } from './values.js';
 
 type TemplateFunction = (...operands: readonly unknown[]) => unknown;
 
@@ -60,7 +60,7 @@ function string(value: unknown): string {
 
 function list(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
-  if (value === null || value === undefined) return [];
+  if (isNull(value)) return [];
   throw new TemplateProblem(`wrong type for value; expected []string; got ${printed(value)}`);
 }
 
@@ -87,12 +87,12 @@ function length(value: unknown): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (Array.isArray(value)) return value.length;
   if (isRecord(value)) return Object.keys(value).length;
-  if (value === null || value === undefined) return 0;
+  if (isNull(value)) return 0;
   throw new TemplateProblem('error calling len: len of type that has none');
 }
 
 function same(a: unknown, b: unknown): boolean {
-  return a === b || ((a ?? null) === null && (b ?? null) === null);
+  return a === b || (isNull(a) && isNull(b));
 }
 
 function compare(a: unknown, b: unknown): number {

@@ -2,7 +2,7 @@ import type { Command, Node, Pipe, Term } from './nodes.js';
 import { parseTemplate } from './parse.js';
 import { headingFunctions, templateFunctions } from './functions.js';
 import { TemplateProblem } from './scan.js';
-import { isRecord, isTrue, printed } from './values.js';
+import { isNull, isRecord, isTrue, printed } from './values.js';
 
 /** A template that is ready to be filled in, as often as one likes. */
 export interface Template {
@@ -86,7 +86,7 @@ function renderRange(node: Extract<Node, { readonly then: unknown }>, scope: Sco
 function entriesOf(value: unknown): readonly (readonly [unknown, unknown])[] {
   if (Array.isArray(value)) return value.map((item, at) => [at, item]);
   if (isRecord(value)) return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (value === null || value === undefined) return [];
+  if (isNull(value)) return [];
   throw new TemplateProblem(`range can't iterate over ${printed(value)}`);
 }
 
@@ -110,7 +110,15 @@ function call(command: Command, piped: readonly unknown[], scope: Scope): unknow
   if (head.kind !== 'function') return valueOf(head, scope, operands);
   const run = scope.functions.get(head.name);
   if (run === undefined) throw undefinedFunction(head.name);
-  return run(...operands);
+  try {
+    return run(...operands);
+  } catch (problem) {
+    if (!(problem instanceof TemplateProblem) || problem.message.startsWith('template: ')) throw problem;
+    throw new TemplateProblem(
+      `template: :1:2: executing "" at <${head.name}>: ${problem.message}`,
+      { cause: problem },
+    );
+  }
 }
 
 function valueOf(term: Term, scope: Scope, operands: readonly unknown[]): unknown {
@@ -143,7 +151,7 @@ function follow(start: unknown, path: readonly string[], { scope, operands }: Fo
   for (const [at, name] of path.entries()) {
     const asked = `.${path.slice(0, at + 1).join('.')}`;
     if (!isRecord(value)) {
-      if (value === null || value === undefined) {
+      if (isNull(value)) {
         throw new TemplateProblem(
           `template: :1:2: executing "" at <${asked}>: nil pointer evaluating interface {}.${name}`,
         );

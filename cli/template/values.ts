@@ -1,3 +1,5 @@
+import { TypedNull } from './typed-null.js';
+
 /** A value as Go's `%v` prints it; objects stand for maps, their keys in order. */
 export function printed(value: unknown): string {
   if (value === null || value === undefined) return '<no value>';
@@ -6,6 +8,7 @@ export function printed(value: unknown): string {
 
 function inner(value: unknown): string {
   if (value === null || value === undefined) return '<nil>';
+  if (value instanceof TypedNull) return value.text;
   if (Array.isArray(value)) return `[${value.map(inner).join(' ')}]`;
   if (typeof value !== 'object') return typeof value === 'string' ? value : String(value);
   const keys = Object.keys(value);
@@ -20,7 +23,7 @@ function inner(value: unknown): string {
 
 /** Go's truth: the zero value of every type is false. */
 export function isTrue(value: unknown): boolean {
-  if (value === null || value === undefined) return false;
+  if (value === null || value === undefined || value instanceof TypedNull) return false;
   if (Array.isArray(value)) return value.length > 0;
   if (typeof value === 'object') return Object.keys(value).length > 0;
   return value !== false && value !== 0 && value !== '';
@@ -28,5 +31,11 @@ export function isTrue(value: unknown): boolean {
 
 /** True for a value with fields. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (value instanceof TypedNull) return false;
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** True for null of any type, and for what is not there. */
+export function isNull(value: unknown): boolean {
+  return value === null || value === undefined || value instanceof TypedNull;
 }

@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import type { ReadStream } from 'node:tty';
 import type { Engine } from '../engine/engine.js';
-import { CommandError } from '../errors.js';
+import { PlainError } from '../errors.js';
 
 const resizeAttempts = 10;
 const resizePauseMs = 10;
+const sttyTimeoutMs = 1000;
 
 /** Our terminal's rows and columns; undefined where standard output is none. */
 export function consoleSize(): readonly [number, number] | undefined {
@@ -16,6 +18,9 @@ export function makeRaw(): () => void {
   const input: ReadStream = process.stdin;
   if (!input.isTTY) return () => undefined;
   input.setRawMode(true);
+  // Node's raw mode still turns each line feed into two characters; the far terminal did that
+  // already. Without stty there is one carriage return too many, which shows nowhere.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'], timeout: sttyTimeoutMs });
   const restore = (): void => {
     if (input.isRaw) input.setRawMode(false);
   };
@@ -26,7 +31,7 @@ export function makeRaw(): () => void {
 /** Refuses a terminal for the container when ours is none. */
 export function checkTerminal(wantsTty: boolean, wantsInput: boolean): void {
   if (wantsTty && wantsInput && !process.stdin.isTTY) {
-    throw new CommandError('the input device is not a TTY', 125);
+    throw new PlainError('the input device is not a TTY');
   }
 }
 

@@ -6,6 +6,7 @@ import { filtersParameter } from '../engine/filters.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { labelColumn, labelsText, renderList, type ListShape } from '../format/list.js';
+import { naturalOrder } from '../order.js';
 import { humanSize } from '../units.js';
 
 /** `volume create`: makes a volume and prints its name. */
@@ -50,7 +51,7 @@ export const volumesCommand: Command = {
       query: { filters: filtersParameter(flags.list('filter')) },
     });
     const rows = [...(Volumes ?? [])].sort((a, b) =>
-      a.Name.localeCompare(b.Name, 'en', { numeric: true }),
+      naturalOrder(a.Name, b.Name),
     );
     const wish = { format: flags.text('format'), quiet: flags.switch('quiet') };
     print(renderList(rows, volumeShape, wish));
