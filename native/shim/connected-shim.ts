@@ -120,11 +120,13 @@ export class ConnectedShim implements Shim {
       // It went before it could answer, which is what was asked for.
       if (!(error instanceof ErrnoError && error.code === 'EPIPE')) throw error;
     }
-    this.connection.socket.destroy();
+    const timer = setTimeout(() => this.connection.socket.destroy(), CONNECT_TIMEOUT_MS);
     await this.connection.closed;
+    clearTimeout(timer);
   }
 
   disconnect(): void {
+    this.connection.isLetGo = true;
     this.connection.socket.destroy();
   }
 

@@ -17,6 +17,8 @@ interface Pending {
 export class Connection {
   /** Settles when the socket has closed, for whatever reason. */
   readonly closed: Promise<void>;
+  /** Set by who leaves on purpose: the shim at the other end lives on. */
+  isLetGo = false;
   readonly #pending = new Map<number, Pending>();
   readonly #splitter = new FrameSplitter();
   #lastTag = 0;

@@ -258,12 +258,18 @@ static void on_wait(struct client *client, struct frame frame)
         tell_one(client);
 }
 
-static int on_bye(void)
+/* From here on the name is free for another shim, even if attached clients still read. */
+static int on_bye(struct client *client, struct frame frame)
 {
     if (the_monitor.phase != ENDED)
         return -EBUSY;
     the_monitor.farewell = true;
-    return 0;
+    control_close();
+    control_reply(client, frame, 0, NULL, 0);
+    for (struct client *other = the_monitor.clients; other; other = other->next)
+        if (!other->attached)
+            other->gone = true;
+    return 1;
 }
 
 static int on_open(struct client *client, struct frame frame)
@@ -291,7 +297,7 @@ static int answer(struct client *client, struct frame frame, struct reader *read
     case DROP_FD:
         return drop_fd(reader);
     case BYE:
-        return on_bye();
+        return on_bye(client, frame);
     case OPEN:
         return on_open(client, frame);
     case ABORT:

@@ -42,13 +42,14 @@ export async function launch(request: LaunchRequest): Promise<Launching> {
     closeSync(theirs);
   }
   const conversation = new Conversation(request, ours);
-  const gone = conversation.connection.closed.then(() => reaped(shimPid));
+  const { connection } = conversation;
+  const gone = connection.closed.then(() => (connection.isLetGo ? undefined : reaped(shimPid)));
   try {
-    conversation.connection.send(frameTypes.launch, message);
+    connection.send(frameTypes.launch, message);
     const pid = await conversation.ready;
     return new AtGate(request, conversation, gone, pid);
   } catch (error) {
-    conversation.connection.socket.destroy();
+    connection.socket.destroy();
     await gone;
     throw error;
   }
@@ -137,7 +138,7 @@ class AtGate implements Launching {
     const { connection, failed } = this.conversation;
     try {
       const opened = connection.request(frameTypes.open, words(), LAUNCH_TIMEOUT_MS);
-      await Promise.race([failed, opened.catch(onlyWhenRefused)]);
+      await Promise.race([failed, opened.catch(unlessGone)]);
     } catch (error) {
       connection.socket.destroy();
       await this.gone;
@@ -152,7 +153,7 @@ class AtGate implements Launching {
 }
 
 /** A shim that goes says why in a frame of its own, which `failed` waits for. */
-function onlyWhenRefused(error: unknown): Promise<never> {
+function unlessGone(error: unknown): Promise<never> {
   if (error instanceof ErrnoError && error.code === 'EPIPE') {
     return new Promise(() => undefined);
   }

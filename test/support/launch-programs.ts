@@ -163,7 +163,7 @@ const joinPty: readonly Step[] = [
 /** Settings for a container of `containerProgram` whose files all lie in `dir`. */
 export function monitorIn(
   dir: string,
-  container: Pick<Container, 'tty' | 'stdin'>,
+  container: Partial<Container>,
   changes: Partial<MonitorSettings> = {},
 ): MonitorSettings {
   const stdin = container.stdin === true ? { stdin: slots.stdinWrite } : {};
