@@ -35,7 +35,10 @@ export interface RuntimeOption {
 
 /** The addresses and options of the default bridge and of networks that do not say otherwise. */
 export interface NetworkConfig {
-  /** Name of an existing bridge; `none` for no default bridge; undefined for our own. */
+  /**
+   * Name of the default bridge, made when it is missing (dockerd wants one that exists); `none` for
+   * no default bridge; undefined for docker0 or the next free name.
+   */
   readonly bridge: string | undefined;
   /** Address of our default bridge as CIDR. */
   readonly bip: string | undefined;

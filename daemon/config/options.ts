@@ -19,7 +19,7 @@ interface OptionSpec {
 
 const used = {
   'bip': { flag: 'bip', kind: 'string', text: 'Address of the default bridge, as CIDR' },
-  'bridge': { flag: 'bridge', short: 'b', kind: 'string', text: 'Use this bridge as the default one (none: no default bridge)' },
+  'bridge': { flag: 'bridge', short: 'b', kind: 'string', text: 'Name of the default bridge, made when missing (none: no default bridge)' },
   'cgroup-parent': { flag: 'cgroup-parent', kind: 'string', text: 'Parent cgroup of all containers' },
   'data-root': { flag: 'data-root', kind: 'string', text: 'Where images, containers and volumes are kept (default /var/lib/tsdocker)' },
   'debug': { flag: 'debug', short: 'D', kind: 'boolean', text: 'Same as --log-level debug' },

@@ -74,10 +74,8 @@ function gateway(settings: Settings): string | undefined {
 function network(settings: Settings): NetworkConfig {
   const bridge = settings.bridge === '' ? undefined : settings.bridge;
   const bip = cidr(settings.bip, 'bip');
-  if (bridge !== undefined && bip !== undefined) {
-    throw new ConfigError(
-      'You specified -b & --bip, mutually exclusive options. Please specify only one',
-    );
+  if (bridge === 'none' && bip !== undefined) {
+    throw new ConfigError('--bip has no meaning without a default bridge (--bridge none)');
   }
   return {
     bridge,

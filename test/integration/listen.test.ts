@@ -9,7 +9,8 @@ import { resolveConfig } from '../../daemon/config/resolve.js';
 import { groupId, listenAll, passedSockets, tlsOptions } from '../../daemon/listen.js';
 
 const silent = pino({ level: 'silent' });
-const make = () => createServer((socket) => socket.end('hello'));
+const make = () =>
+  createServer((socket) => socket.on('error', () => socket.destroy()).end('hello'));
 const configured = (...argv: string[]) => resolveConfig(parseFlags(argv).settings);
 
 /** A short directory (a socket's path is bounded) with a group file in it. */

@@ -62,7 +62,7 @@ test('a value that cannot be is refused', async (t) => {
     [['--tls'], /--tlsverify/],
     [['--tlsverify'], /needs --tlscacert, --tlscert and --tlskey/],
     [['--bip', '10.1.1.1'], /bip: invalid CIDR address: 10\.1\.1\.1/],
-    [['--bip', '10.1.1.1/24', '--bridge', 'x'], /mutually exclusive/],
+    [['--bip', '10.1.1.1/24', '--bridge', 'none'], /no meaning without a default bridge/],
     [['--exec-opt', 'native.cgroupdriver=x'], /native\.cgroupdriver: x/],
     [['--storage-driver', 'aufs'], /unknown storage driver .*: aufs/],
     [['--userns-remap', 'default'], /userns-remap is not supported/],
