@@ -43,7 +43,7 @@ const link = {
 } as const;
 const linkInfo = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 const vethPeer = 1;
-const bridgePortIsolated = 33;
+const bridgePort = { hairpin: 4, isolated: 33 } as const;
 const family4 = 2;
 const family6 = 10;
 
@@ -78,6 +78,8 @@ export interface LinkChange {
   readonly alias?: string;
   /** A bridge port that may talk to the bridge only, not to other isolated ports. */
   readonly isolated?: boolean;
+  /** A bridge port that may get back what it sent. */
+  readonly hairpin?: boolean;
 }
 
 /** A link as the kernel shows it. */
@@ -181,10 +183,11 @@ export function setLink(index: number, change: LinkChange): NetlinkMessage {
   const attributes: Buffer[] = [...optionalAttributes(change)];
   if (change.name !== undefined) attributes.push(textAttribute(link.ifname, change.name));
   if (change.alias !== undefined) attributes.push(textAttribute(link.alias, change.alias));
-  if (change.isolated !== undefined) {
-    attributes.push(nested(link.info,
-      textAttribute(linkInfo.slaveKind, 'bridge'),
-      nested(linkInfo.slaveData, byteAttribute(bridgePortIsolated, change.isolated ? 1 : 0))));
+  const port = (['hairpin', 'isolated'] as const).flatMap((key) =>
+    change[key] === undefined ? [] : [byteAttribute(bridgePort[key], change[key] ? 1 : 0)]);
+  if (port.length > 0) {
+    const kind = textAttribute(linkInfo.slaveKind, 'bridge');
+    attributes.push(nested(link.info, kind, nested(linkInfo.slaveData, ...port)));
   }
   const flags = change.up === true ? up : 0;
   return {

@@ -41,6 +41,7 @@ export interface SetLink extends StepPlace {
   readonly master?: string;
   readonly alias?: string;
   readonly isolated?: boolean;
+  readonly hairpin?: boolean;
 }
 
 /** A socket born in the step's namespace, NONBLOCK and CLOEXEC; the caller closes its fd. */

@@ -67,7 +67,10 @@ export function createBridgePlugin(context: BridgeContext): NetworkPlugin {
       if (ports.length > 0 && !firewall.available()) {
         throw systemError('ports cannot be published: nftables is not available');
       }
-      await firewall.set(endpoint.id, portElements(rootId, endpoint, ports));
+      await Promise.all([
+        firewall.set(endpoint.id, portElements(rootId, endpoint, ports)),
+        letHairpin(netlink, endpoint, ports.length > 0),
+      ]);
     },
     unpublish: (endpointId) => firewall.clear(endpointId),
     reconcile: (live) => reconcile(parts, live),
@@ -168,6 +171,15 @@ async function reconcile(
     done.push(`endpoint ${endpoint.id.slice(0, 12)} has lost its link`);
   }
   return done;
+}
+
+/**
+ * Where br_netfilter is loaded, what a container sends to its own published port is translated
+ * inside the bridge and has to go out by the port that it came in by.
+ */
+async function letHairpin(netlink: Netlink, { id }: EndpointSpec, hairpin: boolean): Promise<void> {
+  const name = hostLinkName(id);
+  await netlink.run([{ do: 'setLink', name, hairpin, tolerate: ['ENODEV'] }]);
 }
 
 function ignoreNoFirewall(error: unknown): void {

@@ -248,7 +248,11 @@ function bridgeFacts(): void {
       { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8081, containerIp, containerPort: 80 },
     ]);
     t.equal(await talk(neighbour.pid, containerIp, 80), '');
-    t.equal(await talk(neighbour.pid, network.subnets[0]?.gateway ?? '', 8081), 'alone');
+    const [filtered] = await netlink.run([{
+      do: 'readSysctl', name: 'net.bridge.bridge-nf-call-iptables', tolerate: ['ENOENT'],
+    }]);
+    const skip = filtered === '1' && 'br_netfilter makes such frames cross between isolated ports';
+    t.equal(await talk(neighbour.pid, network.subnets[0]?.gateway ?? '', 8081), 'alone', { skip });
   });
 
   test('bridge: a table that a stranger flushed is restored within five seconds', async (t) => {
