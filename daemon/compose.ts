@@ -26,7 +26,7 @@ import { baseTables } from './store/schema.js';
 import { serverVersion } from './system/index.js';
 import type { SystemService } from './system/index.js';
 import { volumeTables } from './volumes/index.js';
-import type { Volumes } from './volumes/index.js';
+import type { VolumesService } from './volumes/index.js';
 import {
   buildContainers,
   buildImages,
@@ -47,7 +47,7 @@ interface Parts {
   readonly base: Base;
   readonly driver: StorageDriver;
   readonly images: Images;
-  readonly volumes: Volumes;
+  readonly volumes: VolumesService;
   readonly networks: Networks;
   readonly containers: Containers;
   readonly system: SystemService;
@@ -74,7 +74,7 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
   const close = async (): Promise<void> => {
     parts.containers.close();
     await Promise.all([listeners?.close(), http.close()]);
-    await parts.networks.close();
+    await Promise.all([parts.networks.close(), parts.volumes.close()]);
     await parts.closeKernel();
     await parts.driver.close();
     await store.close();
@@ -129,7 +129,7 @@ async function buildParts(
     logOptions: config.containers.logOptions,
   });
   const images = await buildImages(base, driver);
-  const volumes = buildVolumes(base);
+  const volumes = await buildVolumes(base);
   const runtime = buildRuntime(base, logs);
   const { networks, closeKernel } = await buildNetworks(base);
   containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });

@@ -29,7 +29,7 @@ import type { Store } from './store/index.js';
 import { createSystem, engineId } from './system/index.js';
 import type { SystemService } from './system/index.js';
 import { createVolumes } from './volumes/index.js';
-import type { Volumes } from './volumes/index.js';
+import type { VolumesService } from './volumes/index.js';
 
 /** What a slow attach client may cost: disk, then patience. */
 const attachLimits = { spillBytes: 64 * 2 ** 20, stallMs: 60_000 };
@@ -137,7 +137,7 @@ export async function buildNetworks(
 export interface ContainerParts {
   readonly driver: StorageDriver;
   readonly images: Images;
-  readonly volumes: Volumes;
+  readonly volumes: VolumesService;
   readonly networks: Networks;
   readonly runtime: Runtime;
   readonly logs: Logs;
@@ -185,7 +185,7 @@ function defaultRuntime(config: DaemonConfig): string {
 interface SystemParts {
   readonly driver: StorageDriver;
   readonly images: Images;
-  readonly volumes: Volumes;
+  readonly volumes: VolumesService;
   readonly runtime: Runtime;
   readonly containers: Containers;
 }
@@ -215,7 +215,7 @@ export async function buildSystem(base: Base, parts: SystemParts): Promise<Syste
     login: (auth) => images.auth(auth, AbortSignal.timeout(loginTimeoutMs)),
     containers: () => containers.list({ all: true, limit: 0, size: true, filters: {} }),
     images: () => images.list({ filters: {}, sharedSize: true }),
-    volumes: async () => (await volumes.list({})).Volumes ?? [],
+    volumes: () => volumes.usage(),
     layersSizeBytes: () => images.layersSizeBytes(),
   });
 }
@@ -224,7 +224,7 @@ export async function buildSystem(base: Base, parts: SystemParts): Promise<Syste
 export function servicesOf(parts: {
   readonly base: Base;
   readonly images: Images;
-  readonly volumes: Volumes;
+  readonly volumes: VolumesService;
   readonly networks: Networks;
   readonly containers: Containers;
   readonly system: SystemService;
@@ -248,6 +248,6 @@ export function servicesOf(parts: {
   };
 }
 
-export function buildVolumes({ layout, store, events, log }: Base): Volumes {
-  return createVolumes({ root: layout.volumes, store, events, warn: (message) => log.warn(message) });
+export function buildVolumes({ layout, store, events }: Base): Promise<VolumesService> {
+  return createVolumes({ root: layout.volumes, store, events });
 }

@@ -118,7 +118,9 @@ function registries({ registryMirrors, insecureRegistries }: InfoFacts) {
   return {
     IndexServerAddress: 'https://index.docker.io/v1/',
     RegistryConfig: {
-      InsecureRegistryCIDRs: ['::1/128', '127.0.0.0/8', ...insecureRegistries.filter(isCidr)],
+      InsecureRegistryCIDRs: [
+        ...new Set(['::1/128', '127.0.0.0/8', ...insecureRegistries.filter(isCidr)]),
+      ],
       IndexConfigs: { 'docker.io': hub, ...Object.fromEntries(listed) },
       Mirrors: registryMirrors.length === 0 ? null : [...registryMirrors],
     },
