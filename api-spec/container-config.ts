@@ -1,4 +1,7 @@
-/** What runs in a container, whatever host it is on: the part of a container that an image can have too. */
+/**
+ * What runs in a container, whatever host it is on: the part of a container that an image can have
+ * too.
+ */
 import { Type } from 'typebox';
 import { empty, flag, list, map, optional, text, whole, words, type Shape } from './shape.js';
 

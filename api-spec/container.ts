@@ -5,15 +5,30 @@ import { EndpointSettings, NetworkingConfig, NetworkSettings } from './endpoints
 import { HostConfig } from './host-config.js';
 import { DriverData, OCIDescriptor } from './image.js';
 import { MountPoint } from './mounts.js';
-import { flag, list, map, nullable, oneOf, optional, shown, text, whole, type Shape } from './shape.js';
+import {
+  flag,
+  list,
+  map,
+  nullable,
+  oneOf,
+  optional,
+  shown,
+  text,
+  whole,
+  type Shape,
+} from './shape.js';
 
-/** Body of ContainerCreate: the config flattened, with the host's and the networks' part beside it. */
+/**
+ * Body of ContainerCreate: the config flattened, with the host's and the networks' part beside it.
+ */
 export const ContainerCreateBody = Type.Object({
   ...ContainerConfig.properties,
   HostConfig: optional(HostConfig),
   NetworkingConfig: optional(NetworkingConfig),
 });
-/** Body of ContainerCreate: the config flattened, with the host's and the networks' part beside it. */
+/**
+ * Body of ContainerCreate: the config flattened, with the host's and the networks' part beside it.
+ */
 export type ContainerCreateBody = Shape<typeof ContainerCreateBody>;
 
 /** Answer to ContainerCreate; `Warnings` is never null. */

@@ -18,9 +18,12 @@ export const errorStatus = {
   NoSpace: 507,
 } as const;
 
+/** The name of a status. */
 export type ErrorKind = keyof typeof errorStatus;
 
-/** What the caller did wrong or may not have; `kind` decides the status, `message` is shown as is. */
+/**
+ * What the caller did wrong or may not have; `kind` decides the status, `message` is shown as is.
+ */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
 

@@ -1,4 +1,6 @@
-/** The contract's front door: every shape of the API by Docker's own name, as schema and as type. */
+/**
+ * The contract's front door: every shape of the API by Docker's own name, as schema and as type.
+ */
 export * from './auth.js';
 export * from './container-config.js';
 export * from './container-verbs.js';

@@ -33,16 +33,24 @@ export const ImageOptions = Type.Object({ Subpath: optional(text) });
 /** What an image mount may be told. */
 export type ImageOptions = Shape<typeof ImageOptions>;
 
-/** What a tmpfs may be told; `Options` are `[key]` or `[key, value]`, `Mode` is decimal on the wire. */
+/**
+ * What a tmpfs may be told; `Options` are `[key]` or `[key, value]`, `Mode` is decimal on the
+ * wire.
+ */
 export const TmpfsOptions = Type.Object({
   SizeBytes: optional(whole),
   Mode: optional(whole),
   Options: optional(list(list(text))),
 });
-/** What a tmpfs may be told; `Options` are `[key]` or `[key, value]`, `Mode` is decimal on the wire. */
+/**
+ * What a tmpfs may be told; `Options` are `[key]` or `[key, value]`, `Mode` is decimal on the
+ * wire.
+ */
 export type TmpfsOptions = Shape<typeof TmpfsOptions>;
 
-/** One entry of `HostConfig.Mounts`. `Type` is checked by the volumes service, in Docker's words. */
+/**
+ * One entry of `HostConfig.Mounts`. `Type` is checked by the volumes service, in Docker's words.
+ */
 export const Mount = Type.Object({
   Target: optional(text),
   Source: optional(text),
@@ -54,7 +62,9 @@ export const Mount = Type.Object({
   ImageOptions: optional(ImageOptions),
   TmpfsOptions: optional(TmpfsOptions),
 });
-/** One entry of `HostConfig.Mounts`. `Type` is checked by the volumes service, in Docker's words. */
+/**
+ * One entry of `HostConfig.Mounts`. `Type` is checked by the volumes service, in Docker's words.
+ */
 export type Mount = Shape<typeof Mount>;
 
 /** One mount of a container as inspect and list show it. */

@@ -98,7 +98,8 @@ function queryParameters(described: Operation): Json[] {
     schema: referring(schema, new Map()),
   }));
   if (described.filters === undefined) return plain;
-  const description = `A map from name to list of values, as JSON. Names: ${described.filters.join(', ')}.`;
+  const known = described.filters.join(', ');
+  const description = `A map from name to list of values, as JSON. Names: ${known}.`;
   return [...plain, { name: 'filters', in: 'query', description, schema: { type: 'string' } }];
 }
 

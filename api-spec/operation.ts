@@ -1,5 +1,12 @@
 /** What an operation of the API is, and the types that follow from its description. */
-import { Type, type TArray, type TBoolean, type TInteger, type TSchema, type TString } from 'typebox';
+import {
+  Type,
+  type TArray,
+  type TBoolean,
+  type TInteger,
+  type TSchema,
+  type TString,
+} from 'typebox';
 import type { Shape } from './shape.js';
 
 /** One operation: everything about it that is not its behaviour. */
@@ -51,7 +58,9 @@ type QueryValue<Schema> = Schema extends TBoolean
       ? number | undefined
       : readonly string[];
 
-/** The query as a handler sees it: nothing missing but numbers; `''`, `false` and `[]` for absent. */
+/**
+ * The query as a handler sees it: nothing missing but numbers; `''`, `false` and `[]` for absent.
+ */
 export type QueryOf<Described extends Operation> = Described['query'] extends object
   ? { readonly [Key in keyof Described['query']]: QueryValue<Described['query'][Key]> }
   : unknown;

@@ -56,7 +56,10 @@ export const shown = <T>(schema: { readonly properties: Readonly<Record<string, 
   Type.Unsafe<AsShown<T>>(
     Type.Object(
       Object.fromEntries(
-        Object.entries(schema.properties).map(([name, value]) => [name, Type.Optional(nullable(value))]),
+        Object.entries(schema.properties).map(([name, value]) => [
+          name,
+          Type.Optional(nullable(value)),
+        ]),
       ),
     ),
   );

@@ -40,7 +40,9 @@ export const EventActor = Type.Object({ ID: text, Attributes: map(text) });
 /** Whom an event is about. */
 export type EventActor = Shape<typeof EventActor>;
 
-/** One event; `time` in seconds, `timeNano` in nanoseconds, so beyond 2^53: written as it is kept. */
+/**
+ * One event; `time` in seconds, `timeNano` in nanoseconds, so beyond 2^53: written as it is kept.
+ */
 export const EventMessage = Type.Object({
   status: optional(text),
   id: optional(text),

@@ -2,7 +2,18 @@
 import { Type } from 'typebox';
 import { ContainerSummary } from './container.js';
 import { ImageSummary } from './image.js';
-import { anything, flag, list, map, nullable, oneOf, optional, text, whole, type Shape } from './shape.js';
+import {
+  anything,
+  flag,
+  list,
+  map,
+  nullable,
+  oneOf,
+  optional,
+  text,
+  whole,
+  type Shape,
+} from './shape.js';
 import { Volume } from './volume.js';
 
 /** Answer to SystemVersion. */

@@ -8,7 +8,9 @@
 /** The highest minor that is spoken: what clients without a version of their own get. */
 export const maxMinor = 51;
 
-/** The lowest minor that is accepted. Old tools pin 1.24, and Docker 29 broke them by raising it. */
+/**
+ * The lowest minor that is accepted. Old tools pin 1.24, and Docker 29 broke them by raising it.
+ */
 export const minMinor = 24;
 
 /** `1.51`. */

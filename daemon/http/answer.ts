@@ -116,7 +116,8 @@ async function hijackWithoutUpgrade(
     Connection: 'close',
   });
   response.flushHeaders();
-  await converse(Duplex.from({ readable: stdin, writable: response }), conversation, { hold: false });
+  const client = Duplex.from({ readable: stdin, writable: response });
+  await converse(client, conversation, { hold: false });
 }
 
 async function cutStdin(

@@ -45,7 +45,7 @@ export type Handler<Described extends Operation> = Described['answer'] extends {
     ? (call: Call<Described>) => Promise<Conversation | undefined>
     : Described['answer'] extends { kind: 'stream' }
       ? (call: StreamCall<Described>) => Promise<void>
-      : (call: StreamCall<Described>) => Promise<void | 'notModified'> | void;
+      : (call: StreamCall<Described>) => Promise<'notModified' | undefined> | Promise<void>;
 
 /** One handler for every operation. */
 export type Handlers = { readonly [Id in OperationId]: Handler<Operations[Id]> };

@@ -32,7 +32,7 @@ export function decodeBody<Schema extends TSchema>(
   }
   const value = isEmpty ? {} : (parse(text) ?? {});
   // The walk returns only what the schema describes; TypeScript cannot follow it there.
-  return walk(schema as Node, value, '') as Static<Schema>;
+  return walk(schema, value, '') as Static<Schema>;
 }
 
 function parse(text: string): unknown {
@@ -51,7 +51,8 @@ function syntaxMessage(message: string, text: string): string {
   if (atEnd || message.includes('end of JSON') || message.includes('Unterminated')) {
     return 'invalid JSON: unexpected EOF';
   }
-  return `invalid JSON: invalid character${position === undefined ? '' : ` at position ${position}`}`;
+  const where = position === undefined ? '' : ` at position ${position}`;
+  return `invalid JSON: invalid character${where}`;
 }
 
 function walk(schema: Node, value: unknown, path: string): unknown {
@@ -61,9 +62,16 @@ function walk(schema: Node, value: unknown, path: string): unknown {
       return walkObject(schema, value, path);
     case 'array':
       return walkArray(schema, value, path);
+    default:
+      return walkLeaf(schema.type, value, path);
+  }
+}
+
+function walkLeaf(type: string | undefined, value: unknown, path: string): unknown {
+  switch (type) {
     case 'string':
     case 'boolean':
-      return typeof value === schema.type ? value : refuse(value, path, schema.type);
+      return typeof value === type ? value : refuse(value, path, type);
     case 'integer':
       return isInt64(value) ? value : refuse(value, path, 'int64');
     case 'number':
@@ -95,7 +103,8 @@ function walkFields(
   const decoded: Record<string, unknown> = {};
   for (const [key, member] of Object.entries(value)) {
     if (member === null) continue;
-    const name = Object.hasOwn(properties, key) ? key : foldedNames(properties).get(key.toLowerCase());
+    const isExact = Object.hasOwn(properties, key);
+    const name = isExact ? key : foldedNames(properties).get(key.toLowerCase());
     const schema = name === undefined ? undefined : properties[name];
     if (name === undefined || schema === undefined) continue;
     decoded[name] = walk(schema, member, join(path, name));
@@ -162,7 +171,8 @@ function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (value === null) return 'null';
   if (typeof value === 'boolean') return 'bool';
-  return typeof value === 'number' && !Number.isInteger(value) ? `number ${String(value)}` : typeof value;
+  if (typeof value === 'number' && !Number.isInteger(value)) return `number ${String(value)}`;
+  return typeof value;
 }
 
 function refuse(value: unknown, path: string, wanted: string): never {

@@ -29,7 +29,8 @@ export function refusalOf(error: unknown): Refusal {
   if (isFrameworkError(error)) {
     return { status: error.statusCode, message: error.message, bug: false };
   }
-  return { status: 500, message: error instanceof Error ? error.message : String(error), bug: true };
+  const message = error instanceof Error ? error.message : String(error);
+  return { status: 500, message, bug: true };
 }
 
 /** A teardown that failed in several places: all of it is told, the first decides the status. */

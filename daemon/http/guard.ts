@@ -9,7 +9,8 @@ import { forbidden, invalidParameter } from '../../api-spec/errors.js';
 /** Throws `ApiError` 403 when the request was made by a foreign page, or for another host. */
 export function guard(request: IncomingMessage, allowedHosts: ReadonlySet<string>): void {
   const { host, origin, 'sec-fetch-site': site } = request.headers;
-  // Only a TCP peer has an address: a browser cannot open a unix socket, and clients send any Host there.
+  // Only a TCP peer has an address: a browser cannot open a unix socket, and clients send any
+  // Host there.
   if (request.socket.remoteAddress !== undefined && !isOurs(host, allowedHosts)) {
     throw forbidden(`Host not allowed: ${host ?? ''}`);
   }
@@ -45,8 +46,14 @@ export function demandJson(request: IncomingMessage): void {
   if (type === undefined && !hasBody) return;
   const mediaType = (type ?? '').split(';')[0]?.trim().toLowerCase();
   if (mediaType !== 'application/json') {
-    throw invalidParameter(
-      `unsupported Content-Type header (${type ?? ''}): must be 'application/json'`,
-    );
+    throw unsupportedType(request);
   }
+}
+
+/** Docker's words for a body that is declared as something else. */
+export function unsupportedType(request: IncomingMessage): Error {
+  const type = request.headers['content-type'] ?? '';
+  return invalidParameter(
+    `unsupported Content-Type header (${type}): must be 'application/json'`,
+  );
 }

@@ -117,7 +117,8 @@ const terminator = Buffer.from('0\r\n\r\n');
 
 /** The same stream, without a chunked body's terminator if that is what it begins with. */
 function withoutTerminator(socket: Duplex): Duplex {
-  return Duplex.from({ readable: Readable.from(afterTerminator(socket), { objectMode: false }), writable: socket });
+  const readable = Readable.from(afterTerminator(socket), { objectMode: false });
+  return Duplex.from({ readable, writable: socket });
 }
 
 async function* afterTerminator(socket: Duplex): AsyncGenerator<Buffer> {

@@ -21,7 +21,10 @@ export const limits = {
   paramLength: 1024,
   /** How long a refused sender is listened to, so that it gets to read the refusal. */
   lingerMs: 1000,
-  /** docker-py reads the raw socket beneath a buffered reader: bytes that come with the 101 are lost. */
+  /**
+   * docker-py reads the raw socket beneath a buffered reader: bytes that come with the 101 are
+   * lost.
+   */
   dockerPyHoldMs: 10,
   /** How much log is put into one write. */
   logBatchBytes: 64 * kiB,

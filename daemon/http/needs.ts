@@ -88,6 +88,7 @@ export interface Conversation {
   abandon(): void;
 }
 
+/** How to join a container's streams. */
 export interface AttachRequest {
   /** Replays the log first. */
   readonly logs: boolean;
@@ -102,6 +103,7 @@ export interface AttachRequest {
   readonly framing: 'stdcopy' | 'raw';
 }
 
+/** Which part of a log, and in which form. */
 export interface LogsRequest {
   readonly follow: boolean;
   readonly stdout: boolean;
@@ -122,6 +124,7 @@ export interface LogEntry {
   readonly bytes: Uint8Array;
 }
 
+/** Containers and execs. `id` is whatever the user gave: an id, a prefix, a name. */
 export interface ContainersApi {
   create(request: {
     /** As given, without `/` in front; undefined: one is made up. */
@@ -140,7 +143,10 @@ export interface ContainersApi {
     readonly filters: Filters;
   }): Promise<readonly ContainerSummary[]>;
   inspect(id: string, options: { readonly size: boolean }): Promise<ContainerInspectResponse>;
-  start(id: string, options: { readonly detachKeys?: string }): Promise<'started' | 'alreadyRunning'>;
+  start(
+    id: string,
+    options: { readonly detachKeys?: string },
+  ): Promise<'started' | 'alreadyRunning'>;
   /** Returns after the exit. Seconds; negative waits for ever; undefined: the container's own. */
   stop(id: string, options: StopRequest): Promise<'stopped' | 'alreadyStopped'>;
   restart(id: string, options: StopRequest): Promise<void>;
@@ -216,17 +222,20 @@ export interface ContainersApi {
   execResize?(id: string, size: TerminalSize): Promise<void>;
 }
 
+/** How to stop. */
 export interface StopRequest {
   readonly timeoutSeconds?: number;
   /** Name or number; undefined: the container's own. */
   readonly signal?: string;
 }
 
+/** In characters. */
 export interface TerminalSize {
   readonly rows: number;
   readonly columns: number;
 }
 
+/** Images. `name` is whatever the user gave: a reference, an id, a prefix. */
 export interface ImagesApi {
   /**
    * `image` and `tag` (which may be a digest) as given; an empty tag means all tags. Throws before
@@ -298,9 +307,13 @@ export interface ImagesApi {
     readonly auth: AuthConfig;
   }): Promise<readonly ImageSearchResponseItem[]>;
   distribution?(name: string, auth: AuthConfig): Promise<DistributionInspect>;
-  buildPrune?(request: { readonly all: boolean; readonly filters: Filters }): Promise<BuildPruneResponse>;
+  buildPrune?(request: {
+    readonly all: boolean;
+    readonly filters: Filters;
+  }): Promise<BuildPruneResponse>;
 }
 
+/** Volumes, by name. */
 export interface VolumesApi {
   list(filters: Filters): Promise<VolumeListResponse>;
   /** Idempotent for the same name and driver. */
@@ -313,6 +326,7 @@ export interface VolumesApi {
   prune(filters: Filters): Promise<VolumePruneResponse>;
 }
 
+/** Networks. `id` is whatever the user gave: a name, an id, a prefix. */
 export interface NetworksApi {
   list(filters: Filters): Promise<readonly Network[]>;
   inspect(
@@ -327,6 +341,7 @@ export interface NetworksApi {
   prune(filters: Filters): Promise<NetworkPruneResponse>;
 }
 
+/** The engine about itself. */
 export interface SystemApi {
   /** The HTTP layer overwrites `ApiVersion` and `MinAPIVersion` with what it speaks. */
   version(): SystemVersion;
@@ -336,11 +351,13 @@ export interface SystemApi {
   dataUsage(kinds: readonly DataUsageKind[]): Promise<SystemDataUsageResponse>;
 }
 
+/** What `df` can be asked about. */
 export type DataUsageKind = 'container' | 'image' | 'volume' | 'build-cache';
 
 /** An event with its exact time: nanoseconds do not fit a number. */
 export type TimedEvent = Omit<EventMessage, 'time' | 'timeNano'> & { readonly timeNano: bigint };
 
+/** What happens. */
 export interface EventsApi {
   /**
    * Past events from `sinceNano` (if given), then those to come until `untilNano` or the signal.

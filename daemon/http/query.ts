@@ -1,4 +1,7 @@
-/** Queries as Go reads them: lenient booleans, strict numbers, repeated names, filters in two forms. */
+/**
+ * Queries as Go reads them: lenient booleans, strict numbers, repeated names, filters in two
+ * forms.
+ */
 import type { TSchema } from 'typebox';
 import { invalidParameter } from '../../api-spec/errors.js';
 import type { Operation } from '../../api-spec/operation.js';

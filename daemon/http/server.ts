@@ -2,8 +2,9 @@
 import websocketPlugin from '@fastify/websocket';
 import fastify, { type FastifyInstance } from 'fastify';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import type { Operation } from '../../api-spec/operation.js';
 import { operations, type OperationId } from '../../api-spec/operations/index.js';
 import { openapiText } from '../../api-spec/openapi.js';
@@ -11,9 +12,8 @@ import { maxMinor, versionText } from '../../api-spec/versions.js';
 import { answer, setHeaders, type AnyHandler, type Surroundings } from './answer.js';
 import type { Handlers } from './call.js';
 import { pageNotFound, refusalOf, sendRefusal } from './errors.js';
-import { guard } from './guard.js';
+import { guard, unsupportedType } from './guard.js';
 import { limits } from './limits.js';
-import { listen, type ListenAddress, type Listening } from './listen.js';
 import type { Services } from './needs.js';
 import { allRoutes } from './routes/index.js';
 import { accept } from './transport.js';
@@ -21,6 +21,7 @@ import { onUpgrade } from './upgrade.js';
 import { rewriteUrl } from './versioning.js';
 import { addWebsocketRoute } from './websocket-route.js';
 
+/** What the server has to know besides its services. */
 export interface HttpOptions {
   /** For the `Server` header: a version of at least 20.10, as clients expect of Docker. */
   readonly serverVersion: string;
@@ -34,7 +35,11 @@ export interface HttpOptions {
 
 /** The server; nothing listens until it is told to. */
 export interface HttpServer {
-  listen(address: ListenAddress): Promise<Listening>;
+  /**
+   * A server to be bound by the caller to an address of its own; any number of them. With `tls`
+   * its connections are TLS; without, connections over TCP are cut.
+   */
+  makeServer(transport: { readonly tls: TlsOptions | undefined }): NetServer;
   /** Takes no more connections and cuts those that are open. */
   close(): Promise<void>;
   /** The framework, for tests that need no socket. */
@@ -108,7 +113,7 @@ function makeApp(surroundings: Surroundings): { app: FastifyInstance; http: Serv
   });
   app.setErrorHandler((error, request, reply) => {
     reply.hijack();
-    refuse(request.raw, reply.raw, error);
+    refuse(request.raw, reply.raw, isMediaType(error) ? unsupportedType(request.raw) : error);
   });
   // Bodies are read by whoever needs them: as JSON within a bound, or as a stream without one.
   app.removeAllContentTypeParsers();
@@ -118,6 +123,10 @@ function makeApp(surroundings: Surroundings): { app: FastifyInstance; http: Serv
   if (http === undefined) throw new Error('fastify made no server');
   return { app, http };
 }
+
+/** A type that cannot even be parsed, which the framework refuses before we see it. */
+const isMediaType = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE';
 
 function makeHttp(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
   return createServer(
@@ -175,26 +184,52 @@ function connections(
   options: HttpOptions,
 ): Omit<HttpServer, 'app'> {
   const open = new Set<Socket>();
-  const listening = new Set<Listening>();
+  const servers = new Set<NetServer>();
   const onConnection = (socket: Socket) => {
     open.add(socket);
     socket.once('close', () => open.delete(socket));
     accept(socket, { http, ...(options.http2 !== undefined && { http2: options.http2 }) });
   };
   return {
-    listen: async (address) => {
-      const listener = await listen(address, onConnection);
-      listening.add(listener);
-      return listener;
+    makeServer: ({ tls }) => {
+      const server = tls === undefined ? makePlain(onConnection) : makeTls(tls, onConnection);
+      server.maxConnections = limits.connections;
+      servers.add(server);
+      return server;
     },
     close: async () => {
-      const outcomes = await Promise.allSettled([...listening].map((each) => each.close()));
+      for (const server of servers) server.close();
       for (const socket of open) socket.destroy();
       // Ends the timer that `listening` began.
       http.close();
       await app.close();
-      const errors = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
-      if (errors.length > 0) throw new AggregateError(errors, 'closing listeners');
     },
   };
+}
+
+function makePlain(onConnection: (socket: Socket) => void): NetServer {
+  return createNetServer({ allowHalfOpen: true }, (socket) => {
+    // An inherited descriptor may be a TCP socket, and TCP is only served with mutual TLS.
+    if (socket.remoteAddress === undefined) onConnection(socket);
+    else socket.destroy();
+  });
+}
+
+function makeTls(tls: TlsOptions, onConnection: (socket: Socket) => void): NetServer {
+  const server = createTlsServer(
+    {
+      ...tls,
+      requestCert: true,
+      rejectUnauthorized: true,
+      ALPNProtocols: ['http/1.1'],
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      handshakeTimeout: limits.headersTimeoutMs,
+    },
+    onConnection,
+  );
+  // A handshake that fails is the peer's affair: TLS itself tells it.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return server;
 }

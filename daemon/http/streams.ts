@@ -1,6 +1,6 @@
 /** Answers in pieces: progress, lines of JSON, framed logs, tars. All stop with the client. */
 import type { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { JsonMessage } from '../../api-spec/index.js';
 import { refusalOf, type Refusal } from './errors.js';

@@ -14,6 +14,7 @@ const http2Preface = Buffer.from('PRI * HTTP/2.0');
  */
 export const oldHijack = 'tsdocker-hijack';
 
+/** Where connections go. */
 export interface Accept {
   readonly http: Server;
   /** Takes a connection that begins with HTTP/2; by default it is closed. */
@@ -52,7 +53,8 @@ function dispatch(socket: Socket, first: Buffer, to: Accept): void {
   socket.resume();
 }
 
-const hijacking = /^POST \/(?:v[0-9.]+\/)?(?:containers|exec)\/[^\s?]+\/(?:attach|start)(?:\?\S*)? HTTP\/1\.[01]\r\n/;
+const hijacking =
+  /^POST \/(?:v[0-9.]+\/)?(?:containers|exec)\/[^\s?]+\/(?:attach|start)(?:\?\S*)? HTTP\/1\.1\r\n/;
 
 /**
  * A request for attach or exec start that does not ask for an upgrade is made to. Not so a chunked

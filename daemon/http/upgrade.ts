@@ -16,6 +16,7 @@ import type { Conversation } from './needs.js';
 import { headWithoutUpgrade, oldHijack } from './transport.js';
 import { rewriteUrl } from './versioning.js';
 
+/** What an upgrade may turn into, and what it is checked by. */
 export interface UpgradeOptions {
   readonly http: Server;
   readonly handlers: Pick<Handlers, 'ContainerAttach' | 'ExecStart'>;

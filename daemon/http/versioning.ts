@@ -96,7 +96,7 @@ const verbs: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
 const named = /^\/([a-z]+)\/([^?]+)(\?.*)?$/s;
 
 function encodeName(method: string, url: string): string {
-  if (url === '/networks/' || url.startsWith('/networks/?')) return url.replace('/?', '?').replace(/\/$/, '');
+  if (/^\/networks\/(?:\?|$)/.test(url)) return url.replace('/networks/', '/networks');
   const match = named.exec(url);
   const [, prefix = '', rest = '', query = ''] = match ?? [];
   if (!rest.includes('/')) return url;

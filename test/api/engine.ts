@@ -1,5 +1,7 @@
 /** A server over fakes, on a unix socket of its own. */
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHttpServer, type HttpServer } from '../../daemon/http/server.js';
 import { fakeServices, type Overrides } from './fakes.js';
@@ -7,7 +9,6 @@ import { fakeServices, type Overrides } from './fakes.js';
 /** What a test needs of tap's `t`. */
 export interface Cleanup {
   teardown(undo: () => Promise<void>): void;
-  testdir(): string;
 }
 
 /** What is told of as unforeseen, in order. */
@@ -35,8 +36,12 @@ export async function makeListening(
   bugs: Bugs = [],
 ): Promise<string> {
   const server = await makeServer(t, overrides, bugs);
-  const path = join(t.testdir(), 's');
-  await server.listen({ kind: 'unix', path, mode: 0o600 });
+  // A path of its own: one below the project may be longer than a socket's may be.
+  const folder = await mkdtemp(join(tmpdir(), 'tsdocker-api-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 's');
+  const listener = server.makeServer({ tls: undefined });
+  await new Promise<void>((resolve) => listener.listen(path, resolve));
   return path;
 }
 

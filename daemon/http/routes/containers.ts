@@ -41,8 +41,7 @@ export function containerRoutes(containers: ContainersApi): HandlersOf<Ids> {
 const lifecycle = (containers: ContainersApi) =>
   ({
     ContainerCreate: async ({ query, body, apiMinor }) => {
-      const { HostConfig: _host, NetworkingConfig: _networks, ...config } = body;
-      if (Object.keys(config).length === 0) {
+      if (Object.keys(body).every((key) => key === 'HostConfig' || key === 'NetworkingConfig')) {
         throw invalidParameter('config cannot be empty in order to create a container');
       }
       return containers.create({
@@ -109,7 +108,8 @@ const views = (containers: ContainersApi) =>
     },
     ContainerStats: async ({ params, query, response, signal }) => {
       const options = { stream: query.stream, oneShot: query['one-shot'], signal };
-      const samples = await unlessMissing(containers, 'stats', 'ContainerStats')(params.id, options);
+      const stats = unlessMissing(containers, 'stats', 'ContainerStats');
+      const samples = await stats(params.id, options);
       await sendTexts(response, 'application/json', jsonLines(samples), signal);
     },
   }) satisfies Partial<HandlersOf<Ids>>;

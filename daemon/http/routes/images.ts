@@ -44,7 +44,8 @@ const views = (images: ImagesApi) =>
     ImageSearch: async ({ query, filters, headers }) => {
       const auth = decodeRegistryAuth(headers['x-registry-auth']);
       const limit = query.limit ?? defaultSearchLimit;
-      return unlessMissing(images, 'search', 'ImageSearch')({ term: query.term, limit, filters, auth });
+      const search = unlessMissing(images, 'search', 'ImageSearch');
+      return search({ term: query.term, limit, filters, auth });
     },
     DistributionInspect: async ({ params, headers }) => {
       const auth = decodeRegistryAuth(headers['x-registry-auth']);
