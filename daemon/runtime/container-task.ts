@@ -1,6 +1,7 @@
 /** A live container under its shim: `Task` for the containers service. */
 import * as fs from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
+import { ErrnoError } from '../../native/errno-error.js';
 import type { ExitStatus } from '../../native/shim/monitor-settings.js';
 import type { Exited, Shim } from '../../native/shim/client.js';
 import type { ContainerCgroup } from './cgroup/index.js';
@@ -19,11 +20,13 @@ export interface TaskParts {
   readonly open?: () => Promise<void>;
 }
 
+const SIGKILL = 9;
+
 /** `SIGKILL` and nobody to say so: what Docker shows when it cannot know. */
 const UNKNOWN_EXIT = 255;
 
 export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } {
-  const { shim, cgroup, paths } = parts;
+  const { shim, cgroup } = parts;
   const exited = shim.exited.then((exit) => taskExit(exit, parts));
   let disposal: Promise<void> | undefined;
   return {
@@ -38,7 +41,7 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
     pause: () => cgroup.freeze(),
     unpause: () => cgroup.thaw(),
     exited,
-    dispose: () => (disposal ??= dispose(shim, cgroup, paths)),
+    dispose: () => (disposal ??= dispose(parts)),
   };
 }
 
@@ -82,12 +85,23 @@ export async function readExit(path: string): Promise<ExitStatus | undefined> {
   return JSON.parse(text) as ExitStatus; // written whole, by rename, by our own shim
 }
 
-/** Tries everything, then tells all that failed. */
-async function dispose(shim: Shim, cgroup: ContainerCgroup, paths: BundlePaths): Promise<void> {
+/** Ends what still runs; tries everything, then tells all that failed. */
+async function dispose({ shim, cgroup, paths }: TaskParts): Promise<void> {
   const results = await Promise.allSettled([
-    shim.bye().finally(() => fs.rm(paths.socket, { force: true })),
+    endShim(shim).finally(() => fs.rm(paths.socket, { force: true })),
     cgroup.kill().then(() => cgroup.remove()),
   ]);
   const errors = results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
   if (errors.length > 0) throw new AggregateError(errors, 'the task is not wholly removed');
+}
+
+/** Also for a process that never passed its gate. A shim that has gone already is fine. */
+export async function endShim(shim: Shim): Promise<void> {
+  try {
+    await shim.signal(SIGKILL);
+  } catch (error) {
+    if (!(error instanceof ErrnoError && error.code === 'EPIPE')) throw error;
+  }
+  const exit = await shim.exited;
+  if (!exit.lost) await shim.bye();
 }

@@ -15,7 +15,7 @@ import { bundlePaths, prepareBundle, writeConfig, type BundlePaths } from './bun
 import { openCgroups, type Cgroups, type ContainerCgroup } from './cgroup/index.js';
 import { checkRecord } from './check.js';
 import { compileLaunch, CREATED, type CompiledLaunch } from './compile.js';
-import { containerTask, readExit, toTaskExit } from './container-task.js';
+import { containerTask, endShim, readExit, toTaskExit } from './container-task.js';
 import { readHostFacts, type HostFacts } from './host-facts.js';
 import { launchFailure } from './launch-error.js';
 import { lookUpBlockDevices, lookUpDevices, lookUpUser } from './lookup.js';
@@ -208,9 +208,7 @@ async function adopt(
   const hello = await shim.hello();
   if (!hello.started && hello.exit === undefined) {
     // The gate was never opened: nothing of the container has run, and nothing is to run now.
-    await shim.signal(SIGKILL);
-    await shim.exited;
-    await shim.bye();
+    await endShim(shim);
     return adoptDead(paths, cgroup);
   }
   const task = containerTask({
@@ -220,8 +218,6 @@ async function adopt(
   await task.dispose();
   return { exit: toTaskExit(hello.exit) };
 }
-
-const SIGKILL = 9;
 
 /** Undefined when there is no such shim. */
 async function connectIfThere(socket: string): Promise<Shim | undefined> {
@@ -252,19 +248,15 @@ async function sweep(context: Context, known: ReadonlySet<string>): Promise<read
   const sockets = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
   const removed: string[] = [];
   for (const name of sockets.filter((each) => !names.has(each))) {
-    await endShim(`${folder}/${name}`);
+    await endUnknown(`${folder}/${name}`);
     removed.push(`shim ${name}`);
   }
   const groups = await context.cgroups.sweep(context.parent, known);
   return [...removed, ...groups.map((id) => `cgroup ${id}`)];
 }
 
-async function endShim(socket: string): Promise<void> {
+async function endUnknown(socket: string): Promise<void> {
   const shim = await connectIfThere(socket);
-  if (shim !== undefined) {
-    await shim.signal(SIGKILL);
-    await shim.exited;
-    await shim.bye();
-  }
+  if (shim !== undefined) await endShim(shim);
   fs.rmSync(socket, { force: true });
 }

@@ -144,7 +144,6 @@ function mountsOf(request: TaskRequest, security: SecurityOptions): OciConfig['m
       : ipc === 'host' ? { source: '/dev/shm' }
       : ipc === 'none' ? 'none'
       : 'own',
-    hostMqueue: ipc === 'host',
   });
 }
 

@@ -87,9 +87,8 @@ export function openRuntimeWorld(base = tmpdir()): RuntimeWorld {
 }
 
 async function end(task: Task): Promise<void> {
-  await task.unpause().catch(() => undefined);
-  await task.signal(9).catch(() => false);
-  await task.dispose().catch(() => undefined);
+  await task.unpause().catch(() => undefined); // its group may have gone
+  await task.dispose();
 }
 
 function removeParents(runtime: Runtime, rootId: string): void {

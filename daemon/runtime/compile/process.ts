@@ -96,7 +96,7 @@ export function execute(process: OciProcess, init: Slot | undefined): Step {
   const { env } = process;
   if (init !== undefined) {
     return {
-      op: 'execveat', fd: init, argv: ['docker-init', 'init', ...process.args.slice(2)], env,
+      op: 'execveat', fd: init, argv: ['docker-init', ...process.args.slice(1)], env,
       about: command,
     };
   }

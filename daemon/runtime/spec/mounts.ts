@@ -13,8 +13,6 @@ export interface MountPlan {
   readonly shmSizeBytes: number;
   /** Bound from elsewhere (`host`, `container:`), or none at all. */
   readonly shm: 'own' | 'none' | { readonly source: string };
-  /** The host's message queues, when its ipc namespace is shared. */
-  readonly hostMqueue: boolean;
 }
 
 const safe = ['nosuid', 'noexec', 'nodev'];
@@ -49,9 +47,7 @@ function systemMounts(plan: MountPlan): OciMount[] {
     ]),
     system('/sys', 'sysfs', [...safe, access]),
     system('/sys/fs/cgroup', 'cgroup', [...safe, cgroup]),
-    plan.hostMqueue
-      ? { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['rbind', ...safe] }
-      : system('/dev/mqueue', 'mqueue', safe),
+    system('/dev/mqueue', 'mqueue', safe),
   ];
   if (plan.shm === 'own') {
     list.push({
