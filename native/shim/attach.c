@@ -172,13 +172,25 @@ void attach_input(struct client *client)
     }
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got < 0)
-        client->gone = true;
+    client->gone = got < 0 || client->hung_up;
     client->input_ended = true;
     for (uint32_t i = 0; i < client->detach_matched; i++)
         put_stdin(client->detach_keys[i]);
     client->detach_matched = 0;
     stdin_client_ended();
+}
+
+/* What it wrote before it left is still for stdin, which may be too full to take it at once. */
+void attach_hung_up(struct client *client)
+{
+    bool feeds = client->flags & ATTACH_STDIN && the_monitor.in >= 0;
+    if (!feeds || client->input_ended) {
+        client->gone = true;
+        return;
+    }
+    queue_close(&client->queue);
+    client->hung_up = true;
+    client->flags = ATTACH_STDIN;
 }
 
 int attach_check_stalled(void)

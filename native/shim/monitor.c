@@ -199,8 +199,8 @@ static nfds_t fill(struct pollfd *fds)
     for (struct client *client = monitor->clients; client; client = client->next) {
         struct pollfd *at = &fds[count];
         client->poll_index = (int)count++;
-        *at = (struct pollfd){.fd = client->fd};
         bool can_take = !pending || !(client->flags & ATTACH_STDIN);
+        *at = (struct pollfd){.fd = client->hung_up && !can_take ? -1 : client->fd};
         if (!client->attached || (!client->input_ended && can_take))
             at->events |= POLLIN;
         if (client->attached && (queue_size(&client->queue) > 0 || client->dropping))
@@ -222,7 +222,7 @@ static void serve_client(struct client *client, short events)
         attach_input(client);
     /* Both ways are shut: nobody will read what is queued. */
     if (events & (POLLHUP | POLLERR) && !(events & POLLIN))
-        client->gone = true;
+        attach_hung_up(client);
 }
 
 static int earlier(int a, int b)

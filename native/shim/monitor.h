@@ -50,7 +50,7 @@ struct client {
     uint8_t in[sizeof(struct frame) + MAX_REQUEST_BYTES];
     /* attached: */
     uint32_t flags;
-    bool input_ended, dropping, said_why;
+    bool input_ended, hung_up, dropping, said_why;
     struct queue queue;
     uint64_t progress_ms;
     uint8_t detach_keys[MAX_DETACH_KEYS];
@@ -141,6 +141,7 @@ void attach_output(enum stream_name stream, const uint8_t *bytes, uint32_t size)
 void attach_begin(struct client *client, uint32_t flags, const uint8_t *keys, uint32_t count);
 void attach_input(struct client *client);
 void attach_writable(struct client *client);
+void attach_hung_up(struct client *client);
 void attach_take(struct client *client, const uint8_t *bytes, uint32_t size);
 /* Drops who has stalled; ms until the next one may have, or -1. */
 int attach_check_stalled(void);
