@@ -11,6 +11,11 @@ const CLONE_NEWNET = 0x40000000;
 const libc = koffi.load(null);
 const setns = libc.func('setns', 'int', ['int', 'int']);
 
+/** The thread could not return to its own namespace, and must do nothing more. */
+export class LostInNetnsError extends Error {
+  override readonly name = 'LostInNetnsError';
+}
+
 /** Opens the network namespace of a process; the caller closes the fd. */
 export function openNetns(pid: number): number {
   try {
@@ -23,7 +28,8 @@ export function openNetns(pid: number): number {
 
 /**
  * Runs `work`, which must be synchronous, with this thread in the namespace `netnsFd`; sockets and
- * paths below /proc/sys/net that it opens belong there. Throws `ErrnoError` from setns.
+ * paths below /proc/sys/net that it opens belong there. Throws `ErrnoError` from setns, and
+ * `LostInNetnsError` when there is no way back.
  */
 export function insideNetns<Result>(netnsFd: number, work: () => Result): Result {
   const home = fs.openSync('/proc/thread-self/ns/net', fs.constants.O_RDONLY);
@@ -32,10 +38,21 @@ export function insideNetns<Result>(netnsFd: number, work: () => Result): Result
     try {
       return work();
     } finally {
-      enter(home);
+      goHome(home);
     }
   } finally {
     fs.closeSync(home);
+  }
+}
+
+/** A thread that cannot go back would do all its later work in a container. */
+function goHome(home: number): void {
+  try {
+    enter(home);
+  } catch (error) {
+    throw new LostInNetnsError('this thread is lost in a foreign network namespace', {
+      cause: error,
+    });
   }
 }
 

@@ -10,7 +10,7 @@ import { makeEndpoint } from './endpoint.js';
 import { filePaths } from './files.js';
 import { exposedPorts, portRequests, type Reservation } from './ports.js';
 import {
-  saveSandbox, takeAddresses, type EndpointRecord, type NetworkRecord, type SandboxRecord,
+  dropSandbox, freeAddresses, saveSandbox, takeAddresses, type EndpointRecord, type NetworkRecord, type SandboxRecord,
 } from './records.js';
 import { resolverOf, writeSandboxFiles } from './sandbox-files.js';
 
@@ -20,36 +20,61 @@ export interface Joined {
   readonly sandbox: Sandbox;
 }
 
-/** Makes the sandbox of one start; what was taken is given back when it fails. */
+/**
+ * Makes the sandbox of one start; what was taken is given back when it fails. The files are there
+ * when it resolves; that it is recorded is awaited by connect, while the shim starts.
+ */
 export async function allocate(
   context: Context,
   record: ContainerRecord,
   joined?: Joined,
 ): Promise<Sandbox> {
   if (joined !== undefined) return joinedSandbox(joined);
-  const endpoints: EndpointRecord[] = [];
-  let reservations: readonly Reservation[] = [];
+  const { book, held } = context;
+  const resolver = resolverOf(context, record);
+  const { endpoints, reservations } = takeAll(context, record);
+  const made = sandboxRecord(record, endpoints, reservations);
+  const hasDns = endpoints.some(({ networkId }) => hasNames(book.get(networkId)));
+  const sandbox = hasDns ? { ...made, dnsServers: resolver.servers } : made;
+  // From here on its networks have an active endpoint and cannot be removed.
+  book.putSandbox(sandbox);
+  const recorded = keep(context, sandbox);
+  // Connect throws what it rejects with; it may come later.
+  recorded.catch(() => undefined);
+  held.set(sandbox.id, { reservations, recorded });
   try {
-    const resolver = resolverOf(context, record);
-    for (const plan of plans(context, record)) endpoints.push(makeEndpoint(context.book, plan));
-    reservations = reserve(context, record, endpoints);
-    const sandbox = sandboxRecord(record, endpoints, reservations);
-    const servers = endpoints.some((e) => hasNames(context.book.get(e.networkId)))
-      ? { dnsServers: (await resolver).servers }
-      : {};
-    const whole = { ...sandbox, ...servers };
-    await Promise.all([
-      keep(context, whole),
-      writeSandboxFiles(context, record, whole, await resolver),
-    ]);
-    context.book.putSandbox(whole);
-    context.held.set(whole.id, { reservations });
-    return sandboxView(context, whole);
+    await writeSandboxFiles(context, record, sandbox, resolver);
   } catch (error) {
-    context.ports.free(reservations);
-    for (const { networkId, spec } of endpoints) context.book.freeAddresses(networkId, spec.id);
+    await recorded.catch(() => undefined);
+    book.removeSandbox(sandbox.id);
+    held.delete(sandbox.id);
+    giveBack(context, endpoints, reservations);
+    const statements = endpoints.map(({ spec }) => freeAddresses(spec.id));
+    await context.store.commit([dropSandbox(sandbox.id), ...statements], 'normal');
     throw error;
   }
+  return sandboxView(context, sandbox);
+}
+
+/** Addresses and ports in memory and by sockets; all or none. */
+function takeAll(context: Context, record: ContainerRecord) {
+  const endpoints: EndpointRecord[] = [];
+  try {
+    for (const plan of plans(context, record)) endpoints.push(makeEndpoint(context.book, plan));
+    return { endpoints, reservations: reserve(context, record, endpoints) };
+  } catch (error) {
+    giveBack(context, endpoints, []);
+    throw error;
+  }
+}
+
+function giveBack(
+  context: Context,
+  endpoints: readonly EndpointRecord[],
+  reservations: readonly Reservation[],
+): void {
+  context.ports.free(reservations);
+  for (const { networkId, spec } of endpoints) context.book.freeAddresses(networkId, spec.id);
 }
 
 function joinedSandbox({ pid, sandbox }: Joined): Sandbox {

@@ -118,7 +118,7 @@ async function replace(
   changed: SandboxRecord,
   added?: EndpointRecord,
 ): Promise<void> {
-  const resolver = await resolverOf(context, record);
+  const resolver = resolverOf(context, record);
   const needsDns = changed.endpoints.some((e) => hasNames(context.book.get(e.networkId)));
   const isNewDns = needsDns && changed.dnsServers === undefined;
   const sandbox = isNewDns ? { ...changed, dnsServers: resolver.servers } : changed;

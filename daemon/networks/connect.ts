@@ -14,6 +14,7 @@ export async function connectSandbox(
   pid: number,
 ): Promise<void> {
   const record = context.book.sandbox(sandbox.id);
+  await context.held.get(sandbox.id)?.recorded;
   if (record === undefined || record.kind !== 'isolated') return;
   const joins = record.endpoints.map((endpoint) => {
     const network = networkOf(context, endpoint);

@@ -20,10 +20,18 @@ export interface Context {
   readonly book: NetworkBook;
   readonly ports: PortBook;
   /** Sockets of live sandboxes, by sandbox id. */
-  readonly held: Map<string, { reservations: readonly Reservation[]; dns?: DnsServer }>;
+  readonly held: Map<string, Held>;
   /** The folder of a container's hosts, hostname and resolv.conf. */
   readonly bundlePath: (containerId: string) => string;
   readonly settings: NetworkSettingsOfEngine;
+}
+
+/** What only a living daemon has of a sandbox. */
+export interface Held {
+  readonly reservations: readonly Reservation[];
+  /** Settles when the sandbox is in the store: before anything of it is used. */
+  readonly recorded: Promise<void>;
+  dns?: DnsServer;
 }
 
 /** What the engine's configuration says of networks. */

@@ -128,11 +128,17 @@ export async function writeFiles(
   bundlePath: string,
   texts: Readonly<Partial<Record<'hosts' | 'resolv.conf' | 'hostname', string>>>,
 ): Promise<void> {
-  await mkdir(bundlePath, { recursive: true, mode: 0o710 });
-  await Promise.all(
+  const writeAll = (): Promise<unknown> => Promise.all(
     Object.entries(texts).map(([name, text]) =>
-      writeFile(join(bundlePath, name), text, { mode: 0o644 })),
-  );
+      writeFile(join(bundlePath, name), text, { mode: 0o644 })));
+  try {
+    await writeAll();
+  } catch (error) {
+    // The bundle's folder is there, as a rule; whoever is first makes it.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    await mkdir(bundlePath, { recursive: true, mode: 0o710 });
+    await writeAll();
+  }
 }
 
 /** An address of an endpoint without its prefix length, IPv4 first. */

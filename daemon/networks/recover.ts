@@ -22,7 +22,10 @@ export async function recover(
   const { kept, gone } = readSandboxes(context, pids);
   for (const sandbox of kept) {
     context.book.putSandbox(sandbox);
-    context.held.set(sandbox.id, { reservations: context.ports.adopt(sandbox.ports) });
+    context.held.set(sandbox.id, {
+      reservations: context.ports.adopt(sandbox.ports),
+      recorded: Promise.resolve(),
+    });
   }
   await forget(context, kept, gone);
   await reconcileDrivers(context, kept);

@@ -1,4 +1,5 @@
 /** Writes the three files of a container from what is known of it now. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import type { ContainerRecord } from '../containers/record.js';
@@ -11,9 +12,9 @@ import {
 import type { SandboxRecord } from './records.js';
 
 /** The host's resolv.conf; one that cannot be read names no servers. */
-export async function readHostResolver(context: Context): Promise<ResolverConfig> {
+export function readHostResolver(context: Context): ResolverConfig {
   try {
-    return parseResolvConf(await readFile(context.settings.hostResolvConfPath, 'utf8'));
+    return parseResolvConf(readFileSync(context.settings.hostResolvConfPath, 'utf8'));
   } catch (error) {
     context.warn(`no resolver configuration of the host: ${String(error)}`);
     return { servers: [], search: [], options: [] };
@@ -21,11 +22,8 @@ export async function readHostResolver(context: Context): Promise<ResolverConfig
 }
 
 /** What a container resolves with, before it is known whether it has a server of its own. */
-export async function resolverOf(
-  context: Context,
-  record: ContainerRecord,
-): Promise<ResolverConfig> {
-  const host = await readHostResolver(context);
+export function resolverOf(context: Context, record: ContainerRecord): ResolverConfig {
+  const host = readHostResolver(context);
   return resolverFor(host, record.hostConfig, context.settings.dns);
 }
 

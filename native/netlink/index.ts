@@ -32,47 +32,62 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** Starts the worker; it keeps the process alive only while a batch is under way. */
+/**
+ * Starts the worker; it keeps the process alive only while a batch is under way. Should it die, the
+ * batches under way fail and the next one gets a new worker.
+ */
 export function openNetlink(): Netlink {
-  const worker = new Worker(new URL('./worker.js', import.meta.url));
-  worker.unref();
   const pending = new Map<number, Pending>();
+  let worker: Worker | undefined;
   let lastId = 0;
+  let isClosed = false;
   let idle: (() => void) | undefined;
+
+  const settle = (reply: WorkerReply): void => {
+    const waiting = pending.get(reply.id);
+    pending.delete(reply.id);
+    if ('failure' in reply) waiting?.reject(stepError(reply.failure));
+    else waiting?.resolve(reply.answers);
+    if (pending.size > 0) return;
+    worker?.unref();
+    idle?.();
+  };
   const failAll = (error: Error): void => {
+    worker = undefined;
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
     idle?.();
   };
-  worker.on('message', (reply: WorkerReply) => {
-    const waiting = pending.get(reply.id);
-    pending.delete(reply.id);
-    if (pending.size === 0) {
-      worker.unref();
-      idle?.();
-    }
-    if ('failure' in reply) waiting?.reject(stepError(reply.failure));
-    else waiting?.resolve(reply.answers);
-  });
-  worker.on('error', failAll);
-  worker.on('exit', () => failAll(new ErrnoError('netlink', 'ESHUTDOWN', 'worker ended')));
+  const start = (): Worker => {
+    const started = new Worker(new URL('./worker.js', import.meta.url));
+    started.on('message', settle);
+    started.on('error', failAll);
+    started.on('exit', () => {
+      if (worker === started) failAll(new ErrnoError('netlink', 'ESHUTDOWN', 'worker ended'));
+    });
+    started.unref();
+    return started;
+  };
   const ask = (steps: readonly Step[]): Promise<readonly unknown[]> =>
     new Promise((resolve, reject) => {
-      if (pending.size >= maxPending) {
-        reject(new ErrnoError('netlink', 'EBUSY', `${maxPending} batches wait`));
+      if (isClosed || pending.size >= maxPending) {
+        reject(new ErrnoError('netlink', isClosed ? 'ESHUTDOWN' : 'EBUSY', 'worker'));
         return;
       }
+      worker ??= start();
       const request: WorkerRequest = { id: ++lastId, steps };
       pending.set(request.id, { resolve, reject });
       worker.ref();
       worker.postMessage(request);
     });
+  worker = start();
   return {
     // The worker answers each step with the type that `Answers` declares for it.
     run: ask as Netlink['run'],
     close: async () => {
+      isClosed = true;
       if (pending.size > 0) await new Promise<void>((resolve) => (idle = resolve));
-      await worker.terminate();
+      await worker?.terminate();
     },
   };
 }

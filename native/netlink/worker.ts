@@ -1,6 +1,7 @@
 /** The one thread that talks to the kernel's network: batches in, answers out, in order. */
 import { parentPort } from 'node:worker_threads';
 import { ErrnoError } from '../errno-error.js';
+import { LostInNetnsError } from '../netns.js';
 import { createExecutor } from './executor.js';
 import type { StepFailure, WorkerReply, WorkerRequest } from './steps.js';
 
@@ -13,6 +14,8 @@ port.on('message', (request: WorkerRequest) => {
   try {
     reply = { id: request.id, answers: executor.run(request.steps) };
   } catch (error) {
+    // Ends the thread; the batches under way fail, and the next one gets a new worker.
+    if (error instanceof LostInNetnsError) throw error;
     reply = { id: request.id, failure: describe(error, executor.failedStep()) };
   }
   port.postMessage(reply);
