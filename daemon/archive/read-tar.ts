@@ -38,8 +38,6 @@ export async function* readTar(source: Readable): AsyncGenerator<ArchiveEntry> {
       await body.skip();
       await bytes.skip((blockBytes - (header.sizeBytes % blockBytes)) % blockBytes);
     }
-  } catch (error) {
-    throw worded(error);
   } finally {
     source.destroy();
   }
@@ -137,7 +135,7 @@ class ByteReader {
   /** At least one byte and at most `limit`; 400 at the end of the stream. */
   async some(limit: number): Promise<Buffer> {
     while (this.rest.length === 0) {
-      const next = await this.chunks.next();
+      const next = await this.next();
       if (next.done === true) throw invalidParameter('unexpected EOF');
       this.rest = Buffer.from(next.value as Uint8Array); // No encoding is set: chunks are bytes.
     }
@@ -163,9 +161,17 @@ class ByteReader {
     for (let left = count; left > 0; ) left -= (await this.some(left)).length;
   }
 
+  private async next(): Promise<IteratorResult<unknown>> {
+    try {
+      return await this.chunks.next();
+    } catch (error) {
+      throw worded(error);
+    }
+  }
+
   private async atEnd(): Promise<boolean> {
     while (this.rest.length === 0) {
-      const next = await this.chunks.next();
+      const next = await this.next();
       if (next.done === true) return true;
       this.rest = Buffer.from(next.value as Uint8Array); // As above.
     }

@@ -41,7 +41,7 @@ interface Shared {
   readonly listeners: Set<(step: LayerStep) => void>;
   readonly abort: AbortController;
   readonly result: Promise<LayerRecord>;
-  last: LayerStep;
+  last: LayerStep | undefined;
 }
 
 /** `maxDownloads` blobs at once in all pulls together. */
@@ -62,7 +62,7 @@ export function createLayerSource(context: ImageContext, maxDownloads: number): 
       .finally(() => underWay.delete(name));
     // Nobody may be left to hear of a failure: whoever listens gets it from `fetch`.
     result.catch(() => undefined);
-    const shared: Shared = { listeners, abort, result, last: { step: 'waiting' } };
+    const shared: Shared = { listeners, abort, result, last: undefined };
     underWay.set(name, shared);
     return shared;
   };
@@ -92,7 +92,7 @@ async function join(
     signal.addEventListener('abort', left, { once: true });
   });
   shared.listeners.add(listener);
-  onStep(shared.last);
+  if (shared.last !== undefined) onStep(shared.last);
   try {
     return await Promise.race([shared.result, leaving]);
   } finally {
@@ -117,6 +117,7 @@ interface Work {
 async function getLayer(work: Work): Promise<LayerRecord> {
   const { context, wanted, slots, tell, signal } = work;
   const isThere = (await context.content.stat(wanted.descriptor.digest)) !== undefined;
+  if (!isThere && slots.full) tell({ step: 'waiting' });
   const inOnePass = context.driver.layerIdentity === 'diffID' && !isThere;
   if (inOnePass) return slots.run(() => downloadAndUnpack(work), signal);
   if (!isThere) await slots.run(() => downloadOnly(work), signal);

@@ -45,7 +45,6 @@ test('images from a real registry', async (t) => {
     const steps = statuses(lines, layer).filter((one, at, all) => one !== all[at - 1]);
     t.same(steps, [
       'Pulling fs layer',
-      'Waiting',
       'Downloading',
       'Verifying Checksum',
       'Download complete',
