@@ -7,7 +7,7 @@ import { join } from 'node:path';
 /** Where `.ci/setup tests` unpacks what tests use. */
 export function testCache(): string {
   const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  return process.env['TSDOCKER_TEST_CACHE'] ?? join(cache, 'tsdocker-tests');
+  return process.env['TSDOCKER_TEST_CACHE'] ?? join(cache, 'tsdocker-test');
 }
 
 function isExecutable(path: string): boolean {

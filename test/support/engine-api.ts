@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
+  readonly bytes: Buffer;
   readonly text: string;
   /** The body as JSON; undefined when it is none. */
   readonly json: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- tests look into it with t.match
@@ -72,8 +73,9 @@ function open(socketPath: string, path: string, options: RequestOptions): Promis
 async function whole(message: IncomingMessage): Promise<Answer> {
   const parts: Buffer[] = [];
   for await (const part of message) parts.push(Buffer.from(part));
-  const text = Buffer.concat(parts).toString();
-  return { status: message.statusCode ?? 0, headers: message.headers, text, json: parsed(text) };
+  const bytes = Buffer.concat(parts);
+  const text = bytes.toString();
+  return { status: message.statusCode ?? 0, headers: message.headers, bytes, text, json: parsed(text) };
 }
 
 function parsed(text: string): unknown {
