@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, errorStatus } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
+import { hasBody } from './guard.js';
 import { limits } from './limits.js';
 
 /** What the client is told; `bug` when nobody foresaw it: then its stack belongs in the log. */
@@ -71,12 +72,13 @@ export function sendRefusal(
   const isHead = request.method === 'HEAD';
   const body = isHead ? '' : refusalBody(refusal);
   // A client that is still sending is told to stop, and gets the time to read why.
-  if (!request.complete) response.setHeader('Connection', 'close');
+  const isSending = hasBody(request) && !request.complete && !request.readableEnded;
+  if (isSending) response.setHeader('Connection', 'close');
   response.writeHead(refusal.status, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
   });
-  if (request.complete) {
+  if (!isSending) {
     response.end(body);
     return;
   }

@@ -40,15 +40,16 @@ const sameHost = (origin: string, host: string | undefined): boolean =>
  */
 export function demandJson(request: IncomingMessage): void {
   const type = request.headers['content-type'];
-  const hasBody =
-    request.headers['transfer-encoding'] !== undefined ||
-    Number(request.headers['content-length'] ?? 0) > 0;
-  if (type === undefined && !hasBody) return;
+  if (type === undefined && !hasBody(request)) return;
   const mediaType = (type ?? '').split(';')[0]?.trim().toLowerCase();
   if (mediaType !== 'application/json') {
     throw unsupportedType(request);
   }
 }
+
+/** Whether the head announces a body. */
+export const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 /** Docker's words for a body that is declared as something else. */
 export function unsupportedType(request: IncomingMessage): Error {

@@ -15,8 +15,10 @@ test('malformed and mistyped bodies are refused, and nothing is made', async (t)
       },
     },
   });
-  for (const payload of ['{', '{} x', '[]', '{"Image":5}', '{"Image":"a","HostConfig":[]}', '{}', 'null', '']) {
-    const response = await app.inject({ method: 'POST', url: '/containers/create', headers, payload });
+  const wrong = ['{', '{} x', '[]', '{"Image":5}', '{"Image":"a","HostConfig":[]}'];
+  for (const payload of [...wrong, '{}', 'null', '']) {
+    const url = '/containers/create';
+    const response = await app.inject({ method: 'POST', url, headers, payload });
     t.equal(response.statusCode, 400, payload);
     t.type(message(response), 'string');
   }
@@ -25,7 +27,8 @@ test('malformed and mistyped bodies are refused, and nothing is made', async (t)
 
 test('a form post is refused', async (t) => {
   const { app } = await makeServer(t);
-  for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', 'garbage']) {
+  const forms = ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data'];
+  for (const type of [...forms, 'garbage']) {
     const response = await app.inject({
       method: 'POST',
       url: '/containers/create',

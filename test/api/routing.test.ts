@@ -92,8 +92,9 @@ test('a malformed url is 400', async (t) => {
 
 test('what a service throws becomes status and message', async (t) => {
   const bugs: Bugs = [];
-  const errors: Error[] = [notFound('No such container: x'), new ErrnoError('mount', 'ENOSPC'), new Error('odd')];
-  const { app } = await makeServer(t, { containers: { inspect: (id) => Promise.reject(errors[Number(id)] ?? new Error()) } }, bugs);
+  const errors = [notFound('no'), new ErrnoError('mount', 'ENOSPC'), new Error('odd')];
+  const inspect = (id: string) => Promise.reject(errors[Number(id)] ?? new Error('which?'));
+  const { app } = await makeServer(t, { containers: { inspect } }, bugs);
   const statuses = await Promise.all(
     [0, 1, 2].map(async (n) => (await app.inject(`/containers/${n}/json`)).statusCode),
   );

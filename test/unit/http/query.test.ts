@@ -63,7 +63,8 @@ test('an unknown filter is named', async (t) => {
 });
 
 test('filters of another form are refused', async (t) => {
-  for (const text of ['xx', '[]', '5', '"a"', '{"label":"a"}', '{"label":[5]}', '{"label":{"a":1}}']) {
+  const wrong = ['xx', '[]', '5', '"a"', '{"label":"a"}', '{"label":[5]}', '{"label":{"a":1}}'];
+  for (const text of wrong) {
     t.throws(() => decodeFilters(text, ['label']), { ...invalid, message: 'invalid filter' }, text);
   }
 });
