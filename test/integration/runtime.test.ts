@@ -110,7 +110,7 @@ test('no fd but the three streams reaches the process', async (t) => {
 
 test('seccomp refuses what the profile refuses, unless it is unconfined', async (t) => {
   const output = outputs(t);
-  t.match(await output('unshare -U true; echo $?'), /1$/);
+  t.equal(await output('unshare -U true 2>/dev/null; echo $?'), '1');
   t.equal(await output('unshare -U true; echo $?', { host: { SecurityOpt: ['seccomp=unconfined'] } }), '0');
   t.equal(await output('unshare -U true; echo $?', { host: { SecurityOpt: ['seccomp:unconfined'] } }), '0');
   const profile = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }] };
@@ -216,7 +216,8 @@ test('ulimits hold, as far as this daemon may raise them', async (t) => {
     }),
     '100\n200\n0',
   );
-  const huge = await output('ulimit -Hn', { host: { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 10 ** 9 }] } });
+  const most = Number(fs.readFileSync('/proc/sys/fs/nr_open', 'utf8'));
+  const huge = await output('ulimit -Hn', { host: { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: most }] } });
   t.match(huge, /^\d+$/);
 });
 

@@ -41,11 +41,11 @@ function tryWrite(path: string, value: string): boolean {
   }
 }
 
-/** One write(2), never creating: cgroup files take a value whole or not at all. */
-export function writeFile(path: string, value: string): void {
+/** One write(2) for each value, never creating: cgroup files take one whole or not at all. */
+export function writeFile(path: string, ...values: readonly string[]): void {
   const fd = fs.openSync(path, fs.constants.O_WRONLY);
   try {
-    fs.writeSync(fd, value);
+    for (const value of values) fs.writeSync(fd, value);
   } finally {
     fs.closeSync(fd);
   }
@@ -107,10 +107,18 @@ export function readPids(folder: string): readonly number[] {
 
 /** Makes a group; one that is there already is fine. */
 export function makeGroup(folder: string): void {
+  if (!tryMakeGroup(folder)) throw systemError(`the parent of cgroup ${folder} is missing`);
+}
+
+/** As `makeGroup`, but false when its parent is missing. */
+export function tryMakeGroup(folder: string): boolean {
   try {
     fs.mkdirSync(folder, 0o755);
+    return true;
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
+    if (errnoOf(error) === 'ENOENT') return false;
+    if (errnoOf(error) === 'EEXIST') return true;
+    throw error;
   }
 }
 

@@ -1,12 +1,12 @@
 /** Control groups of version 1, one folder per hierarchy; in hybrid set-ups too. */
 import * as fs from 'node:fs';
-import type { OciResources } from '../oci.js';
+import type { OciDeviceRule, OciResources } from '../oci.js';
 import type {
   BlockIoEntry, CgroupEntry, Cgroups, CgroupStats, CgroupView, ContainerCgroup,
 } from './cgroup.js';
 import {
   childrenOf, errnoOf, killAll, makeGroup, readNumber, readPids, readTable, readText, removeGroup,
-  until, writeControl, writeFile, type ControlWrite,
+  tryMakeGroup, until, writeControl, writeFile, type ControlWrite,
 } from './files.js';
 import type { Hierarchy } from './layout.js';
 import { v1DeviceWrites, v1Writes } from './v1-limits.js';
@@ -36,8 +36,10 @@ function create(
   const made: string[] = [];
   try {
     for (const hierarchy of hierarchies) made.push(makeIn(hierarchy, path));
-    const writes = [...v1Writes(resources), ...v1DeviceWrites(resources.devices)];
-    apply(hierarchies, path, writes);
+    const cpuset = folderOf(hierarchies, 'cpuset', path);
+    if (cpuset !== undefined) inheritCpuset(cpuset.slice(0, cpuset.lastIndexOf('/')), cpuset);
+    apply(hierarchies, path, v1Writes(resources));
+    applyDeviceRules(folderOf(hierarchies, 'devices', path), resources.devices);
     return open(path);
   } catch (error) {
     for (const folder of made) fs.rmdirSync(folder);
@@ -45,20 +47,33 @@ function create(
   }
 }
 
-/** The folder of a group in one hierarchy; its parents are made too, and stay. */
-function makeIn({ mount, controllers }: Hierarchy, path: string): string {
-  const parts = path.split('/').filter((part) => part !== '');
-  let folder = mount;
-  for (const part of parts) {
-    const parent = folder;
-    folder = `${folder}/${part}`;
+/** The folder of a group in one hierarchy; parents that are missing are made too, and stay. */
+function makeIn(hierarchy: Hierarchy, path: string): string {
+  const folder = joined(hierarchy, path);
+  if (!tryMakeGroup(folder)) {
+    const parent = path.slice(0, path.lastIndexOf('/'));
+    const above = makeIn(hierarchy, parent);
+    if (hierarchy.controllers.includes('cpuset')) prepareCpuset(hierarchy.mount, above);
     makeGroup(folder);
-    if (controllers.includes('cpuset')) inheritCpuset(parent, folder);
   }
   return folder;
 }
 
-/** A new group has no cpus and no memory nodes, and no process may enter it so. */
+/**
+ * A new cpuset has no cpus and no memory nodes, and no process may enter it so: the kernel copies
+ * the parent's to each child when the parent says so, and the parent gets them here.
+ */
+function prepareCpuset(mount: string, parent: string): void {
+  if (parent === mount) return;
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    if (readText(`${parent}/${file}`).trim() !== '') continue;
+    const above = parent.slice(0, parent.lastIndexOf('/'));
+    writeFile(`${parent}/${file}`, readText(`${above}/${file}`).trim());
+  }
+  writeFile(`${parent}/cgroup.clone_children`, '1');
+}
+
+/** One whose parent does not clone its own: an operator's, named by `CgroupParent`. */
 function inheritCpuset(parent: string, folder: string): void {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
     if (readText(`${folder}/${file}`).trim() !== '') continue;
@@ -75,6 +90,18 @@ function apply(
     const folder = folderOf(hierarchies, write.controller, path);
     if (folder !== undefined) writeControl(folder, write);
   }
+}
+
+/** Rules that follow each other into one file take one open: there are a dozen of them. */
+function applyDeviceRules(folder: string | undefined, rules: readonly OciDeviceRule[]): void {
+  if (folder === undefined) return;
+  let batch: { file: string; values: string[] } | undefined;
+  const batches: { file: string; values: string[] }[] = [];
+  for (const { file, value } of v1DeviceWrites(rules)) {
+    if (batch?.file !== file) batches.push((batch = { file, values: [] }));
+    batch.values.push(value);
+  }
+  for (const { file, values } of batches) writeFile(`${folder}/${file}`, ...values);
 }
 
 function folderOf(
