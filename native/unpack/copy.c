@@ -203,24 +203,35 @@ static void copy_child(const struct merged *from, size_t layer, int to, const ch
   merged_close(&child);
 }
 
+/* On the heap, as trees may be two thousand folders deep. */
+static char *join_path(const char *path, const char *name) {
+  size_t length = strlen(path) + strlen(name) + 2;
+  errno = ENAMETOOLONG;
+  if (length > MAX_NAME_BYTES) fail_errno("copy", name);
+  char *joined = need(malloc(length));
+  snprintf(joined, length, "%s%s%s", path, path[0] != 0 ? "/" : "", name);
+  return joined;
+}
+
+static void copy_layer(const struct merged *from, size_t layer, int to, const char *path,
+                       struct pathset *seen) {
+  int fd = openat(from->fds[layer], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+  if (stream == NULL) fail_errno("open", path);
+  for (struct dirent *child; (child = readdir(stream)) != NULL;) {
+    const char *name = child->d_name;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+    if (from->count > 1 && !pathset_add(seen, path_hash(name))) continue;
+    char *below = join_path(path, name);
+    copy_child(from, layer, to, name, below);
+    free(below);
+  }
+  closedir(stream);
+}
+
 static void copy_folder(const struct merged *from, int to, const char *path) {
   struct pathset seen = {0};
-  for (size_t layer = 0; layer < from->count; layer++) {
-    int fd = openat(from->fds[layer], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    if (stream == NULL) fail_errno("open", path);
-    for (struct dirent *child; (child = readdir(stream)) != NULL;) {
-      const char *name = child->d_name;
-      char below[MAX_NAME_BYTES + 256];
-      if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
-      if (from->count > 1 && !pathset_add(&seen, path_hash(name))) continue;
-      int length = snprintf(below, sizeof below, "%s%s%s", path, path[0] ? "/" : "", name);
-      errno = ENAMETOOLONG;
-      if (length >= MAX_NAME_BYTES) fail_errno("copy", name);
-      copy_child(from, layer, to, name, below);
-    }
-    closedir(stream);
-  }
+  for (size_t layer = 0; layer < from->count; layer++) copy_layer(from, layer, to, path, &seen);
   free(seen.slots);
 }
 

@@ -43,7 +43,7 @@ static bool has_content(char type) { return type < '1' || type > '6'; }
 static void place(struct entry *entry, const char *path) {
   size_t length = strlen(entry->name);
   bool is_folder = length > 0 && entry->name[length - 1] == '/';
-  if (is_folder && (entry->type == '0' || entry->type == 0)) entry->type = '5';
+  if (is_folder && entry->type == 0) entry->type = '5'; /* As the v7 format has it. */
   if (!has_content(entry->type)) entry->stored = 0;
   const char *base = base_of(path);
   if (is_aufs_metadata(path)) {

@@ -85,23 +85,30 @@ void tree_remove_entry(int directory, const char *name) {
   remove_moved(&removal);
 }
 
+static void remove_unless_kept(int fd, const char *name, const char *path,
+                               const struct pathset *keep) {
+  if (!pathset_has(keep, path_hash(path))) {
+    tree_remove_entry(fd, name);
+    return;
+  }
+  int kept = open_child(fd, name);
+  if (kept < 0) return;
+  tree_remove_children(kept, path, keep);
+  close(kept);
+}
+
 /* Removes what is not in `keep`; what is kept may hold things that are not. */
 void tree_remove_children(int directory, const char *path, const struct pathset *keep) {
   int fd = open_child(directory, ".");
   DIR *stream = fd < 0 ? NULL : fdopendir(fd);
   if (stream == NULL) fail_errno("open", path);
   for (struct dirent *child; (child = readdir(stream)) != NULL;) {
+    char *below = NULL;
     if (is_dots(child->d_name)) continue;
-    char below[MAX_NAME_BYTES + 256];
-    snprintf(below, sizeof below, "%s%s%s", path, path[0] == 0 ? "" : "/", child->d_name);
-    if (!pathset_has(keep, path_hash(below))) {
-      tree_remove_entry(fd, child->d_name);
-      continue;
-    }
-    int kept = open_child(fd, child->d_name);
-    if (kept < 0) continue;
-    if (strlen(below) < MAX_NAME_BYTES) tree_remove_children(kept, below, keep);
-    close(kept);
+    if (asprintf(&below, "%s%s%s", path, path[0] == 0 ? "" : "/", child->d_name) < 0)
+      fail_errno("malloc", path);
+    remove_unless_kept(fd, child->d_name, below, keep);
+    free(below);
   }
   closedir(stream);
 }

@@ -1,0 +1,380 @@
+/** The unpacker against honest and hostile archives: nothing is ever written outside the target. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { lstat, mkdir, open, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Test, test } from 'tap';
+import { gzipSync } from 'node:zlib';
+import { copyTree, removeTree, treeUsage, unpackLayer, type UnpackLimits } from '../../native/unpack/index.js';
+import { readXattr } from '../../native/xattr.js';
+import { entryOf, tarOf, type TarEntry, withChecksum } from '../support/tar.js';
+
+const needsRoot = { skip: process.getuid?.() === 0 ? false : 'owners, devices and chroot need root' };
+const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+const bad = (message: RegExp) => ({ kind: 'InvalidParameter', message });
+
+interface Bench {
+  readonly target: string;
+  /** A folder beside it. */
+  readonly scratch: string;
+  unpack(archive: Buffer | readonly TarEntry[], options?: Options): ReturnType<typeof unpackLayer>;
+  /** What there is outside the target: must stay as it was. */
+  outside(): Promise<unknown>;
+}
+
+interface Options {
+  readonly whiteouts?: 'overlay' | 'apply';
+  readonly limits?: Partial<UnpackLimits>;
+}
+
+async function bench(t: Test): Promise<Bench> {
+  const dir = t.testdir({ canary: { file: 'canary', etc: { passwd: 'host' } }, target: {}, scratch: {} });
+  const target = join(dir, 'target');
+  return {
+    target,
+    scratch: join(dir, 'scratch'),
+    unpack: (archive, { whiteouts = 'overlay', limits = {} } = {}) => {
+      const bytes = Buffer.isBuffer(archive) ? archive : tarOf(archive as readonly TarEntry[]);
+      return unpackLayer({ source: Readable.from([bytes]), target, whiteouts, limits });
+    },
+    async outside() {
+      const { mode, ino, mtimeMs, nlink } = await stat(join(dir, 'canary/file'));
+      const content = await readFile(join(dir, 'canary/file'), 'utf8');
+      const passwd = await readFile(join(dir, 'canary/etc/passwd'), 'utf8');
+      const names = [await readdir(dir), await readdir(join(dir, 'canary'))];
+      return { mode, ino, mtimeMs, nlink, content, passwd, names };
+    },
+  };
+}
+
+const file = (name: string, content = name): TarEntry => ({ name, content });
+const link = (name: string, to: string): TarEntry => ({ name, type: '2', link: to });
+const hard = (name: string, to: string): TarEntry => ({ name, type: '1', link: to });
+const dir = (name: string, more: Partial<TarEntry> = {}): TarEntry => ({ name: `${name}/`, type: '5', ...more });
+
+/** Each is refused, with words that say why. */
+const refused: Readonly<Record<string, readonly [archive: readonly TarEntry[] | Buffer, why: RegExp]>> = {
+  'a name that climbs': [[file('../canary/file', 'evil')], /leads out of it: "..\/canary\/file"/],
+  'a name that climbs after a folder': [[file('a/../../canary/file', 'evil')], /leads out of it/],
+  'a PAX path that climbs': [[{ ...file('ok'), pax: { path: '../canary/file' } }], /leads out of it/],
+  'a GNU long name that climbs': [
+    [{ name: '././@LongLink', type: 'L', content: '../canary/file\0' }, file('ok')],
+    /leads out of it/,
+  ],
+  'a hard link that climbs': [[hard('x', '../canary/file')], /leads out of it/],
+  'a hard link to what is not there': [[hard('x', '/etc/passwd')], /not in the archive/],
+  'a hard link to a folder': [[dir('d'), hard('x', 'd')], /not in the archive/],
+  'a hard link to the root': [[hard('x', '/')], /root of the archive/],
+  'a file as the root': [[file('./', 'x'), file('.', 'x')], /that of its root/],
+  'a whiteout of the folder itself': [[file('.wh..')], /invalid whiteout/],
+  'a whiteout of the folder above': [[dir('.wh...')], /invalid whiteout/],
+  'a whiteout of nothing': [[file('d/.wh.')], /invalid whiteout/],
+  'an attribute of overlayfs': [
+    [{ ...dir('d'), pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' } }],
+    /attributes of overlayfs/,
+  ],
+  'a redirect for a user namespace': [
+    [{ ...dir('d'), pax: { 'SCHILY.xattr.user.overlay.redirect': '/etc' } }],
+    /attributes of overlayfs/,
+  ],
+  'a device that is a whiteout': [[{ name: 'x', type: '3', device: [0, 0] }], /device 0:0/],
+  'a file below a file': [[file('a'), file('a/b')], /no folder/],
+  'a name of NULs in PAX': [[{ ...file('x'), pax: { path: 'a\0b' } }], /NUL in PAX/],
+  'a negative size in PAX': [[{ ...file('x'), pax: { size: '-1' } }], /PAX size/],
+  'a uid of -1': [[{ ...file('x'), pax: { uid: '4294967295' } }], /PAX uid/],
+  'a PAX header of 4 GB': [[{ name: 'x', type: 'x', size: 0o37777777777 }], /too long/],
+  'a sparse file in PAX': [[{ ...file('x'), pax: { 'GNU.sparse.major': '1' } }], /sparse/],
+  'a link to nothing': [[link('x', '')], /invalid symbolic link/],
+  'an unknown type': [[{ name: 'x', type: 'Z' }], /unhandled tar header type/],
+  'a name of 5000 bytes': [[{ ...file('x'), pax: { path: 'a/'.repeat(2500) } }], /too long/],
+  garbage: [Buffer.alloc(10_240, 'garbage!'), /invalid tar header/],
+  'a wrong checksum': [Buffer.concat([...entryOf(file('x'))].map((part, at) => (at === 0 ? broken(part) : part))), /invalid tar header/],
+  'an end within a file': [Buffer.concat(entryOf({ ...file('x', 'y'.repeat(600)) })).subarray(0, 1024), /unexpected EOF/],
+  'an end within a header': [Buffer.concat(entryOf(file('x', ''))).subarray(0, 300), /unexpected EOF/],
+  'an end within gzip': [gzipSync(tarOf([file('x')])).subarray(0, 60), /gzip/],
+  'rubbish behind gzip': [Buffer.concat([gzipSync(tarOf([file('x')])), Buffer.from('rubbish!')]), /gzip/],
+  'a wrong sum in gzip': [brokenSum(gzipSync(tarOf([file('x')]))), /gzip/],
+  'a bad zstd': [Buffer.concat([Buffer.from('28b52ffd', 'hex'), Buffer.alloc(100, 7)]), /zstd/],
+};
+
+function broken(header: Buffer): Buffer {
+  const copy = Buffer.from(header);
+  copy[0] = 0x79;
+  return copy;
+}
+
+function brokenSum(gzip: Buffer): Buffer {
+  const copy = Buffer.from(gzip);
+  const at = copy.length - 8;
+  copy[at] = (copy[at] ?? 0) ^ 1;
+  return copy;
+}
+
+for (const whiteouts of ['overlay', 'apply'] as const) {
+  test(`hostile archives are refused and write nothing outside (${whiteouts})`, needsRoot, async (t) => {
+    for (const [what, [archive, why]] of Object.entries(refused)) {
+      await t.test(what, async (t) => {
+        const { unpack, outside } = await bench(t);
+        const before = await outside();
+        await t.rejects(unpack(archive, { whiteouts }), bad(why));
+        t.strictSame(await outside(), before);
+      });
+    }
+  });
+
+  test(`links of the archive lead nowhere outside (${whiteouts})`, needsRoot, async (t) => {
+    const { unpack, outside, target } = await bench(t);
+    const before = await outside();
+    const canary = join(target, '../canary');
+    const attacks: readonly (readonly TarEntry[])[] = [
+      [link('absolute', canary), file('absolute/file', 'evil')],
+      [link('up', '../canary'), file('up/etc/passwd', 'evil')],
+      [link('mode', canary), dir('mode/etc', { mode: 0o777 })],
+      [link('wh', canary), file('wh/.wh.file')],
+      [link('opq', canary), file('opq/.wh..wh..opq')],
+      [link('hl', canary), hard('copy', 'hl/file')],
+    ];
+    for (const attack of attacks) {
+      await t.rejects(unpack(attack, { whiteouts }), bad(/./), attack[1]?.name ?? '');
+    }
+    await unpack(
+      [
+        link('root', '/'), file('root/inside', 'here'),
+        link('final', join(canary, 'file')), file('final', 'evil'),
+        link('folder', join(canary, 'etc')), dir('folder', { mode: 0o777 }),
+        link('loop', '../canary/file'), hard('loop2', 'loop'), file('loop2', 'evil'),
+      ],
+      { whiteouts },
+    );
+    t.strictSame(await outside(), before);
+    t.equal(await readFile(join(target, 'inside'), 'utf8'), 'here');
+    t.equal((await lstat(join(target, 'final'))).isFile(), true, 'the link gave way');
+  });
+}
+
+test('names are cleaned as Docker does', needsRoot, async (t) => {
+  const { unpack, target } = await bench(t);
+  const names = ['./a', '/b', 'd/../c', './/e//f', 'g/./h'];
+  await unpack(names.map((name) => file(name, 'x')));
+  t.strictSame((await readdir(target)).sort(), ['a', 'b', 'c', 'e', 'g']);
+});
+
+test('the digest is that of the whole stream, however it is compressed', needsRoot, async (t) => {
+  const tar = Buffer.concat([tarOf([file('x', 'y'.repeat(3_000_000))]), Buffer.alloc(10_240)]);
+  const { unpack, target } = await bench(t);
+  const zip = (program: string) => execFileSync(program, ['-c'], { input: tar, maxBuffer: 2 ** 26 });
+  const forms = [tar, gzipSync(tar), zip('zstd'), zip('bzip2'), zip('xz')];
+  const halves = Buffer.concat([gzipSync(tar.subarray(0, 700)), gzipSync(tar.subarray(700))]);
+  for (const archive of [...forms, halves]) {
+    const result = await unpack(archive);
+    t.equal(result.diffId, sha256(tar));
+    t.strictSame([result.entries, result.sizeBytes, result.tarBytes], [1, 3_000_000, tar.length]);
+    t.equal((await stat(join(target, 'x'))).size, 3_000_000);
+  }
+});
+
+test('our own sha256 agrees with the library’s', needsRoot, (t) => {
+  const program = new URL('../../native/tsdocker-unpack', import.meta.url).pathname;
+  for (const length of [0, 1, 55, 56, 63, 64, 65, 1000, 1_048_577]) {
+    const tar = tarOf([file('x', 'z'.repeat(length))]);
+    const args = ['unpack', `target=${t.testdir({})}`, 'whiteouts=overlay', 'ownSha256=1'];
+    const report: unknown = JSON.parse(execFileSync(program, args, { input: tar, encoding: 'utf8' }));
+    t.match(report, { sha256: sha256(tar).slice(7) }, `${length} bytes`);
+  }
+  t.end();
+});
+
+test('an empty archive is a layer without entries', needsRoot, async (t) => {
+  const { unpack } = await bench(t);
+  t.equal((await unpack(tarOf([]))).entries, 0);
+  t.equal((await unpack(Buffer.alloc(0))).diffId, sha256(Buffer.alloc(0)));
+});
+
+test('long names, PAX times and sizes, and attributes of links', needsRoot, async (t) => {
+  const { unpack, target } = await bench(t);
+  const long = `${'d'.repeat(120)}/${'f'.repeat(200)}`;
+  const pax = { path: `pax/${'p'.repeat(250)}`, mtime: '1234567890.5', uid: '70000' };
+  await unpack([
+    { name: '././@LongLink', type: 'L', content: `${long}\0` }, file('short', 'long'),
+    { name: '././@LongLink', type: 'K', content: `${'t'.repeat(300)}\0` }, link('link', 'x'),
+    { ...file('x'), pax },
+    { ...file('early'), pax: { mtime: '-1.25' } },
+  ]);
+  t.equal(await readFile(join(target, long), 'utf8'), 'long');
+  t.equal((await readlink(join(target, 'link'))).length, 300);
+  const { mtimeMs, uid } = await stat(join(target, pax.path));
+  t.strictSame([mtimeMs, uid], [1234567890500, 70000]);
+  t.equal((await stat(join(target, 'early'))).mtimeMs, -1250);
+});
+
+test('a sparse file of GNU tar keeps its holes', needsRoot, async (t) => {
+  const { unpack, target, scratch: source } = await bench(t);
+  const path = join(source, 'sparse');
+  const handle = await open(path, 'w');
+  for (let at = 0; at < 12; at++) await handle.write(`part ${at}`, at * 1_000_000);
+  await handle.truncate(20_000_000);
+  await handle.close();
+  const tar = execFileSync('tar', ['-C', source, '--format=gnu', '-S', '-cf', '-', 'sparse'], { maxBuffer: 2 ** 26 });
+  await unpack(tar);
+  t.equal(sha256(await readFile(join(target, 'sparse'))), sha256(await readFile(path)));
+  t.ok((await stat(join(target, 'sparse'))).blocks < 1000);
+});
+
+test('the last entry of a name wins, whatever each of them is', needsRoot, async (t) => {
+  const { unpack, target } = await bench(t);
+  await unpack([
+    file('a', 'one'), file('a', 'two'), dir('b'), file('b/x'), file('b', 'file'),
+    file('c', 'file'), dir('c'), file('c/x'), link('d', 'c'), dir('d'), file('d/y'),
+    hard('e', 'a'), file('e', 'own'),
+  ]);
+  t.equal(await readFile(join(target, 'a'), 'utf8'), 'two');
+  t.equal(await readFile(join(target, 'b'), 'utf8'), 'file');
+  t.strictSame(await readdir(join(target, 'c')), ['x']);
+  t.strictSame(await readdir(join(target, 'd')), ['y']);
+  t.equal(await readFile(join(target, 'e'), 'utf8'), 'own');
+});
+
+test('whiteouts become devices and attributes, or carry out the removal', needsRoot, async (t) => {
+  const { unpack, target } = await bench(t);
+  await unpack([dir('d'), file('d/.wh.x'), dir('o'), file('o/.wh..wh..opq')]);
+  const white = await lstat(join(target, 'd/x'));
+  t.ok(white.isCharacterDevice() && white.rdev === 0);
+  t.equal(readXattr(join(target, 'o'), 'trusted.overlay.opaque', 1)?.toString(), 'y');
+  await removeTree(join(target, 'd'));
+  await removeTree(join(target, 'o'));
+  await unpack([dir('d'), file('d/x'), file('d/y'), dir('o'), file('o/old')]);
+  const upper = [file('d/.wh.x'), file('o/new'), file('o/.wh..wh..opq')];
+  await unpack(upper, { whiteouts: 'apply' });
+  t.strictSame(await readdir(join(target, 'd')), ['y']);
+  t.strictSame(await readdir(join(target, 'o')), ['new']);
+});
+
+test('folders without an entry of their own are told', needsRoot, async (t) => {
+  const { unpack } = await bench(t);
+  const { impliedDirectories } = await unpack([file('a/b/x'), dir('a'), file('c/y'), dir('d'), file('d/z')]);
+  t.strictSame(impliedDirectories, ['a/b', 'c']);
+});
+
+test('what AUFS left in old layers is passed over', needsRoot, async (t) => {
+  const { unpack, target } = await bench(t);
+  await unpack([dir('.wh..wh.plnk'), file('.wh..wh.plnk/1'), file('.wh..wh.aufs'), file('x')]);
+  t.strictSame(await readdir(target), ['x']);
+});
+
+const limit = (message: RegExp) => ({ kind: 'TooLarge', message });
+
+test('bombs are refused at their limit', needsRoot, async (t) => {
+  const { unpack, target } = await bench(t);
+  const zeros = gzipSync(tarOf([{ name: 'zeros', content: Buffer.alloc(20_000_000) }]));
+  const limits = { maxRatio: 100, ratioSlackBytes: 1_000_000 };
+  await t.rejects(unpack(zeros, { limits }), limit(/more than 100 times/));
+  t.ok((await treeUsage(target)).sizeBytes < 15_000_000, 'stopped on the way');
+  await t.rejects(unpack(zeros, { limits: { maxBytes: 1_000_000 } }), limit(/more than 1000000 bytes/));
+  const many = Array.from({ length: 11 }, (_, at) => file(`f${at}`));
+  await t.rejects(unpack(many, { limits: { maxEntries: 10 } }), limit(/more than 10 entries/));
+  const full = unpack([file('x')], { limits: { reserveBytes: 2 ** 52 } });
+  await t.rejects(full, { name: 'ErrnoError', code: 'ENOSPC', message: /ENOSPC/ });
+});
+
+test('a file of a size that it has not is refused', needsRoot, async (t) => {
+  const { unpack } = await bench(t);
+  await t.rejects(unpack([{ name: 'x', size: 0o77777777777 }]), bad(/unexpected EOF/));
+});
+
+test('an abort ends the process and tells the reason', needsRoot, async (t) => {
+  const { target } = await bench(t);
+  const stop = new AbortController();
+  const never = new Readable({ read() {} });
+  never.push(tarOf([file('x')]).subarray(0, 512));
+  const unpacking = unpackLayer({ source: never, target, whiteouts: 'overlay', signal: stop.signal });
+  const rejected = t.rejects(unpacking, new Error('the client left'));
+  await delay(50);
+  stop.abort(new Error('the client left'));
+  await rejected;
+  const late = unpackLayer({ source: new Readable({ read() {} }), target, whiteouts: 'overlay', timeoutMs: 50 });
+  await t.rejects(late, { code: 'ETIMEDOUT', message: /ETIMEDOUT/ });
+});
+
+test('a source that fails is the failure that is told', needsRoot, async (t) => {
+  const { target } = await bench(t);
+  const source = new Readable({ read() { this.destroy(new Error('the registry left')); } });
+  await t.rejects(unpackLayer({ source, target, whiteouts: 'overlay' }), new Error('the registry left'));
+});
+
+test('an archive can be an open file or a path', needsRoot, async (t) => {
+  const { target, scratch } = await bench(t);
+  const path = join(scratch, 'layer.tar');
+  await writeFile(path, tarOf([file('x')]));
+  const handle = await open(path);
+  t.teardown(() => handle.close());
+  for (const source of [{ path }, { fd: handle.fd }]) {
+    t.equal((await unpackLayer({ source, target, whiteouts: 'overlay' })).entries, 1);
+  }
+});
+
+test('a copy keeps links, holes, owners and attributes', needsRoot, async (t) => {
+  const { unpack, target, scratch } = await bench(t);
+  await unpack([
+    { ...dir('d', { mode: 0o1750, uid: 5, gid: 6 }), pax: { 'SCHILY.xattr.user.a': 'b' } },
+    { ...file('d/x'), mode: 0o6755, uid: 7 }, hard('d/y', 'd/x'), link('d/l', '/etc'),
+    { name: 'd/null', type: '3', device: [1, 3] }, { name: 'd/fifo', type: '6' },
+  ]);
+  const copy = scratch;
+  const options = { layersTopFirst: [target], path: '/d', target: copy, onlyIfEmpty: true };
+  t.strictSame(await copyTree(options), { copied: true });
+  t.strictSame(await copyTree(options), { copied: false });
+  const shape = (path: string): string =>
+    execFileSync('find', [path, '-printf', '%P %m %U %G %T@ %l %n %s %y\\n'], { encoding: 'utf8' })
+      .split('\n').sort().join('\n');
+  t.equal(shape(copy).replace(/ \d+ d$/gm, ' d'), shape(join(target, 'd')).replace(/ \d+ d$/gm, ' d'));
+  t.equal(readXattr(copy, 'user.a', 1)?.toString(), 'b');
+  t.equal((await stat(join(copy, 'x'))).ino, (await stat(join(copy, 'y'))).ino);
+});
+
+test('a copy of layers is what overlayfs would show', needsRoot, async (t) => {
+  const bottom = await bench(t);
+  const [low, high, out] = ['low', 'high', 'out'].map((name) => join(bottom.target, name));
+  for (const path of [low, high, out]) await mkdir(path ?? '');
+  const layer = (target: string, entries: readonly TarEntry[]) =>
+    unpackLayer({ source: Readable.from([tarOf(entries)]), target, whiteouts: 'overlay' });
+  await layer(low ?? '', [dir('d'), file('d/a'), file('d/b'), dir('d/o'), file('d/o/x'), dir('gone'), file('gone/x')]);
+  await layer(high ?? '', [
+    dir('d', { uid: 9 }), file('d/.wh.a'), file('d/c'), dir('d/o'), file('d/o/.wh..wh..opq'),
+    file('d/o/y'), file('.wh.gone'), link('l', 'd'),
+  ]);
+  const layersTopFirst = [high ?? '', low ?? ''];
+  await copyTree({ layersTopFirst, path: '/l', target: out ?? '', onlyIfEmpty: true });
+  t.strictSame((await readdir(out ?? '')).sort(), ['b', 'c', 'o']);
+  t.strictSame(await readdir(join(out ?? '', 'o')), ['y']);
+  t.equal((await stat(out ?? '')).uid, 9);
+  const gone = { layersTopFirst, path: '/gone', target: out ?? '', onlyIfEmpty: false };
+  t.strictSame(await copyTree(gone), { copied: false });
+});
+
+test('removal stops at what is mounted, and absence is success', needsRoot, async (t) => {
+  const base = t.testdir({ tree: { mounted: {}, file: 'x' } });
+  await removeTree(join(base, 'nowhere/at/all'));
+  const script = `mount -t tmpfs tmpfs "$1/mounted" && touch "$1/mounted/keep" &&
+    ! "$2" remove target="$1" -- >/dev/null && [ -e "$1/mounted/keep" ]`;
+  const program = new URL('../../native/tsdocker-unpack', import.meta.url).pathname;
+  execFileSync('unshare', ['-m', '--propagation', 'private', 'sh', '-euc', script, 'sh', join(base, 'tree'), program]);
+  await removeTree(join(base, 'tree'));
+  t.notOk(existsSync(join(base, 'tree')));
+});
+
+test('broken headers of every byte are refused or harmless', needsRoot, async (t) => {
+  const { unpack, outside } = await bench(t);
+  const before = await outside();
+  const good = Buffer.concat(entryOf(file('name', 'content')));
+  for (let at = 0; at < 512; at += 13) {
+    const header = Buffer.from(good.subarray(0, 512));
+    header[at] = 0xff;
+    const tar = Buffer.concat([withChecksum(header), good.subarray(512), Buffer.alloc(1024)]);
+    // Either outcome is right; a crash of the process is a System error and fails the test.
+    await unpack(tar).catch((error: unknown) => t.match(error, { kind: /InvalidParameter|TooLarge/ }));
+  }
+  t.strictSame(await outside(), before);
+});
