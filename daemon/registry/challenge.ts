@@ -11,7 +11,7 @@ export interface Challenge {
 const maxHeaderLength = 8192;
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const parameter = new RegExp(`(${token})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${token}))`, 'y');
-const schemeStart = new RegExp(`(${token})(?:\\s+|$)(?!=)`, 'y');
+const schemeStart = new RegExp(`(${token})(?=[\\s,]|$)`, 'y');
 const separator = /[\s,]*/y;
 
 /** All challenges of one header, in order; what follows something unreadable is left out. */

@@ -211,16 +211,16 @@ test('import', async (t) => {
     t.match(opened.events, [{ action: 'import', id, name: 'in:2' }]);
   });
 
-  const bad: Readonly<Record<string, readonly [object, Buffer, { name?: string; message?: string }]>> = {
-    'a bad name': [{ repo: 'UP' }, layer, { name: 'ApiError' }],
-    'a bad change': [{ changes: ['RUN x'] }, layer, { message: 'RUN is not a valid change command' }],
-    'what is no tar': [{}, Buffer.from('hello'), { name: 'ApiError' }],
-    'a cut gzip': [{}, gzipSync(layer).subarray(0, 50), { message: 'unexpected EOF' }],
+  const bad: Readonly<Record<string, readonly [object, Buffer, RegExp]>> = {
+    'a bad name': [{ repo: 'UP' }, layer, /must be lowercase/],
+    'a bad change': [{ changes: ['RUN x'] }, layer, /^RUN is not a valid change command$/],
+    'what is no tar': [{}, Buffer.from('hello'), /^failed to register layer: /],
+    'a cut gzip': [{}, gzipSync(layer).subarray(0, 50), /^unexpected EOF$/],
   };
-  for (const [what, [more, body, error]] of Object.entries(bad)) {
+  for (const [what, [more, body, message]] of Object.entries(bad)) {
     await t.test(`refuses ${what} and keeps nothing`, async (t) => {
       const opened = await world(t);
-      await t.rejects(bring(opened, body, more), error);
+      await t.rejects(bring(opened, body, more), { name: 'ApiError', message });
       await expectNothing(t, opened);
     });
   }
