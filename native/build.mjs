@@ -1,4 +1,4 @@
-// Compiles the C programs of native/*/ into dist/native/, and nothing that is newer than its sources.
+// Compiles the C programs of native/*/ into dist/native/: those that are older than their sources.
 // The shim is static (musl where it is installed: 0.1 MB resident; else glibc), the others are not.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,10 @@ import { opcodesHeader } from './launch/opcodes-header.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, '..', 'dist', 'native');
 
-const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wno-missing-field-initializers'];
+const warnings = [
+  ...['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-Wshadow'],
+  '-Wno-missing-field-initializers',
+];
 const small = ['-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-s'];
 
 /** What is built: folder, result, compiler and flags; a folder without .c files is passed over. */
@@ -19,8 +22,11 @@ const programs = [
     folder: 'shim',
     result: 'tsdocker-shim',
     compiler: compilerExists('musl-gcc') ? 'musl-gcc' : 'gcc',
-    flags: ['-D_GNU_SOURCE', '-O2', '-static', '-fno-asynchronous-unwind-tables', '-fomit-frame-pointer',
-      '-fno-tree-loop-distribute-patterns', ...small],
+    flags: [
+      ...['-D_GNU_SOURCE', '-O2', '-static', '-fomit-frame-pointer'],
+      ...['-fno-asynchronous-unwind-tables', '-fno-tree-loop-distribute-patterns'],
+      ...small,
+    ],
   },
   {
     folder: 'lib',
@@ -57,14 +63,16 @@ function build({ folder, result, compiler, flags, libraries = [] }) {
   const names = existsSync(source) ? readdirSync(source) : [];
   const units = names.filter((name) => name.endsWith('.c')).map((name) => join(source, name));
   if (units.length === 0) return;
-  const inputs = names.filter((name) => /\.(c|h|json)$/.test(name)).map((name) => join(source, name));
+  const isInput = (name) => /\.(c|h|json)$/.test(name);
+  const inputs = names.filter(isInput).map((name) => join(source, name));
   const newest = Math.max(...[...inputs, fileURLToPath(import.meta.url)].map(modifiedMs));
   const target = join(out, result);
   if (modifiedMs(target) > newest) return;
   const extras = extrasOf(folder);
   const options = [...warnings, ...flags, ...(extras.flags ?? []), '-o', target, ...units];
   console.log(`${compiler} native/${folder} → dist/native/${result}`);
-  execFileSync(compiler, [...options, ...libraries, ...(extras.libraries ?? [])], { stdio: 'inherit' });
+  options.push(...libraries, ...(extras.libraries ?? []));
+  execFileSync(compiler, options, { stdio: 'inherit' });
 }
 
 /** The C header follows the table in TypeScript; written only when it says something else. */

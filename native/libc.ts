@@ -18,7 +18,8 @@ import { ErrnoError } from './errno-error.js';
  */
 export function builtFile(name: string): string {
   const beside = fileURLToPath(new URL(name, import.meta.url));
-  return existsSync(beside) ? beside : fileURLToPath(new URL(`../dist/native/${name}`, import.meta.url));
+  if (existsSync(beside)) return beside;
+  return fileURLToPath(new URL(`../dist/native/${name}`, import.meta.url));
 }
 
 interface Slow<Parameters extends readonly unknown[]> {
@@ -29,7 +30,12 @@ interface Slow<Parameters extends readonly unknown[]> {
 
 interface Library {
   /** fast */
-  readonly tsd_spawn: (execFd: number, argv: (string | null)[], fds: Int32Array, n: number) => number;
+  readonly tsd_spawn: (
+    execFd: number,
+    argv: (string | null)[],
+    fds: Int32Array,
+    count: number,
+  ) => number;
   /** fast */
   readonly tsd_reap: (pid: number) => number;
   /** fast */
@@ -41,7 +47,12 @@ interface Library {
   /** slow */
   readonly tsd_send_fd: (socket: number, bytes: Uint8Array, size: number, fd: number) => number;
   /** slow */
-  readonly tsd_receive_fd: (socket: number, bytes: Uint8Array, size: number, fd: Int32Array) => number;
+  readonly tsd_receive_fd: (
+    socket: number,
+    bytes: Uint8Array,
+    size: number,
+    fd: Int32Array,
+  ) => number;
   /** slow */
   readonly tsd_exchange: Slow<
     [string, Uint8Array, number, number, Uint8Array, number, Int32Array, number]
@@ -76,7 +87,7 @@ function loadLibrary(): Library {
 }
 
 const libc = koffi.load(null);
-const nativePrctl = libc.func('int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)');
+const nativePrctl = libc.func('int prctl(int, ulong, ulong, ulong, ulong)');
 
 const PR_SET_CHILD_SUBREAPER = 36;
 

@@ -32,7 +32,8 @@ function openShimProgram(path: string): number {
  */
 export function spawn(execFd: number, argv: readonly string[], fds: readonly number[]): number {
   const list = Int32Array.from(fds);
-  return checked(tsdocker().tsd_spawn(execFd, [...argv, null], list, list.length), 'execveat', argv[0]);
+  const pid = tsdocker().tsd_spawn(execFd, [...argv, null], list, list.length);
+  return checked(pid, 'execveat', argv[0]);
 }
 
 /** A shim with these fds from 3 on; `name` is shown in its command line. */

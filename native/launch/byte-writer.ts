@@ -1,4 +1,4 @@
-/** Writes little-endian values into a buffer that grows up to `maxBytes`, then throws RangeError. */
+/** Writes little-endian values; the buffer grows up to `maxBytes`, then it is a RangeError. */
 export class ByteWriter {
   #buffer: Buffer;
   #size = 0;
@@ -52,7 +52,8 @@ export class ByteWriter {
     const wanted = at + bytes;
     if (wanted > this.maxBytes) throw new RangeError(`larger than ${this.maxBytes} bytes`);
     if (wanted > this.#buffer.length) {
-      const grown = Buffer.alloc(Math.min(Math.max(wanted, 2 * this.#buffer.length), this.maxBytes));
+      const doubled = Math.max(wanted, 2 * this.#buffer.length);
+      const grown = Buffer.alloc(Math.min(doubled, this.maxBytes));
       this.#buffer.copy(grown, 0, 0, at);
       this.#buffer = grown;
     }

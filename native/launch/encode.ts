@@ -47,7 +47,7 @@ export class LaunchError extends Error {
   }
 }
 
-/** A program that breaks its own contract: a bug of whoever compiled it, found before any step ran. */
+/** A program that breaks its own contract: its compiler's bug, found before any step ran. */
 export class ProgramError extends Error {
   override readonly name = 'ProgramError';
 }
@@ -98,7 +98,9 @@ function encodeStep(
   const where = `step ${index} (${describeStep(step)})`;
   const entry: OpcodeEntry = opcodes[step.op];
   const tolerate = step.tolerate ?? [];
-  if (tolerate.length > programLimits.tolerated) throw new ProgramError(`${where}: tolerates too much`);
+  if (tolerate.length > programLimits.tolerated) {
+    throw new ProgramError(`${where}: tolerates too much`);
+  }
   writer.u16(entry.code);
   writer.u16(targetOf(step, index, labels, where));
   writer.u16(tolerate.length);
@@ -150,20 +152,25 @@ function encodeOperand(writer: ByteWriter, kind: OperandKind, value: unknown, wh
       if (!(value instanceof Uint8Array)) throw new ProgramError(`${where} is not bytes`);
       writer.blob(value);
       return;
-    case 'strs': {
-      if (!Array.isArray(value) || value.length > programLimits.stringsPerList) {
-        throw new ProgramError(`${where} is not a list of at most ${programLimits.stringsPerList}`);
-      }
-      writer.u32(value.length);
-      for (const one of value) writer.text(text(one, where));
+    case 'strs':
+      writeStrings(writer, value, where);
       return;
-    }
   }
+}
+
+function writeStrings(writer: ByteWriter, value: unknown, where: string): void {
+  if (!Array.isArray(value) || value.length > programLimits.stringsPerList) {
+    throw new ProgramError(`${where} is not a list of at most ${programLimits.stringsPerList}`);
+  }
+  writer.u32(value.length);
+  for (const one of value) writer.text(text(one, where));
 }
 
 function slotNumber(value: unknown, where: string): number {
   const slot = Number(unsigned(value, 0xffff_ffffn, where));
-  if (slot !== CWD && slot >= programLimits.slots) throw new ProgramError(`${where}: no slot ${slot}`);
+  if (slot !== CWD && slot >= programLimits.slots) {
+    throw new ProgramError(`${where}: no slot ${slot}`);
+  }
   return slot;
 }
 

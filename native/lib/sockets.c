@@ -78,8 +78,8 @@ static int connect_to(int socket_fd, const char *path)
     free(parent);
     if (dir < 0)
         return -error;
-    int size = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir,
-                        slash + 1);
+    int size =
+        snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", dir, slash + 1);
     int result = size < 0 || (size_t)size >= sizeof address.sun_path ? -ENAMETOOLONG : 0;
     if (result == 0 && connect(socket_fd, (struct sockaddr *)&address, sizeof address) < 0)
         result = -errno;

@@ -14,8 +14,9 @@
 
 static void put_header(uint8_t header[8], uint8_t type, uint32_t size)
 {
-    uint8_t bytes[8] = {type, 0, 0, 0, (uint8_t)(size >> 24), (uint8_t)(size >> 16),
-                        (uint8_t)(size >> 8), (uint8_t)size};
+    uint8_t bytes[8] = {
+        type,         0, 0, 0, (uint8_t)(size >> 24), (uint8_t)(size >> 16), (uint8_t)(size >> 8),
+        (uint8_t)size};
     memcpy(header, bytes, sizeof bytes);
 }
 
@@ -86,7 +87,8 @@ static void send_part(struct client *client, struct iovec *parts, int count)
     }
 }
 
-static void give(struct client *client, enum stream_name stream, const uint8_t *bytes, uint32_t size)
+static void give(struct client *client, enum stream_name stream, const uint8_t *bytes,
+                 uint32_t size)
 {
     while (size > 0 && !client->gone && !client->dropping) {
         uint32_t part = size < FRAME_BYTES ? size : FRAME_BYTES;

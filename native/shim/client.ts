@@ -99,7 +99,7 @@ export interface Shim {
    * (attached clients that still have output to read keep it, not this call). EBUSY before exit.
    */
   bye(): Promise<void>;
-  /** Lets this connection go without a word to the shim, which lives on: for a daemon that stops. */
+  /** Lets this connection go; the shim lives on. For a daemon that stops. */
   disconnect(): void;
 }
 

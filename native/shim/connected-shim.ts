@@ -189,7 +189,8 @@ function openSocket(address: string, path: string): Promise<Socket> {
 /** The first bytes of a stream, leaving the rest in it. Rejects when it ends or fails before. */
 function readExactly(socket: Socket, size: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => finish(new ErrnoError('read', 'ETIMEDOUT', 'shim')), FD_TIMEOUT_MS);
+    const onTimeout = (): void => finish(new ErrnoError('read', 'ETIMEDOUT', 'shim'));
+    const timer = setTimeout(onTimeout, FD_TIMEOUT_MS);
     const onEnd = (): void => finish(new ErrnoError('read', 'EPIPE', 'shim'));
     const onReadable = (): void => {
       // Without an encoding, read() gives a Buffer.

@@ -1,7 +1,14 @@
 import type { Socket } from 'node:net';
 import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
-import { encodeFrame, FrameSplitter, frameTypes, REPLY, type Frame, type FrameType } from './protocol.js';
+import {
+  encodeFrame,
+  FrameSplitter,
+  frameTypes,
+  REPLY,
+  type Frame,
+  type FrameType,
+} from './protocol.js';
 
 /** A shim answers within microseconds, unless its disk makes it wait. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -97,7 +104,7 @@ export class Connection {
 
   #expire(tag: number): void {
     const pending = this.#take(tag);
-    pending?.reject(new ErrnoError(callName(pending.type), 'ETIMEDOUT', 'the shim does not answer'));
+    pending?.reject(new ErrnoError(callName(pending.type), 'ETIMEDOUT', 'the shim is silent'));
   }
 
   #failAll(): void {

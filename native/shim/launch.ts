@@ -114,7 +114,7 @@ class Conversation {
   async #answer(token: number, pid: number): Promise<void> {
     try {
       const bytes = (await this.request.onYield?.(token, pid)) ?? new Uint8Array(0);
-      if (bytes.length > MAX_ANSWER_BYTES) throw new RangeError('the answer to a yield is too long');
+      if (bytes.length > MAX_ANSWER_BYTES) throw new RangeError('too long an answer to a yield');
       this.connection.send(frameTypes.answer, bytes);
     } catch (error) {
       this.#reportFailure(error instanceof Error ? error : new Error(String(error)));
@@ -157,14 +157,15 @@ function unlessGone(error: unknown): Promise<never> {
   if (error instanceof ErrnoError && error.code === 'EPIPE') {
     return new Promise(() => undefined);
   }
-  return Promise.reject(error as Error);
+  throw error;
 }
 
 function launchError(program: LaunchProgram, payload: Buffer): LaunchError {
   const strand = strandNames[payload.readUInt32LE(0)] ?? 'shim';
   const index = payload.readUInt32LE(4);
   const errno = payload.readInt32LE(8);
-  if (strand === 'shim') return new LaunchError(strand, errnoName(errno), shimParts[index] ?? 'shim');
+  const code = errnoName(errno);
+  if (strand === 'shim') return new LaunchError(strand, code, shimParts[index] ?? 'shim');
   return stepError(program, strand, index, errno);
 }
 

@@ -19,7 +19,8 @@ struct log {
     char *name;
     uint64_t size, max_size, lost;
     uint32_t max_files;
-    /* `\n","stream":"stdout","attrs":{…},"time":"…"}` with its newline; the time is set per batch. */
+    /* `\n","stream":"stdout","attrs":{…},"time":"…"}` with its newline; the time is set per batch.
+     */
     char *tail[STREAMS];
     uint32_t tail_fixed[STREAMS];
     uint32_t carried[STREAMS];
@@ -46,8 +47,8 @@ static int make_tails(const char *attrs)
         char *tail = malloc(attrs_size + 64 + TIME_BYTES);
         if (!tail)
             return -ENOMEM;
-        int size = *attrs ? sprintf(tail, "\\n\",\"stream\":\"%s\",\"attrs\":%s,\"time\":\"", names[i],
-                                    attrs)
+        int size = *attrs ? sprintf(tail, "\\n\",\"stream\":\"%s\",\"attrs\":%s,\"time\":\"",
+                                    names[i], attrs)
                           : sprintf(tail, "\\n\",\"stream\":\"%s\",\"time\":\"", names[i]);
         the_log.tail[i] = tail;
         the_log.tail_fixed[i] = (uint32_t)size;

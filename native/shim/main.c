@@ -41,7 +41,8 @@ static int take_message(uint8_t **message, uint32_t *size)
         return result;
     if (frame.type != LAUNCH || frame.size == 0 || frame.size > MAX_MESSAGE_BYTES)
         return -EBADMSG;
-    void *bytes = mmap(NULL, frame.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *bytes =
+        mmap(NULL, frame.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (bytes == MAP_FAILED)
         return -errno;
     *message = bytes;
@@ -92,7 +93,8 @@ int main(int argc, char **argv, char **envp)
     if (argc > 1 && strcmp(argv[1], "init") == 0)
         return reaper_main(argc - 2, argv + 2, envp);
     if (argc < 2 || strcmp(argv[1], "monitor") != 0) {
-        fputs("tsdocker-shim: started by tsdockerd, or as: tsdocker-shim init -- command\n", stderr);
+        fputs("tsdocker-shim: started by tsdockerd, or as: tsdocker-shim init -- command\n",
+              stderr);
         return 2;
     }
     become_shim();

@@ -65,7 +65,7 @@ struct exit_status {
 
 enum phase {
     AT_GATE,
-    OPENING,  /* init is on its way through execve */
+    OPENING, /* init is on its way through execve */
     RUNNING,
     DRAINING, /* it has ended, its output has not */
     ENDED,    /* the exit file is there */
@@ -76,8 +76,8 @@ struct monitor {
     enum phase phase;
     uint32_t stdio;
     bool stdin_once, stdin_seen, farewell;
-    int out[STREAMS];  /* read ends; a pty's controller is OUT */
-    int in;            /* write end; the controller's own number for a pty */
+    int out[STREAMS]; /* read ends; a pty's controller is OUT */
+    int in;           /* write end; the controller's own number for a pty */
     uint32_t in_size, in_done;
     uint64_t last_output_ms, drain_until_ms;
     int signals, listener;
@@ -154,8 +154,11 @@ void control_input(struct client *client);
 struct client *control_add(int fd, bool launcher);
 void control_drop(struct client *client);
 void control_sweep(void);
-void control_reply(struct client *client, struct frame request, int error,
-                   const void *payload, uint32_t size);
+void control_reply(struct client *client, struct frame request, int error, const void *payload,
+                   uint32_t size);
+
+/* requests.c: 0 or a negative errno to reply with, 1 when it has replied or will later. */
+int request_answer(struct client *client, struct frame frame, struct reader *reader);
 void control_tell_exit(void);
 
 /* finish.c */

@@ -145,8 +145,8 @@ int queue_drain(struct client *client)
     for (;;) {
         if (queue->size == 0 && !refill(queue))
             return -EIO;
-        uint32_t part = RING_BYTES - queue->head < queue->size ? RING_BYTES - queue->head
-                                                               : queue->size;
+        uint32_t part =
+            RING_BYTES - queue->head < queue->size ? RING_BYTES - queue->head : queue->size;
         if (client->dropping && !client->said_why && queue_frame_rest(queue) < part)
             part = queue_frame_rest(queue);
         if (part == 0)

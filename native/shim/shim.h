@@ -84,11 +84,11 @@ struct token {
 };
 
 struct shim {
-    int control;  /* the daemon that launches; -1 when it has gone */
-    int peer;     /* to the other strand */
-    int report;   /* from init: struct report, then EOF at execve */
+    int control; /* the daemon that launches; -1 when it has gone */
+    int peer;    /* to the other strand */
+    int report;  /* from init: struct report, then EOF at execve */
     int pidfd;
-    pid_t pid;    /* of init, as the host sees it; 0 before `clone` */
+    pid_t pid; /* of init, as the host sees it; 0 before `clone` */
     int slots[SLOTS];
     const struct program *program;
     enum strand_name strand;

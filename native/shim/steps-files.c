@@ -107,8 +107,8 @@ int step_fchmodat(struct shim *shim, struct reader *operands)
     if (result != -ENOSYS)
         return result;
     /* Before 6.6: through the fd's link, once it is known not to be a symlink itself. */
-    cleanup_fd int fd = *path ? openat(dir, path, O_PATH | O_NOFOLLOW | O_CLOEXEC)
-                              : fcntl(dir, F_DUPFD_CLOEXEC, 0);
+    cleanup_fd int fd =
+        *path ? openat(dir, path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : fcntl(dir, F_DUPFD_CLOEXEC, 0);
     struct stat stat;
     if (fd < 0 || fstat(fd, &stat) < 0)
         return -errno;

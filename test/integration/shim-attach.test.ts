@@ -5,8 +5,14 @@ import { closeSync, openSync, readFileSync, readlinkSync, statSync } from 'node:
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
-import { connect, CWD, launch, type AttachRequest, type LaunchProgram } from '../../native/index.js';
-import { monitorIn, shell, slots } from '../support/launch-programs.js';
+import {
+  connect,
+  CWD,
+  launch,
+  type AttachRequest,
+  type LaunchProgram,
+} from '../../native/index.js';
+import { monitorIn, openStep, shell, slots } from '../support/launch-programs.js';
 import { atGate, readAll, unframe } from '../support/shim-container.js';
 
 const everything: AttachRequest = {
@@ -31,7 +37,7 @@ test('who attaches before the start misses nothing', async (t) => {
   t.equal(streams.get(2)?.toString(), 'bad\n');
 });
 
-test('half-closing an attached client is EOF for the process, whose answer still comes', async (t) => {
+test('half-closing a client is EOF for the process, whose answer still comes', async (t) => {
   const { launching } = await atGate(t, { argv: shell('sort; echo end'), stdin: true });
   const socket = await launching.shim.attach({ ...everything, framed: false });
   await launching.open();
@@ -114,9 +120,11 @@ test('a client that has stopped reading holds the container up only for a while'
 });
 
 test('an attached client that is killed disturbs neither the process nor its log', async (t) => {
-  const { dir, launching, log } = await atGate(t, { argv: shell('seq 1 20000; sleep 0.3; seq 1 20000') });
+  const argv = shell('seq 1 20000; sleep 0.3; seq 1 20000');
+  const { dir, launching, log } = await atGate(t, { argv });
+  const index = new URL('../../native/index.js', import.meta.url).href;
   const program = `
-    import { connect } from ${JSON.stringify(new URL('../../native/index.js', import.meta.url).href)};
+    import { connect } from ${JSON.stringify(index)};
     const shim = await connect(${JSON.stringify(join(dir, 'shim.sock'))});
     const socket = await shim.attach({ stdin: true, stdout: true, stderr: true, framed: true,
       detachKeys: new Uint8Array(0) });
@@ -152,16 +160,22 @@ test('fds go to the shim and come back', async (t) => {
 test('a second process joins a running container: an exec', async (t) => {
   const { dir, launching } = await atGate(t, { argv: shell('echo $$; sleep 9') });
   await launching.open();
-  const output = await runInside(t, launching.pid, `${dir}/exec`, shell('echo $$; ls /proc | grep -c "^[12]$"; exit 4'));
+  const argv = shell('echo $$; ls /proc | grep -c "^[12]$"; exit 4');
+  const output = await runInside(t, launching.pid, `${dir}/exec`, argv);
   t.match(output, /^\d+\n2\n$/, 'in the pid namespace of the container');
   t.equal(await launching.shim.signal(0), true, 'whose own process goes on');
 });
 
 /** Joins the namespaces of `pid` by a shim of its own; what it has written. */
-async function runInside(t: Test, pid: number, prefix: string, argv: readonly string[]): Promise<string> {
+async function runInside(
+  t: Test,
+  pid: number,
+  prefix: string,
+  argv: readonly string[],
+): Promise<string> {
   const joining = (name: string, type: number) =>
     [
-      { op: 'openat2', out: slots.free, dir: CWD, path: `/proc/${pid}/ns/${name}`, flags: 0, mode: 0, resolve: 0 },
+      openStep(slots.free, `/proc/${pid}/ns/${name}`, 0),
       { op: 'setns', fd: slots.free, type },
     ] as const;
   const program: LaunchProgram = {
@@ -196,7 +210,8 @@ async function runInside(t: Test, pid: number, prefix: string, argv: readonly st
   };
   const launching = await launch({ program, monitor: { ...monitor, keep: [] }, onYield });
   t.equal(forked, launching.pid, 'the fork is who runs');
-  const output = readAll(await launching.shim.attach({ ...everything, stdin: false, framed: false }));
+  const request = { ...everything, stdin: false, framed: false };
+  const output = readAll(await launching.shim.attach(request));
   await launching.open();
   t.match(await launching.shim.exited, { exitCode: 4 });
   await launching.shim.bye();

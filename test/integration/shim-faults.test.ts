@@ -4,7 +4,14 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { connect, CWD, launch, readExitFile, type LaunchProgram } from '../../native/index.js';
-import { containerProgram, monitorIn, shell, slots } from '../support/launch-programs.js';
+import {
+  containerProgram,
+  monitorIn,
+  openStep,
+  shell,
+  slots,
+  targetStep,
+} from '../support/launch-programs.js';
 import { atGate, containerDir, readLog } from '../support/shim-container.js';
 
 const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
@@ -19,7 +26,8 @@ async function launcher(
   const program = `
     import { launch } from ${url('../../native/index.js')};
     import { containerProgram, monitorIn, shell } from ${url('../support/launch-programs.js')};
-    const container = { rootfs: ${JSON.stringify(join(dir, 'root'))}, argv: shell(${JSON.stringify(script)}) };
+    const rootfs = ${JSON.stringify(join(dir, 'root'))};
+    const container = { rootfs, argv: shell(${JSON.stringify(script)}) };
     const launching = await launch({ program: containerProgram(container),
       monitor: monitorIn(${JSON.stringify(dir)}, container) });
     if (${opens}) await launching.open();
@@ -94,7 +102,7 @@ test('a process that holds the output after the end delays the exit only so long
 const pidsRoot = '/sys/fs/cgroup/pids';
 const noV1 = existsSync(`${pidsRoot}/tasks`) ? false : 'no cgroup v1 here';
 
-test('without a pid namespace the rest of the cgroup dies with the process', { skip: noV1 }, async (t) => {
+test('what is left in the cgroup dies with the process', { skip: noV1 }, async (t) => {
   const dir = containerDir(t);
   const cgroup = join(pidsRoot, basename(dir));
   mkdirSync(cgroup);
@@ -105,12 +113,15 @@ test('without a pid namespace the rest of the cgroup dies with the process', { s
   const container = { rootfs: join(dir, 'root'), argv: shell('sleep 30 & exit 7'), hostPid: true };
   const program = containerProgram(container);
   const joinCgroup = [
-    { op: 'openat2', out: slots.free, dir: CWD, path: join(cgroup, 'tasks'), flags: 1, mode: 0, resolve: 0 },
+    openStep(slots.free, join(cgroup, 'tasks'), 1),
     { op: 'write', fd: slots.free, bytes: Buffer.from('0') },
   ] as const;
   const launching = await launch({
     program: { ...program, init: [...joinCgroup, ...program.init] },
-    monitor: monitorIn(dir, container, { killAtExit: [join(cgroup, 'cgroup.procs')], drainMs: 10_000 }),
+    monitor: monitorIn(dir, container, {
+      killAtExit: [join(cgroup, 'cgroup.procs')],
+      drainMs: 10_000,
+    }),
   });
   await launching.open();
   const startedMs = performance.now();
@@ -138,6 +149,7 @@ test('what a client wrote before it left reaches a process that reads late', asy
 
 test('a user namespace gets its maps from the host strand', async (t) => {
   const dir = containerDir(t);
+  const argv = shell('id -u; umask; cat /proc/self/uid_map');
   const map = (name: string, text: string) =>
     [
       { op: 'openChild', out: slots.free, name, flags: 1 },
@@ -157,12 +169,10 @@ test('a user namespace gets its maps from the host strand', async (t) => {
       { op: 'setresgid', gid: 0 },
       { op: 'setresuid', uid: 0 },
       { op: 'dup2', fd: slots.stdoutWrite, to: 1 },
-      { op: 'execve', paths: ['/bin/busybox'], argv: shell('id -u; umask; cat /proc/self/uid_map'), env: [] },
+      { op: 'execve', paths: ['/bin/busybox'], argv, env: [] },
     ],
   };
-  const monitor = monitorIn(dir, {}, {});
-  const { rootDir: _, ...settings } = monitor;
-  const launching = await launch({ program, monitor: settings });
+  const launching = await launch({ program, monitor: monitorIn(dir, {}) });
   t.match(readFileSync(`/proc/${launching.pid}/status`, 'utf8'), /^Uid:\t100000\t/m);
   await launching.open();
   t.match(await launching.shim.exited, { exitCode: 0 });
@@ -172,7 +182,8 @@ test('a user namespace gets its maps from the host strand', async (t) => {
 });
 
 test('a megabyte of environment arrives', async (t) => {
-  const env = ['PATH=/bin', ...Array.from({ length: 10 }, (_, i) => `V${i}=${'x'.repeat(100_000)}`)];
+  const large = 'x'.repeat(100_000);
+  const env = ['PATH=/bin', ...Array.from({ length: 10 }, (_, i) => `V${i}=${large}`)];
   const { launching, log } = await atGate(t, { argv: shell('echo ${#V9}'), env });
   await launching.open();
   await launching.shim.exited;
@@ -195,20 +206,23 @@ test('a name left by a dead shim is taken over, a living one is not', async (t) 
 
 test('a symbolic link in the root does not lead a mount target out of it', async (t) => {
   const dir = containerDir(t);
-  const container = { rootfs: join(dir, 'root'), argv: shell('ls -d /canary/made; readlink /dev2') };
+  const argv = shell('ls -d /canary/made; readlink /dev2');
+  const container = { rootfs: join(dir, 'root'), argv };
   const program = containerProgram(container);
   const pivot = program.init.findIndex((step) => step.op === 'fchdir');
   const trap = [
     { op: 'symlinkat', target: '/canary', dir: slots.rootfs, path: 'dev2' },
-    { op: 'target', out: slots.free, root: slots.rootfs, path: '/dev2/made', kind: 0, mode: 0o755 },
+    targetStep('/dev2/made', 'folder'),
     { op: 'symlinkat', target: '../../../../etc', dir: slots.rootfs, path: 'up' },
-    { op: 'target', out: slots.free, root: slots.rootfs, path: 'up/../made/../file', kind: 1, mode: 0o644 },
+    targetStep('up/../made/../file', 'file'),
   ] as const;
   const init = [...program.init.slice(0, pivot), ...trap, ...program.init.slice(pivot)];
-  const launching = await launch({ program: { ...program, init }, monitor: monitorIn(dir, container) });
+  const monitor = monitorIn(dir, container);
+  const launching = await launch({ program: { ...program, init }, monitor });
   await launching.open();
   t.match(await launching.shim.exited, { exitCode: 0 });
-  t.equal(readLog(join(dir, 'log.json')).map((line) => line.log).join(''), '/canary/made\n/canary\n');
+  const text = readLog(join(dir, 'log.json')).map((line) => line.log).join('');
+  t.equal(text, '/canary/made\n/canary\n');
   t.equal(existsSync('/canary'), false);
   await launching.shim.bye();
   writeFileSync(join(dir, 'root', 'ours'), 'the root was a tmpfs of its own');

@@ -1,18 +1,17 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import {
   connect,
-  CWD,
   launch,
   LaunchError,
   readExitFile,
   shimProgramFd,
   type Launching,
 } from '../../native/index.js';
-import { containerProgram, monitorIn, shell, slots } from '../support/launch-programs.js';
+import { containerProgram, monitorIn, openStep, shell, slots } from '../support/launch-programs.js';
 import { atGate, containerDir, readLog } from '../support/shim-container.js';
 
 test('the exit code of a process is told, filed and stays its own', async (t) => {
@@ -38,7 +37,7 @@ test('both streams are in the log, in Docker\'s words', async (t) => {
   await launching.open();
   await launching.shim.exited;
   const text = readFileSync(join(dir, 'log.json'), 'utf8');
-  t.ok(text.includes('{"log":"\\u003c\\u0026\\u003e\\"\\\\\\u0009\\r\\n","stream":"stdout","time":"'));
+  t.ok(text.includes('{"log":"\\u003c\\u0026\\u003e\\"\\\\\\u0009\\r\\n","stream":"stdout",'));
   const lines = readLog(join(dir, 'log.json'));
   const of = (stream: string): string =>
     lines.filter((line) => line.stream === stream).map((line) => line.log).join('');
@@ -48,7 +47,8 @@ test('both streams are in the log, in Docker\'s words', async (t) => {
 });
 
 test('lines longer than 16 KiB are logged in pieces, invalid UTF-8 as U+FFFD', async (t) => {
-  const script = 'head -c 40000 /dev/zero | tr "\\0" c; echo; printf "\\377\\303\\251 \\342\\200\\250\\n"';
+  const long = 'head -c 40000 /dev/zero | tr "\\0" c; echo';
+  const script = `${long}; printf "\\377\\303\\251 \\342\\200\\250\\n"`;
   const { launching, log } = await atGate(t, { argv: shell(script) });
   await launching.open();
   await launching.shim.exited;
@@ -60,7 +60,8 @@ test('lines longer than 16 KiB are logged in pieces, invalid UTF-8 as U+FFFD', a
 
 test('a log is rotated by size, and keeps so many files', async (t) => {
   const dir = containerDir(t);
-  const log = { kind: 'json-file', path: join(dir, 'log.json'), maxSizeBytes: 20_000, maxFiles: 3 } as const;
+  const path = join(dir, 'log.json');
+  const log = { kind: 'json-file', path, maxSizeBytes: 20_000, maxFiles: 3 } as const;
   const { launching } = await atGate(t, { argv: shell('seq 1 3000') }, { log }, dir);
   await launching.open();
   await launching.shim.exited;
@@ -77,13 +78,13 @@ test('a log is rotated by size, and keeps so many files', async (t) => {
 
 test('a command that does not exist, or may not be executed, fails at the gate', async (t) => {
   const beforeExec = [
-    { op: 'openat2', out: slots.free, dir: CWD, path: '/text', flags: 0o101, mode: 0o755, resolve: 0 },
+    openStep(slots.free, '/text', constants.O_CREAT | constants.O_WRONLY, 0o755),
     { op: 'write', fd: slots.free, bytes: Buffer.from('no program') },
     { op: 'close', fd: slots.free },
   ] as const;
   const codeOf = async (paths: readonly string[]): Promise<unknown> => {
     const { dir, launching } = await atGate(t, { argv: ['x'], paths, beforeExec });
-    const error: unknown = await launching.open().then(() => undefined, (reason: unknown) => reason);
+    const error: unknown = await launching.open().catch((reason: unknown) => reason);
     t.ok(error instanceof LaunchError && error.strand === 'init' && error.about === 'exec');
     t.equal(existsSync(join(dir, 'shim.sock')), false, 'the shim has gone');
     return error instanceof LaunchError ? error.code : error;
@@ -169,7 +170,8 @@ test('init killed at the gate fails the start', async (t) => {
 });
 
 test('a daemon that comes back finds the shim, its output and its exit', async (t) => {
-  const { dir, launching, log } = await atGate(t, { argv: shell('sleep 0.1; seq 1 9; sleep 0.2; exit 6') });
+  const argv = shell('sleep 0.1; seq 1 9; sleep 0.2; exit 6');
+  const { dir, launching, log } = await atGate(t, { argv });
   await launching.open();
   launching.shim.disconnect();
   const again = await connect(join(dir, 'shim.sock'));
@@ -246,6 +248,7 @@ test('a container sees neither our fds nor a writable shim', async (t) => {
 
 test('--init: the sealed shim reaps and forwards as PID 1', async (t) => {
   const dir = containerDir(t);
+  const script = 'trap "echo got; exit 3" TERM; echo $$; sleep 9 & wait';
   const container = {
     rootfs: join(dir, 'root'),
     argv: ['unused'],
@@ -253,7 +256,7 @@ test('--init: the sealed shim reaps and forwards as PID 1', async (t) => {
       {
         op: 'execveat',
         fd: slots.free,
-        argv: ['/sbin/docker-init', '--', ...shell('trap "echo got; exit 3" TERM; echo $$; sleep 9 & wait')],
+        argv: ['/sbin/docker-init', '--', ...shell(script)],
         env: ['PATH=/bin'],
       },
     ],

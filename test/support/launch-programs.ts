@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { CWD, type LaunchProgram, type Slot, type Step } from '../../native/launch/opcodes.js';
 import type { MonitorSettings } from '../../native/shim/monitor-settings.js';
 
@@ -74,7 +75,7 @@ export function containerProgram(container: Container): LaunchProgram {
       ...(container.tty === true ? ptySteps : []),
       { op: 'fchdir', fd: slots.rootfs },
       { op: 'pivotRoot' },
-      { op: 'openat2', out: slots.rootDir, dir: CWD, path: '/', flags: 0o200000, mode: 0, resolve: 0 },
+      openStep(slots.rootDir, '/', constants.O_DIRECTORY),
       { op: 'notifyFd', token: ROOT_TOKEN, fd: slots.rootDir },
       { op: 'setsid' },
       ...(container.tty === true ? joinPty : joinPipes(container)),
@@ -88,6 +89,17 @@ export function containerProgram(container: Container): LaunchProgram {
       },
     ],
   };
+}
+
+/** Opens a path, as the strand sees it, into a slot. */
+export function openStep(out: Slot, path: string, flags: number, mode = 0): Step {
+  return { op: 'openat2', out, dir: CWD, path, flags, mode, resolve: 0 };
+}
+
+/** The place in the container's root where something is mounted. */
+export function targetStep(path: string, kind: 'folder' | 'file', out: Slot = slots.target): Step {
+  const [number, mode] = kind === 'folder' ? [0, 0o755] : [1, 0o644];
+  return { op: 'target', out, root: slots.rootfs, path, kind: number, mode };
 }
 
 const slaveMounts: Step = {
@@ -107,23 +119,28 @@ function tmpfsRoot(path: string): readonly Step[] {
     { op: 'fsmount', out: slots.rootfs, fs: slots.fs, attrs: 0 },
     { op: 'moveMount', from: slots.rootfs, to: CWD, path, flags: 0 },
     { op: 'openTree', out: slots.mount, dir: CWD, path: '/bin/busybox', flags: OPEN_TREE_CLONE },
-    { op: 'target', out: slots.target, root: slots.rootfs, path: '/bin/busybox', kind: 1, mode: 0o644 },
+    targetStep('/bin/busybox', 'file'),
     { op: 'moveMount', from: slots.mount, to: slots.target, path: '', flags: 0 },
-    { op: 'target', out: slots.target, root: slots.rootfs, path: '/dev', kind: 0, mode: 0o755 },
+    targetStep('/dev', 'folder'),
     { op: 'mknodat', dir: slots.rootfs, path: 'dev/null', mode: 0o20666, major: 1, minor: 3 },
     { op: 'mknodat', dir: slots.rootfs, path: 'dev/zero', mode: 0o20666, major: 1, minor: 5 },
   ];
 }
 
-function mountIn(type: string, path: string, options: Readonly<Record<string, string>>): readonly Step[] {
+function mountIn(
+  type: string,
+  path: string,
+  options: Readonly<Record<string, string>>,
+): readonly Step[] {
+  const about = `mount /${path}`;
   return [
     { op: 'fsopen', out: slots.fs, type },
     ...Object.entries(options).map(
       ([key, value]): Step => ({ op: 'fsconfigString', fs: slots.fs, key, value }),
     ),
     { op: 'fsmount', out: slots.mount, fs: slots.fs, attrs: 0 },
-    { op: 'target', out: slots.target, root: slots.rootfs, path, kind: 0, mode: 0o755 },
-    { op: 'moveMount', from: slots.mount, to: slots.target, path: '', flags: 0, about: `mount /${path}` },
+    targetStep(path, 'folder'),
+    { op: 'moveMount', from: slots.mount, to: slots.target, path: '', flags: 0, about },
   ];
 }
 
@@ -149,7 +166,14 @@ const awaitController: Step = { op: 'awaitFd', token: PTY_TOKEN, out: slots.cont
 
 const ptySteps: readonly Step[] = [
   ...mountIn('devpts', 'dev/pts', { ptmxmode: '0666' }),
-  { op: 'pty', devpts: slots.mount, controller: slots.controller, peer: slots.peer, rows: 24, columns: 80 },
+  {
+    op: 'pty',
+    devpts: slots.mount,
+    controller: slots.controller,
+    peer: slots.peer,
+    rows: 24,
+    columns: 80,
+  },
   { op: 'notifyFd', token: PTY_TOKEN, fd: slots.controller },
 ];
 
@@ -167,13 +191,14 @@ export function monitorIn(
   changes: Partial<MonitorSettings> = {},
 ): MonitorSettings {
   const stdin = container.stdin === true ? { stdin: slots.stdinWrite } : {};
+  const outputs = { stdout: slots.stdoutRead, stderr: slots.stderrRead };
   return {
     socketPath: `${dir}/shim.sock`,
     exitPath: `${dir}/exit`,
     stdio:
       container.tty === true
         ? { kind: 'pty', controller: slots.controller }
-        : { kind: 'pipes', ...stdin, stdout: slots.stdoutRead, stderr: slots.stderrRead, stdinOnce: true },
+        : { kind: 'pipes', ...stdin, ...outputs, stdinOnce: true },
     log: { kind: 'json-file', path: `${dir}/log.json`, maxSizeBytes: 0, maxFiles: 1 },
     attach: { spillDir: dir, spillBytes: 8 * 1024 * 1024, stallMs: 5000 },
     drainMs: 2000,

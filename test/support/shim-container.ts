@@ -9,7 +9,7 @@ import { containerProgram, monitorIn, type Container } from './launch-programs.j
 export interface Started {
   readonly dir: string;
   readonly launching: Launching;
-  log(): readonly LogLine[];
+  readonly log: () => readonly LogLine[];
 }
 
 export interface LogLine {

@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { encodeProgram, LaunchError, ProgramError, stepError } from '../../../native/launch/encode.js';
+import {
+  encodeProgram,
+  LaunchError,
+  ProgramError,
+  stepError,
+} from '../../../native/launch/encode.js';
 import { CWD, opcodes, type LaunchProgram, type Step } from '../../../native/launch/opcodes.js';
 
 const repository = new URL('../../../../', import.meta.url);
@@ -10,10 +15,12 @@ function hostProgram(...host: readonly Step[]): LaunchProgram {
 }
 
 test('the C header says what the table says', async (t) => {
-  const module: unknown = await import(new URL('native/launch/opcodes-header.mjs', repository).href);
+  const path = new URL('native/launch/opcodes-header.mjs', repository);
+  const module: unknown = await import(path.href);
   // The module is ours, in JavaScript because the build needs it before TypeScript is compiled.
   const { opcodesHeader } = module as { opcodesHeader: (table: typeof opcodes) => string };
-  t.equal(readFileSync(new URL('native/shim/opcodes.h', repository), 'utf8'), opcodesHeader(opcodes));
+  const committed = readFileSync(new URL('native/shim/opcodes.h', repository), 'utf8');
+  t.equal(committed, opcodesHeader(opcodes));
 });
 
 test('no two opcodes share a number', (t) => {

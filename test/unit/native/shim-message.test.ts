@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
 import { CWD, type LaunchProgram } from '../../../native/launch/opcodes.js';
-import { encodeFrame, encodeLaunch, FrameSplitter, frameTypes } from '../../../native/shim/protocol.js';
+import {
+  encodeFrame,
+  encodeLaunch,
+  FrameSplitter,
+  frameTypes,
+} from '../../../native/shim/protocol.js';
 import { reaped } from '../../../native/shim/reaping.js';
 import { closeFds, socketPair, spawnShim } from '../../../native/spawn.js';
 import { monitorIn } from '../../support/launch-programs.js';
@@ -65,8 +70,10 @@ test('a message that is cut short is refused', async (t) => {
   const whole = validMessage(dir);
   for (let size = 0; size < whole.length; size += 13) {
     const cut = whole.subarray(0, size);
-    const [frame] = new FrameSplitter().push(await answerTo(encodeFrame(frameTypes.launch, 0, cut)));
-    t.same([frame?.payload.readUInt32LE(0), frame?.payload.readInt32LE(8)], [FAILED_BY_SHIM, EBADMSG]);
+    const answer = await answerTo(encodeFrame(frameTypes.launch, 0, cut));
+    const [frame] = new FrameSplitter().push(answer);
+    const said = [frame?.payload.readUInt32LE(0), frame?.payload.readInt32LE(8)];
+    t.same(said, [FAILED_BY_SHIM, EBADMSG]);
   }
   t.same(readdirSync(dir), []);
 });

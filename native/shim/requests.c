@@ -1,0 +1,208 @@
+/* What clients ask, and what they are told: PROTOCOL.md. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "monitor.h"
+#include "sys.h"
+
+static uint32_t exit_payload(uint8_t out[32])
+{
+    const struct exit_status *status = &the_monitor.exit;
+    memcpy(out, &status->code, 4);
+    memcpy(out + 4, &status->signal, 4);
+    memcpy(out + 8, &status->oom_killed, 4);
+    memcpy(out + 12, &status->finished_ms, 8);
+    memcpy(out + 20, &status->log_lost, 8);
+    return 28;
+}
+
+static void tell_one(struct client *client)
+{
+    uint8_t payload[32];
+    struct frame frame = {.type = WAIT, .tag = client->wait_tag};
+    client->waiting = false;
+    control_reply(client, frame, 0, payload, exit_payload(payload));
+}
+
+void control_tell_exit(void)
+{
+    for (struct client *client = the_monitor.clients; client; client = client->next)
+        if (client->waiting)
+            tell_one(client);
+}
+
+static void on_hello(struct client *client, struct frame frame)
+{
+    uint8_t payload[16 + 32];
+    uint32_t flags = the_monitor.phase >= RUNNING ? 1 : 0;
+    if (the_monitor.phase == ENDED)
+        flags |= 2;
+    uint32_t words[4] = {PROTOCOL_VERSION, (uint32_t)getpid(), (uint32_t)the_monitor.shim->pid,
+                         flags};
+    memcpy(payload, words, sizeof words);
+    control_reply(client, frame, 0, payload, 16 + exit_payload(payload + 16));
+}
+
+static void on_attach(struct client *client, struct frame frame, struct reader *reader)
+{
+    uint32_t flags = read_u32(reader);
+    uint32_t count;
+    const uint8_t *keys = read_bytes(reader, &count);
+    if (reader->bad || count > MAX_DETACH_KEYS || client->launcher) {
+        control_reply(client, frame, EINVAL, NULL, 0);
+        return;
+    }
+    control_reply(client, frame, 0, NULL, 0);
+    attach_begin(client, flags, keys, count);
+}
+
+static int resize(struct reader *reader)
+{
+    struct winsize size = {.ws_row = read_u16(reader)};
+    size.ws_col = read_u16(reader);
+    if (the_monitor.stdio != STDIO_PTY)
+        return -ENOTTY;
+    return ioctl(the_monitor.out[OUT], TIOCSWINSZ, &size) < 0 ? -errno : 0;
+}
+
+static int send_signal(struct reader *reader)
+{
+    uint32_t number = read_u32(reader);
+    if (reader->bad)
+        return -EINVAL;
+    if (the_monitor.phase >= DRAINING)
+        return -ESRCH;
+    long result = syscall(SYS_pidfd_send_signal, the_monitor.shim->pidfd, number, NULL, 0);
+    return result < 0 ? -errno : 0;
+}
+
+static int open_netns(void)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/net", the_monitor.shim->pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static int find_fd(uint32_t kind, uint32_t slot)
+{
+    struct shim *shim = the_monitor.shim;
+    if (kind == FD_ROOT)
+        slot = the_monitor.root_slot;
+    int held = kind == FD_PIDFD ? shim->pidfd : slot < SLOTS ? shim->slots[slot] : -1;
+    if (kind < FD_NETNS || kind > FD_SLOT)
+        return -EINVAL;
+    if (kind == FD_NETNS)
+        return the_monitor.phase >= DRAINING ? -ESRCH : open_netns();
+    return held < 0 ? -EBADF : fcntl(held, F_DUPFD_CLOEXEC, 0);
+}
+
+static void on_get_fd(struct client *client, struct frame frame, struct reader *reader)
+{
+    uint32_t kind = read_u32(reader);
+    uint32_t slot = read_u32(reader);
+    cleanup_fd int fd = reader->bad ? -EINVAL : find_fd(kind, slot);
+    int32_t error = 0;
+    if (fd < 0) {
+        control_reply(client, frame, fd, NULL, 0);
+        return;
+    }
+    struct frame answer = {.size = 4, .type = frame.type | REPLY, .tag = frame.tag};
+    if (send_frame(client->fd, answer, &error, fd, MSG_DONTWAIT) < 0)
+        client->gone = true;
+}
+
+static int add_fd(struct client *client, struct reader *reader)
+{
+    uint32_t slot = read_u32(reader);
+    if (reader->bad || slot >= SLOTS)
+        return -EINVAL;
+    if (client->passed < 0)
+        return -EBADF;
+    slot_put(the_monitor.shim, slot, client->passed);
+    client->passed = -1;
+    return 0;
+}
+
+static int drop_fd(struct reader *reader)
+{
+    uint32_t slot = read_u32(reader);
+    if (reader->bad || slot >= SLOTS)
+        return -EINVAL;
+    slot_put(the_monitor.shim, slot, -1);
+    return 0;
+}
+
+static void on_wait(struct client *client, struct frame frame)
+{
+    client->wait_tag = frame.tag;
+    client->waiting = true;
+    if (the_monitor.phase == ENDED)
+        tell_one(client);
+}
+
+/* From here on the name is free for another shim, even if attached clients still read. */
+static int on_bye(struct client *client, struct frame frame)
+{
+    if (the_monitor.phase != ENDED)
+        return -EBUSY;
+    the_monitor.farewell = true;
+    control_close();
+    control_reply(client, frame, 0, NULL, 0);
+    for (struct client *other = the_monitor.clients; other; other = other->next)
+        if (!other->attached)
+            other->gone = true;
+    return 1;
+}
+
+static int on_open(struct client *client, struct frame frame)
+{
+    uint32_t token = GATE_TOKEN;
+    if (!client->launcher || the_monitor.phase != AT_GATE)
+        return -EINVAL;
+    the_monitor.open_tag = frame.tag;
+    the_monitor.phase = OPENING;
+    ssize_t sent = send(the_monitor.shim->peer, &token, sizeof token, MSG_NOSIGNAL);
+    /* A dead init is noticed by its report pipe; the reply comes then. */
+    return sent < 0 && errno != EPIPE ? -errno : 1;
+}
+
+int request_answer(struct client *client, struct frame frame, struct reader *reader)
+{
+    switch (frame.type) {
+    case RESIZE:
+        return resize(reader);
+    case SIGNAL:
+        return send_signal(reader);
+    case ADD_FD:
+        return add_fd(client, reader);
+    case DROP_FD:
+        return drop_fd(reader);
+    case BYE:
+        return on_bye(client, frame);
+    case OPEN:
+        return on_open(client, frame);
+    case ABORT:
+        client->gone = client->launcher;
+        return client->launcher ? 1 : -EINVAL;
+    case HELLO:
+        on_hello(client, frame);
+        return 1;
+    case ATTACH:
+        on_attach(client, frame, reader);
+        return 1;
+    case GET_FD:
+        on_get_fd(client, frame, reader);
+        return 1;
+    case WAIT:
+        on_wait(client, frame);
+        return 1;
+    default:
+        return -ENOSYS; /* a newer daemon asks for what we do not know */
+    }
+}
