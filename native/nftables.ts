@@ -5,6 +5,7 @@
  */
 import koffi from 'koffi';
 import { ErrnoError } from './errno-error.js';
+import { netlinkProtocols, openNetlinkSocket } from './netlink/socket.js';
 
 const outputJson = 1 << 4;
 /** NFT_CTX_OUTPUT_NUMERIC_ALL: no names for ports, protocols and priorities. */
@@ -34,9 +35,11 @@ export interface Nftables {
 
 /**
  * Opens a context in the namespace that the thread is in. Throws `ErrnoError` ENOENT when
- * libnftables.so.1 is not installed.
+ * libnftables.so.1 is not installed, and EPROTONOSUPPORT when the kernel has no nf_tables.
  */
 export function openNftables(): Nftables {
+  // The library ends the whole process when the kernel has no such socket.
+  openNetlinkSocket(netlinkProtocols.netfilter).close();
   const library = loadLibrary();
   const context: unknown = library.create(0);
   library.bufferOutput(context);
@@ -55,6 +58,15 @@ export function openNftables(): Nftables {
   };
 }
 
+/** Whether an error says that there is no nftables at all: no library, or not in this kernel. */
+export function lacksNftables(error: unknown): boolean {
+  return (
+    error instanceof ErrnoError &&
+    (error.syscall === 'dlopen' ||
+      ['EPROTONOSUPPORT', 'EOPNOTSUPP', 'EAFNOSUPPORT'].includes(error.code))
+  );
+}
+
 function outputFlags(format: ListingFormat): number {
   return outputNumeric
     | (format.json === true ? outputJson : 0)
@@ -64,6 +76,8 @@ function outputFlags(format: ListingFormat): number {
 
 /** The library's words tell the errno only as strerror's sentence. */
 const sentences: readonly (readonly [string, string])[] = [
+  // A kernel without nf_tables.
+  ['cache initialization failed', 'EPROTONOSUPPORT'],
   ['No such file or directory', 'ENOENT'],
   ['File exists', 'EEXIST'],
   ['Device or resource busy', 'EBUSY'],

@@ -3,6 +3,8 @@
  * and what goes to 127.0.0.11:53 is turned to them there. To hold port 53 itself would break a
  * container's own server on 0.0.0.0:53.
  */
+import { closeSync } from 'node:fs';
+import { lacksNftables } from '../../native/nftables.js';
 import type { Context } from './context.js';
 import { hasNames } from './context.js';
 import { serveDns } from './dns-server.js';
@@ -11,25 +13,33 @@ import { embeddedServer } from './files.js';
 
 /** Starts the server of a live sandbox in the namespace of `pid`, in place of an older one. */
 export async function startDns(context: Context, sandboxId: string, pid: number): Promise<void> {
-  const { netlink, held } = context;
-  const place = { address: embeddedServer, port: 0, netnsPid: pid } as const;
-  const [udp, tcp] = await netlink.run([
-    { do: 'setLink', name: 'lo', up: true, netnsPid: pid },
-    { do: 'openSocket', protocol: 'udp', listen: false, ...place },
-    { do: 'openSocket', protocol: 'tcp', listen: true, ...place },
-  ]).then(([, ...sockets]) => sockets);
-  const server = serveDns({ udpFd: udp.fd, tcpFd: tcp.fd }, zoneOf(context, sandboxId));
+  let sockets = await openSockets(context, pid, 0);
   try {
-    await redirect(context, pid, { udpPort: udp.port, tcpPort: tcp.port });
+    await redirect(context, pid, { udpPort: sockets.udp.port, tcpPort: sockets.tcp.port });
   } catch (error) {
-    server.close();
-    throw error;
+    closeSync(sockets.udp.fd);
+    closeSync(sockets.tcp.fd);
+    if (!lacksNftables(error)) throw error;
+    // Better a port 53 that is taken than no names at all.
+    sockets = await openSockets(context, pid, dnsPort);
   }
-  const entry = held.get(sandboxId);
+  const { udp, tcp } = sockets;
+  const server = serveDns({ udpFd: udp.fd, tcpFd: tcp.fd }, zoneOf(context, sandboxId));
+  const entry = context.held.get(sandboxId);
   entry?.dns?.close();
   // A sandbox that was released meanwhile has no use for it.
   if (entry === undefined) server.close();
   else entry.dns = server;
+}
+
+async function openSockets({ netlink }: Context, netnsPid: number, port: number) {
+  const place = { address: embeddedServer, port, netnsPid } as const;
+  const [, udp, tcp] = await netlink.run([
+    { do: 'setLink', name: 'lo', up: true, netnsPid },
+    { do: 'openSocket', protocol: 'udp', listen: false, ...place },
+    { do: 'openSocket', protocol: 'tcp', listen: true, ...place },
+  ]);
+  return { udp, tcp };
 }
 
 function zoneOf({ book }: Context, sandboxId: string) {
@@ -41,6 +51,7 @@ function zoneOf({ book }: Context, sandboxId: string) {
   });
 }
 
+const dnsPort = 53;
 const table = 'ip tsdocker-dns';
 
 async function redirect(

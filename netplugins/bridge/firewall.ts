@@ -4,6 +4,7 @@
  */
 import { ErrnoError } from '../../native/errno-error.js';
 import type { Netlink } from '../../native/netlink/index.js';
+import { lacksNftables } from '../../native/nftables.js';
 import {
   addElements, deleteElements, replaceTable, tableName, type FirewallElement,
 } from './firewall-text.js';
@@ -103,7 +104,7 @@ export function createFirewall({ rootId, netlink, warn }: FirewallOptions): Fire
       try {
         await install();
       } catch (error) {
-        if (!isUnavailable(error)) throw error;
+        if (!lacksNftables(error)) throw error;
         available = false;
         warn(`no published ports and no isolation of networks: ${String(error)}`);
         return;
@@ -169,10 +170,3 @@ function ignoreMissing(error: unknown): void {
   if (!(error instanceof ErrnoError) || error.code !== 'ENOENT') throw error;
 }
 
-function isUnavailable(error: unknown): boolean {
-  return (
-    error instanceof ErrnoError &&
-    (error.syscall === 'dlopen' ||
-      ['EPROTONOSUPPORT', 'EOPNOTSUPP', 'EPERM', 'EAFNOSUPPORT'].includes(error.code))
-  );
-}

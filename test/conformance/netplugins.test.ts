@@ -4,11 +4,15 @@ import { createServer } from 'node:net';
 import { test, type Test } from 'tap';
 import { invalidParameter } from '../../api-spec/errors.js';
 import { openNetlink, type Netlink } from '../../native/netlink/index.js';
+import { lacksNftables } from '../../native/nftables.js';
 import { createBridgePlugin } from '../../netplugins/bridge/index.js';
 import { createHostPlugin } from '../../netplugins/host/index.js';
 import { createNonePlugin } from '../../netplugins/none/index.js';
 import type { EndpointSpec, NetworkPlugin, NetworkSpec } from '../../netplugins/plugin.js';
 import { inPrivateNetns, runInside, startSleeper } from '../support/private-netns.js';
+
+/** The table is gone, or the kernel has no nftables. */
+const noTable = ['ENOENT', 'EPROTONOSUPPORT'];
 
 const id = (): string => randomBytes(32).toString('hex');
 
@@ -70,7 +74,7 @@ async function bench(t: Test, driver: string): Promise<Bench> {
     await plugin.reconcile({ networks: [], endpoints: [] });
     await plugin.close();
     await netlink.run([
-      { do: 'nft', commands: `delete table inet tsdocker-${rootId}`, tolerate: ['ENOENT'] },
+      { do: 'nft', commands: `delete table inet tsdocker-${rootId}`, tolerate: noTable },
     ]);
   });
   await plugin.reconcile({ networks: [], endpoints: [] });
@@ -173,10 +177,10 @@ async function serve(
   t.teardown(() => void server.close());
 }
 
-function bridgeFacts(): void {
+function bridgeFacts(firewall: { readonly skip: string | false }): void {
   const self = process.pid;
 
-  test('bridge: a published port answers host, loopback, other networks and itself', async (t) => {
+  test('bridge: a published port answers host, loopback, other networks and itself', firewall, async (t) => {
     const { plugin, netlink, network, endpoint } = await bench(t, 'bridge');
     const other = networkSpec('bridge');
     await plugin.createNetwork(network);
@@ -232,7 +236,7 @@ function bridgeFacts(): void {
     t.notOk(routes.some(({ destination }) => destination === 'default'));
   });
 
-  test('bridge: without icc neighbours do not meet, and published ports still answer', async (t) => {
+  test('bridge: without icc neighbours do not meet, and published ports still answer', firewall, async (t) => {
     const { plugin, netlink } = await bench(t, 'bridge');
     const network = networkSpec('bridge', {
       options: { 'com.docker.network.bridge.enable_icc': 'false' },
@@ -255,7 +259,7 @@ function bridgeFacts(): void {
     t.equal(await talk(neighbour.pid, network.subnets[0]?.gateway ?? '', 8081), 'alone', { skip });
   });
 
-  test('bridge: a table that a stranger flushed is restored within five seconds', async (t) => {
+  test('bridge: a table that a stranger flushed is restored within five seconds', firewall, async (t) => {
     const { plugin, netlink, network, endpoint } = await bench(t, 'bridge');
     await plugin.createNetwork(network);
     const server = await sleeper(t);
@@ -314,7 +318,20 @@ function bridgeFacts(): void {
   });
 }
 
+async function hasNftables(): Promise<boolean> {
+  const netlink = openNetlink();
+  try {
+    await netlink.run([{ do: 'nft', commands: 'list tables' }]);
+    return true;
+  } catch (error) {
+    if (!lacksNftables(error)) throw error;
+    return false;
+  } finally {
+    await netlink.close();
+  }
+}
+
 if (inPrivateNetns(import.meta.url)) {
   for (const driver of Object.keys(drivers)) suite(driver);
-  bridgeFacts();
+  bridgeFacts({ skip: (await hasNftables()) ? false : 'this kernel has no nftables' });
 }
