@@ -14,6 +14,9 @@ const outputHandles = 1 << 3;
 /** NFT_CTX_OUTPUT_TERSE: sets without their elements. */
 const outputTerse = 1 << 11;
 
+/** How often a transaction that a signal interrupted is tried again. */
+const maxInterruptions = 20;
+
 /** How a listing is printed. */
 export interface ListingFormat {
   readonly json?: boolean;
@@ -47,12 +50,16 @@ export function openNftables(): Nftables {
   return {
     run: (commands, format = {}) => {
       library.setFlags(context, outputFlags(format));
-      // koffi declares the results as int and str.
-      const result = library.run(context, commands) as number;
-      const output = library.output(context) as string;
-      const said = library.error(context) as string;
-      if (result !== 0) throw failure(said);
-      return output;
+      for (let attempt = 1; ; attempt += 1) {
+        // koffi declares the results as int and str.
+        const result = library.run(context, commands) as number;
+        const output = library.output(context) as string;
+        const said = library.error(context) as string;
+        if (result === 0) return output;
+        const error = failure(said);
+        // A signal on this thread undid the whole transaction: nothing of it has been done.
+        if (error.code !== 'EINTR' || attempt === maxInterruptions) throw error;
+      }
     },
     close: () => void library.free(context),
   };
@@ -78,6 +85,7 @@ function outputFlags(format: ListingFormat): number {
 const sentences: readonly (readonly [string, string])[] = [
   // A kernel without nf_tables.
   ['cache initialization failed', 'EPROTONOSUPPORT'],
+  ['Interrupted system call', 'EINTR'],
   ['No such file or directory', 'ENOENT'],
   ['File exists', 'EEXIST'],
   ['Device or resource busy', 'EBUSY'],
