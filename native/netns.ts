@@ -58,5 +58,6 @@ function goHome(home: number): void {
 
 function enter(fd: number): void {
   // koffi declares setns as int, so the call yields a number.
-  if ((setns(fd, CLONE_NEWNET) as number) < 0) throw new ErrnoError('setns', errnoName(koffi.errno()));
+  const result = setns(fd, CLONE_NEWNET) as number;
+  if (result < 0) throw new ErrnoError('setns', errnoName(koffi.errno()));
 }

@@ -34,10 +34,17 @@ export interface NetworkPlugin {
   ): Promise<{ released: Promise<void> }>;
 
   /** Serves the ports; the sockets that reserve them are held by the shim. */
-  publish(network: NetworkSpec, endpoint: EndpointSpec, ports: readonly PortMapping[]): Promise<void>;
+  publish(
+    network: NetworkSpec,
+    endpoint: EndpointSpec,
+    ports: readonly PortMapping[],
+  ): Promise<void>;
   unpublish(endpointId: string): Promise<void>;
 
-  /** Makes the kernel agree with `live`: adopts what is there, remakes what is missing, removes the rest. */
+  /**
+   * Makes the kernel agree with `live`: adopts what is there, remakes what is missing, removes the
+   * rest; says what it did.
+   */
   reconcile(live: {
     readonly networks: readonly NetworkSpec[];
     readonly endpoints: readonly {
@@ -51,6 +58,7 @@ export interface NetworkPlugin {
   close(): Promise<void>;
 }
 
+/** A network as its driver sees it. */
 export interface NetworkSpec {
   /** 64 hex. */
   readonly id: string;
@@ -65,6 +73,7 @@ export interface NetworkSpec {
   readonly mtu: number;
 }
 
+/** One range of addresses of a network. */
 export interface SubnetSpec {
   readonly family: 4 | 6;
   /** `172.17.0.0/16`. */
@@ -72,6 +81,7 @@ export interface SubnetSpec {
   readonly gateway: string;
 }
 
+/** One container's place on one network. */
 export interface EndpointSpec {
   /** 64 hex. */
   readonly id: string;
@@ -91,6 +101,7 @@ export interface NetnsTarget {
   readonly pid: number;
 }
 
+/** A port of the host that leads to one of a container. */
 export interface PortMapping {
   readonly protocol: 'tcp' | 'udp' | 'sctp';
   /** `0.0.0.0`, `127.0.0.1`, `::` … */

@@ -10,7 +10,8 @@ import { makeEndpoint } from './endpoint.js';
 import { filePaths } from './files.js';
 import { exposedPorts, portRequests, type Reservation } from './ports.js';
 import {
-  dropSandbox, freeAddresses, saveSandbox, takeAddresses, type EndpointRecord, type NetworkRecord, type SandboxRecord,
+  dropSandbox, freeAddresses, saveSandbox, takeAddresses, type EndpointRecord,
+  type NetworkRecord, type SandboxRecord,
 } from './records.js';
 import { resolverOf, writeSandboxFiles } from './sandbox-files.js';
 
@@ -228,7 +229,9 @@ function portBindings(
 ): SandboxRecord['portBindings'] {
   if (mode === 'host' || mode === 'none') return {};
   const bindings: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
-  for (const { port, protocol } of exposedPorts(record.config)) bindings[`${port}/${protocol}`] = null;
+  for (const { port, protocol } of exposedPorts(record.config)) {
+    bindings[`${port}/${protocol}`] = null;
+  }
   for (const { mapping } of reservations) {
     const key = `${mapping.containerPort}/${mapping.protocol}`;
     const binding = { HostIp: mapping.hostIp, HostPort: String(mapping.hostPort) };

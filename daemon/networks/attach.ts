@@ -1,4 +1,4 @@
-/** Connect and disconnect: for stopped containers the wish changes, for live ones the kernel too. */
+/** Connect and disconnect: a stopped container's wishes change, a live one's links too. */
 import type {
   EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest,
 } from '../../api-spec/index.js';
@@ -93,8 +93,8 @@ async function plug(
   });
   try {
     await pluginOf(context, network).join(network.spec, endpoint.spec, { pid });
-    await replace(context, { record, pid }, { ...sandbox, endpoints: [...sandbox.endpoints, endpoint] },
-      endpoint);
+    const changed = { ...sandbox, endpoints: [...sandbox.endpoints, endpoint] };
+    await replace(context, { record, pid }, changed, endpoint);
   } catch (error) {
     await leave(context, endpoint, 'live');
     context.book.putSandbox(sandbox);
@@ -144,8 +144,9 @@ export async function disconnect(
   const endpoint = sandbox?.endpoints.find(({ networkId }) => networkId === network.spec.id);
   const wished = wishes(context, record).some((wish) => wish.network === network);
   if (endpoint === undefined && !wished) {
-    const which = pid === undefined ? `the network ${network.spec.name}` : `network ${network.spec.name}`;
-    throw systemError(`container ${record.id} is not connected to ${which}`);
+    const the = pid === undefined ? 'the ' : '';
+    throw systemError(
+      `container ${record.id} is not connected to ${the}network ${network.spec.name}`);
   }
   if (sandbox !== undefined && endpoint !== undefined && pid !== undefined) {
     const endpoints = sandbox.endpoints.filter((other) => other !== endpoint);

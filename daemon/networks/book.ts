@@ -48,7 +48,8 @@ export class NetworkBook {
     if (exact !== undefined) return exact;
     const found = this.all().filter(({ spec }) => spec.id.startsWith(ref));
     if (found.length > 1) {
-      throw invalidParameter(`network ${ref} is ambiguous (${found.length} matches found on id prefix)`);
+      const matches = `${found.length} matches found on id prefix`;
+      throw invalidParameter(`network ${ref} is ambiguous (${matches})`);
     }
     const [only] = found;
     if (only === undefined) throw notFound(`network ${ref} not found`);

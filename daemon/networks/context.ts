@@ -10,6 +10,7 @@ import type { ContainersNeed, EventsNeed, NetworkEvent } from './needs.js';
 import type { PortBook, Reservation } from './ports.js';
 import type { EndpointRecord, NetworkRecord } from './records.js';
 
+/** Everything that the verbs share; made once in `openNetworks`. */
 export interface Context {
   readonly store: Store;
   readonly netlink: Netlink;

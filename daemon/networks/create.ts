@@ -1,6 +1,8 @@
 /** A new network: refused in Docker's words, or chosen, recorded and made. */
 import { randomBytes } from 'node:crypto';
-import type { IPAMConfig, NetworkCreateRequest, NetworkCreateResponse } from '../../api-spec/index.js';
+import type {
+  IPAMConfig, NetworkCreateRequest, NetworkCreateResponse,
+} from '../../api-spec/index.js';
 import { conflict, forbidden, invalidParameter, notFound } from '../../api-spec/errors.js';
 import { parseBridgeOptions } from '../../netplugins/bridge/index.js';
 import type { NetworkSpec } from '../../netplugins/plugin.js';
@@ -48,7 +50,9 @@ async function makeOrForget(context: Context, record: NetworkRecord): Promise<vo
 
 function refuse(context: Context, body: NetworkCreateRequest): void {
   const name = body.Name ?? '';
-  if (name.trim() === '' || name.length > maxNameBytes) throw invalidParameter(`invalid name: ${name}`);
+  if (name.trim() === '' || name.length > maxNameBytes) {
+    throw invalidParameter(`invalid name: ${name}`);
+  }
   if (predefined.has(name)) {
     throw forbidden(`operation is not permitted on predefined ${name} network `);
   }
@@ -56,18 +60,20 @@ function refuse(context: Context, body: NetworkCreateRequest): void {
   if (context.book.byName(name) !== undefined) {
     throw conflict(`network with name ${name} already exists`);
   }
-  const driver = body.Driver ?? '';
+  refuseDrivers(context, body.Driver ?? '', body.IPAM?.Driver ?? '');
+  refuseIpam(body.IPAM?.Config ?? []);
+}
+
+function refuseDrivers({ plugins }: Context, driver: string, ipamDriver: string): void {
   if (driver === 'host' || driver === 'null') {
     throw forbidden(`only one instance of "${driver}" network is allowed`);
   }
-  if (!context.plugins.has(driver === '' ? 'bridge' : driver)) {
+  if (!plugins.has(driver === '' ? 'bridge' : driver)) {
     throw notFound(`plugin "${driver}" not found`);
   }
-  const ipamDriver = body.IPAM?.Driver ?? '';
   if (ipamDriver !== '' && ipamDriver !== 'default') {
     throw notFound(`plugin "${ipamDriver}" not found`);
   }
-  refuseIpam(body.IPAM?.Config ?? []);
 }
 
 /** All faults of a request at once, as Docker tells them. */
@@ -181,7 +187,9 @@ function poolOf(config: IPAMConfig): readonly AddressPool[] {
 
 /** Subnets that networks of this engine have. */
 export function usedSubnets({ book }: Context): readonly Subnet[] {
-  return book.all().flatMap(({ pools }) => pools.flatMap(({ subnet }) => parseSubnet(subnet) ?? []));
+  return book
+    .all()
+    .flatMap(({ pools }) => pools.flatMap(({ subnet }) => parseSubnet(subnet) ?? []));
 }
 
 /** A subnet of the default ranges that neither a network nor a route of the host uses. */

@@ -117,21 +117,32 @@ export function decodeResponse(
   const found: Answer[] = [];
   let offset = question.end + 4;
   for (let i = 0; i < bytes.readUInt16BE(6); i++) {
-    const owner = readName(bytes, offset);
-    if (owner === undefined || owner.end + 10 > bytes.length) return undefined;
-    const type = bytes.readUInt16BE(owner.end);
-    const start = owner.end + 10;
-    const length = bytes.readUInt16BE(owner.end + 8);
-    if (start + length > bytes.length) return undefined;
-    if (type === recordTypes.A || type === recordTypes.AAAA) {
-      const value = BigInt(`0x${bytes.toString('hex', start, start + length)}`);
-      found.push({ type, address: addressText(type === recordTypes.A ? 4 : 6, value) });
-    } else if (type === recordTypes.PTR) {
-      found.push({ type, name: readName(bytes, start)?.text ?? '' });
-    }
-    offset = start + length;
+    const record = readRecord(bytes, offset);
+    if (record === undefined) return undefined;
+    if (record.answer !== undefined) found.push(record.answer);
+    offset = record.end;
   }
   return { id: bytes.readUInt16BE(0), code: bytes.readUInt16BE(2) & 15, answers: found };
+}
+
+/** One record; without an answer when it is of a type that is not known here. */
+function readRecord(
+  bytes: Buffer,
+  offset: number,
+): { readonly answer?: Answer; readonly end: number } | undefined {
+  const owner = readName(bytes, offset);
+  if (owner === undefined || owner.end + 10 > bytes.length) return undefined;
+  const type = bytes.readUInt16BE(owner.end);
+  const start = owner.end + 10;
+  const end = start + bytes.readUInt16BE(owner.end + 8);
+  if (end > bytes.length) return undefined;
+  if (type === recordTypes.PTR) {
+    return { answer: { type, name: readName(bytes, start)?.text ?? '' }, end };
+  }
+  const isSix = type === recordTypes.AAAA;
+  if (end - start !== (isSix ? 16 : 4) || (!isSix && type !== recordTypes.A)) return { end };
+  const value = BigInt(`0x${bytes.toString('hex', start, end)}`);
+  return { answer: { type, address: addressText(isSix ? 6 : 4, value) }, end };
 }
 
 /** The address that a name below in-addr.arpa or ip6.arpa stands for; undefined for others. */

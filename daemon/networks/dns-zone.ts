@@ -26,7 +26,8 @@ export function createZone(source: ZoneSource): DnsZone {
     lookup: (query) => {
       const asker = source.asker();
       if (asker === undefined) return undefined;
-      return query.type === recordTypes.PTR ? reverse(source, asker, query) : forwardName(source, asker, query);
+      const find = query.type === recordTypes.PTR ? addressToName : nameToAddresses;
+      return find(source, asker, query);
     },
     servers: () => {
       const asker = source.asker();
@@ -38,7 +39,7 @@ export function createZone(source: ZoneSource): DnsZone {
   };
 }
 
-function forwardName(source: ZoneSource, asker: SandboxRecord, query: Query) {
+function nameToAddresses(source: ZoneSource, asker: SandboxRecord, query: Query) {
   const addresses = asker.endpoints
     .filter(({ networkId }) => source.hasNames(networkId))
     .flatMap((own) => namedOn(source, own, query.name))
@@ -67,7 +68,7 @@ function namedOn(source: ZoneSource, own: EndpointRecord, name: string): readonl
     .map(({ endpoint }) => endpoint);
 }
 
-function reverse(source: ZoneSource, asker: SandboxRecord, query: Query) {
+function addressToName(source: ZoneSource, asker: SandboxRecord, query: Query) {
   const address = reverseAddress(query.name);
   if (address === undefined) return undefined;
   for (const { networkId, networkName } of asker.endpoints) {

@@ -59,10 +59,11 @@ async function redirect(
   netnsPid: number,
   { udpPort, tcpPort }: { readonly udpPort: number; readonly tcpPort: number },
 ): Promise<void> {
+  const toServer = `add rule ${table} output ip daddr ${embeddedServer}`;
   const rules = [
     `add chain ${table} output { type nat hook output priority -100; }`,
-    `add rule ${table} output ip daddr ${embeddedServer} udp dport 53 dnat to ${embeddedServer}:${udpPort}`,
-    `add rule ${table} output ip daddr ${embeddedServer} tcp dport 53 dnat to ${embeddedServer}:${tcpPort}`,
+    `${toServer} udp dport 53 dnat to ${embeddedServer}:${udpPort}`,
+    `${toServer} tcp dport 53 dnat to ${embeddedServer}:${tcpPort}`,
   ];
   // `create` refuses a table that exists: deleting one costs 16 ms and is for a daemon's restart.
   const fresh = [`create table ${table}`, ...rules].join('\n');

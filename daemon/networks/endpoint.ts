@@ -17,12 +17,8 @@ export function checkEndpoint(
   asked: EndpointSettings,
   messagePrefix = '',
 ): void {
-  const four = asked.IPAMConfig?.IPv4Address ?? '';
-  const six = asked.IPAMConfig?.IPv6Address ?? '';
-  const faults: string[] = [];
-  if (four !== '' && !isIPv4(four)) faults.push(`invalid IPv4 address: ${four}`);
-  if (six !== '' && !isIPv6(six)) faults.push(`invalid IPv6 address: ${six}`);
-  if (four !== '' || six !== '') faults.push(...addressFaults(network, [four, six]));
+  const { IPv4Address: four = '', IPv6Address: six = '' } = asked.IPAMConfig ?? {};
+  const faults = addressFaults(network, four, six);
   if ((asked.Aliases?.length ?? 0) > 0 && !hasNames(network)) {
     faults.push('network-scoped aliases are only supported for user-defined networks');
   }
@@ -33,7 +29,16 @@ export function checkEndpoint(
   checkMac(asked.MacAddress ?? '');
 }
 
-function addressFaults(network: NetworkRecord, asked: readonly string[]): readonly string[] {
+function addressFaults(network: NetworkRecord, four: string, six: string): string[] {
+  const asked = [four, six].filter((address) => address !== '');
+  const faults: string[] = [];
+  if (four !== '' && !isIPv4(four)) faults.push(`invalid IPv4 address: ${four}`);
+  if (six !== '' && !isIPv6(six)) faults.push(`invalid IPv6 address: ${six}`);
+  return asked.length === 0 ? [] : [...faults, ...placeFaults(network, asked)];
+}
+
+/** Addresses may be asked for where the user chose the subnets, and inside of them. */
+function placeFaults(network: NetworkRecord, asked: readonly string[]): readonly string[] {
   if (!network.hasOwnSubnets) {
     const onlyOwn =
       'user specified IP address is supported only when connecting to networks with user ' +
@@ -42,7 +47,7 @@ function addressFaults(network: NetworkRecord, asked: readonly string[]): readon
     return network.isPredefined ? [onlyUser, onlyOwn] : [onlyOwn];
   }
   return asked
-    .filter((address) => address !== '' && (isIPv4(address) || isIPv6(address)))
+    .filter((address) => isIPv4(address) || isIPv6(address))
     .filter((address) => !network.pools.some(({ subnet }) => {
       const parsed = parseSubnet(subnet);
       return parsed !== undefined && contains(parsed, address);
@@ -109,8 +114,8 @@ function settingsOf(plan: EndpointPlan, spec: EndpointRecord['spec']): EndpointS
   const part = (family: 4 | 6): readonly [address: string, prefix: number, gateway: string] => {
     const found = spec.addresses.find((a) => (a.includes(':') ? 6 : 4) === family);
     const [address = '', prefix = '0'] = found?.split('/') ?? [];
-    const gateway = network.pools.find((p) => (p.gateway.includes(':') ? 6 : 4) === family)?.gateway;
-    return [address, Number(prefix), network.spec.internal ? '' : (gateway ?? '')];
+    const pool = network.pools.find((p) => (p.gateway.includes(':') ? 6 : 4) === family);
+    return [address, Number(prefix), network.spec.internal ? '' : (pool?.gateway ?? '')];
   };
   const [address4, prefix4, gateway4] = part(4);
   const [address6, prefix6, gateway6] = part(6);

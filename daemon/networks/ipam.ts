@@ -96,7 +96,8 @@ const lastOf = (subnet: Subnet): bigint => subnet.base + sizeOf(subnet) - 1n;
 /** Whether an address, or the whole of another subnet, lies in `subnet`. */
 export function contains(subnet: Subnet, inner: string | Subnet): boolean {
   if (typeof inner !== 'string') {
-    return inner.family === subnet.family && inner.base >= subnet.base && lastOf(inner) <= lastOf(subnet);
+    const isSame = inner.family === subnet.family;
+    return isSame && inner.base >= subnet.base && lastOf(inner) <= lastOf(subnet);
   }
   const value = addressNumber(inner);
   const family = isIPv4(inner) ? 4 : 6;

@@ -10,6 +10,7 @@ export interface NetworkedContainer {
   readonly pid: number | undefined;
 }
 
+/** The containers, found and changed. */
 export interface ContainersNeed {
   /** By id, name or prefix; `ApiError` 404 `No such container: x`. */
   find(ref: string): NetworkedContainer;
@@ -25,6 +26,7 @@ export interface EventsNeed {
   };
 }
 
+/** What happened to a network, in the API's words. */
 export interface NetworkEvent {
   readonly type: 'network';
   readonly action: 'create' | 'connect' | 'disconnect' | 'destroy';

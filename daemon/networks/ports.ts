@@ -33,9 +33,9 @@ const maxPort = 65_535;
 export function parsePort(text: string): { readonly port: number; readonly protocol: Protocol } {
   const [number = '', protocol = 'tcp'] = text.split('/');
   const port = /^\d{1,5}$/.test(number) ? Number(number) : NaN;
-  if (!(port >= 0 && port <= maxPort)) throw invalidParameter(`invalid port specification: "${text}"`);
   const lower = protocol.toLowerCase();
-  if (lower !== 'tcp' && lower !== 'udp' && lower !== 'sctp') {
+  const isPort = port >= 0 && port <= maxPort;
+  if (!isPort || (lower !== 'tcp' && lower !== 'udp' && lower !== 'sctp')) {
     throw invalidParameter(`invalid port specification: "${text}"`);
   }
   return { port, protocol: lower };
@@ -112,46 +112,9 @@ export interface PortBook {
 
 /** Makes an empty book. */
 export function createPortBook(): PortBook {
-  const held = new Map<string, Reservation>();
-  const lastGiven = new Map<Protocol, number>();
-
-  const isHeld = ({ protocol, hostIp, hostPort }: Place): boolean =>
-    [...placesThatMeet(hostIp)].some((ip) => held.has(`${protocol} ${ip} ${hostPort}`)) ||
-    (isAny(hostIp) &&
-      [...held.values()].some(({ mapping }) =>
-        mapping.protocol === protocol && mapping.hostPort === hostPort &&
-        isIP(mapping.hostIp) === isIP(hostIp)));
-  const hold = (mapping: PortMapping, fd: number): Reservation => {
-    const reservation = { mapping, fd };
-    held.set(keyOf(mapping), reservation);
-    return reservation;
-  };
+  const state: State = { held: new Map(), lastGiven: new Map() };
   const free = (reservations: readonly Reservation[]): void => {
-    for (const reservation of reservations) {
-      const key = keyOf(reservation.mapping);
-      if (held.get(key) !== reservation) continue;
-      held.delete(key);
-      if (reservation.fd >= 0) closeSync(reservation.fd);
-    }
-  };
-  const reserveOne = (request: PortRequest, containerIp: string, hostIp: string): Reservation => {
-    const { protocol, containerPort } = request;
-    for (const hostPort of candidates(request, lastGiven.get(protocol))) {
-      const mapping = { protocol, hostIp, hostPort, containerIp, containerPort };
-      const isLast = request.firstHostPort !== 0 && hostPort === request.lastHostPort;
-      if (isHeld(mapping)) {
-        if (isLast) throw allocated(mapping);
-        continue;
-      }
-      try {
-        const { fd } = openInetSocket({ protocol, address: hostIp, port: hostPort, listen: false });
-        if (request.firstHostPort === 0) lastGiven.set(protocol, hostPort);
-        return hold(mapping, fd);
-      } catch (error) {
-        if (!isTaken(error) || isLast) throw refusal(mapping, error);
-      }
-    }
-    throw systemError('all ports are allocated');
+    for (const reservation of reservations) release(state, reservation);
   };
   return {
     reserve: (requests, { containerIp, defaultHostIp }) => {
@@ -159,7 +122,7 @@ export function createPortBook(): PortBook {
       try {
         for (const request of inOrder(requests)) {
           const hostIp = request.hostIp === '' ? defaultHostIp : request.hostIp;
-          done.push(reserveOne(request, containerIp, hostIp));
+          done.push(reserveOne(state, request, { containerIp, hostIp }));
         }
       } catch (error) {
         free(done);
@@ -167,34 +130,85 @@ export function createPortBook(): PortBook {
       }
       return done;
     },
-    adopt: (mappings) =>
-      mappings.map((mapping) => {
-        try {
-          const { protocol, hostIp, hostPort } = mapping;
-          const place = { protocol, address: hostIp, port: hostPort, listen: false };
-          return hold(mapping, openInetSocket(place).fd);
-        } catch (error) {
-          if (!(error instanceof ErrnoError)) throw error;
-          return hold(mapping, -1);
-        }
-      }),
+    adopt: (mappings) => mappings.map((mapping) => adoptOne(state, mapping)),
     free,
   };
+}
+
+interface State {
+  readonly held: Map<string, Reservation>;
+  readonly lastGiven: Map<Protocol, number>;
+}
+
+function hold({ held }: State, mapping: PortMapping, fd: number): Reservation {
+  const reservation = { mapping, fd };
+  held.set(keyOf(mapping), reservation);
+  return reservation;
+}
+
+function release({ held }: State, reservation: Reservation): void {
+  const key = keyOf(reservation.mapping);
+  if (held.get(key) !== reservation) return;
+  held.delete(key);
+  if (reservation.fd >= 0) closeSync(reservation.fd);
+}
+
+function isHeld({ held }: State, { protocol, hostIp, hostPort }: Place): boolean {
+  const family = isIP(hostIp);
+  const wildcard = family === 4 ? '0.0.0.0' : '::';
+  if (hostIp !== wildcard) {
+    return [hostIp, wildcard].some((ip) => held.has(keyOf({ protocol, hostIp: ip, hostPort })));
+  }
+  return [...held.values()].some(({ mapping }) =>
+    mapping.protocol === protocol &&
+    mapping.hostPort === hostPort &&
+    isIP(mapping.hostIp) === family);
+}
+
+function reserveOne(
+  state: State,
+  request: PortRequest,
+  { containerIp, hostIp }: { readonly containerIp: string; readonly hostIp: string },
+): Reservation {
+  const { protocol, containerPort, firstHostPort, lastHostPort } = request;
+  for (const hostPort of candidates(request, state.lastGiven.get(protocol))) {
+    const mapping = { protocol, hostIp, hostPort, containerIp, containerPort };
+    const isLast = firstHostPort !== 0 && hostPort === lastHostPort;
+    if (isHeld(state, mapping)) {
+      if (isLast) throw allocated(mapping);
+      continue;
+    }
+    try {
+      const { fd } = openInetSocket({ protocol, address: hostIp, port: hostPort, listen: false });
+      if (firstHostPort === 0) state.lastGiven.set(protocol, hostPort);
+      return hold(state, mapping, fd);
+    } catch (error) {
+      if (!isTaken(error) || isLast) throw refusal(mapping, error);
+    }
+  }
+  throw systemError('all ports are allocated');
+}
+
+function adoptOne(state: State, mapping: PortMapping): Reservation {
+  const { protocol, hostIp, hostPort } = mapping;
+  try {
+    const place = { protocol, address: hostIp, port: hostPort, listen: false };
+    return hold(state, mapping, openInetSocket(place).fd);
+  } catch (error) {
+    if (!(error instanceof ErrnoError)) throw error;
+    return hold(state, mapping, -1);
+  }
 }
 
 type Place = Pick<PortMapping, 'protocol' | 'hostIp' | 'hostPort'>;
 
 const keyOf = ({ protocol, hostIp, hostPort }: Place): string =>
   `${protocol} ${hostIp} ${hostPort}`;
-const isAny = (address: string): boolean => address === '0.0.0.0' || address === '::';
-
-function placesThatMeet(hostIp: string): ReadonlySet<string> {
-  return new Set([hostIp, isIP(hostIp) === 4 ? '0.0.0.0' : '::']);
-}
 
 /** Fixed ports first, so that a random one does not take what another request names. */
 function inOrder(requests: readonly PortRequest[]): readonly PortRequest[] {
-  return [...requests].sort((a, b) => Number(a.firstHostPort === 0) - Number(b.firstHostPort === 0));
+  const rank = ({ firstHostPort }: PortRequest): number => Number(firstHostPort === 0);
+  return [...requests].sort((a, b) => rank(a) - rank(b));
 }
 
 function* candidates(request: PortRequest, last: number | undefined): Generator<number> {

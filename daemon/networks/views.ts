@@ -126,11 +126,13 @@ function untilMs(value: string, nowMs: number): number {
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;
   const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   if (parts.length > 0 && parts.map(([whole]) => whole).join('') === value) {
-    return nowMs - parts.reduce((sum, [, n, unit = 's']) => sum + Number(n) * (unitsMs[unit] ?? 0), 0);
+    const durations = parts.map(([, count, unit = 's']) => Number(count) * (unitsMs[unit] ?? 0));
+    return nowMs - durations.reduce((sum, duration) => sum + duration, 0);
   }
   const parsed = Date.parse(value);
   if (Number.isNaN(parsed)) {
-    throw invalidParameter(`invalid value for filter 'until': failed to parse value as time or duration: "${value}"`);
+    throw invalidParameter(
+      `invalid value for filter 'until': failed to parse value as time or duration: "${value}"`);
   }
   return parsed;
 }

@@ -9,6 +9,8 @@ import { ErrnoError } from '../errno-error.js';
 import { insideNetns, openNetns } from '../netns.js';
 import { openNftables, type Nftables } from '../nftables.js';
 import { openInetSocket } from './inet-socket.js';
+import { decodeGeneration, forgetUdp, getGeneration } from './nfnetlink.js';
+import type { NetlinkMessage } from './message.js';
 import * as rt from './rtnetlink.js';
 import { netlinkProtocols, openNetlinkSocket, type NetlinkSocket } from './socket.js';
 import type { AddLink, SetLink, Step } from './steps.js';
@@ -89,7 +91,9 @@ function openPlace(): Place {
 }
 
 /** Cuts a batch into stretches of the same namespace. */
-function runsOfOnePlace(steps: readonly Step[]): readonly (readonly [number | undefined, Step[]])[] {
+function runsOfOnePlace(
+  steps: readonly Step[],
+): readonly (readonly [number | undefined, Step[]])[] {
   const runs: [number | undefined, Step[]][] = [];
   for (const step of steps) {
     const last = runs.at(-1);
@@ -120,6 +124,8 @@ function carryOut(place: Place, step: Step): unknown {
       return place.nft().run(step.commands, step.format);
     case 'nftGeneration':
       return readGeneration(place);
+    case 'forgetUdp':
+      return void place.netfilter().request(forgetUdp(step.port), 'CT_DELETE', `udp ${step.port}`);
     case 'presentLinks':
       return step.names.filter((name) => ifNameToIndex(name) !== 0);
     case 'sysctl':
@@ -131,42 +137,50 @@ function carryOut(place: Place, step: Step): unknown {
   }
 }
 
-type RouteStep = Exclude<Step, { readonly do: 'addLink' | 'setLink' | 'openSocket' | 'nft'
-  | 'nftGeneration' | 'presentLinks' | 'sysctl' | 'readSysctl' }>;
+type ChangeStep = Extract<Step, { readonly do: 'deleteLink' | 'addAddress' | 'deleteAddress'
+  | 'addRoute' | 'deleteRoute' | 'setNeighbour' | 'deleteNeighbour' }>;
+type DumpStep = Extract<Step, { readonly do: 'links' | 'addresses' | 'routes' | 'neighbours' }>;
 
-function carryOutRoute(place: Place, step: RouteStep): unknown {
+function carryOutRoute(place: Place, step: ChangeStep | DumpStep): unknown {
   const socket = place.route();
-  const ask = (message: Parameters<NetlinkSocket['request']>[0], about: string): unknown =>
-    void socket.request(message, messageName(message.type), about);
   switch (step.do) {
-    case 'deleteLink':
-      return ask(rt.deleteLink(indexOf(step.name)), step.name);
     case 'links':
       return dump(socket, rt.dumpLinks(), rt.messageTypes.RTM_NEWLINK, rt.decodeLink);
-    case 'addAddress':
-      return ask(rt.newAddress(indexOf(step.link), step.cidr), `${step.cidr} on ${step.link}`);
-    case 'deleteAddress':
-      return ask(rt.deleteAddress(indexOf(step.link), step.cidr), `${step.cidr} on ${step.link}`);
     case 'addresses':
       return dump(socket, rt.dumpAddresses(), rt.messageTypes.RTM_NEWADDR, rt.decodeAddress);
-    case 'addRoute':
-      return ask(rt.newRoute(routeOf(step)), step.destination);
-    case 'deleteRoute':
-      return ask(rt.deleteRoute(routeOf(step)), step.destination);
     case 'routes':
       return dump(socket, rt.dumpRoutes(), rt.messageTypes.RTM_NEWROUTE, rt.decodeRoute);
-    case 'setNeighbour':
-      return ask(rt.newNeighbour({ ...step, index: indexOf(step.link) }), step.address);
-    case 'deleteNeighbour':
-      return ask(rt.deleteNeighbour({ ...step, index: indexOf(step.link) }), step.address);
     case 'neighbours':
       return dump(socket, rt.dumpNeighbours(), rt.messageTypes.RTM_NEWNEIGH, rt.decodeNeighbour);
+    default: {
+      const [message, about] = changeMessage(step);
+      return void socket.request(message, messageName(message.type), about);
+    }
+  }
+}
+
+function changeMessage(step: ChangeStep): readonly [NetlinkMessage, about: string] {
+  switch (step.do) {
+    case 'deleteLink':
+      return [rt.deleteLink(indexOf(step.name)), step.name];
+    case 'addAddress':
+      return [rt.newAddress(indexOf(step.link), step.cidr), `${step.cidr} on ${step.link}`];
+    case 'deleteAddress':
+      return [rt.deleteAddress(indexOf(step.link), step.cidr), `${step.cidr} on ${step.link}`];
+    case 'addRoute':
+      return [rt.newRoute(routeOf(step)), step.destination];
+    case 'deleteRoute':
+      return [rt.deleteRoute(routeOf(step)), step.destination];
+    case 'setNeighbour':
+      return [rt.newNeighbour({ ...step, index: indexOf(step.link) }), step.address];
+    case 'deleteNeighbour':
+      return [rt.deleteNeighbour({ ...step, index: indexOf(step.link) }), step.address];
   }
 }
 
 function dump<T>(
   socket: NetlinkSocket,
-  message: Parameters<NetlinkSocket['request']>[0],
+  message: NetlinkMessage,
   answerType: number,
   decode: (payload: Buffer) => T,
 ): readonly T[] {
@@ -241,12 +255,7 @@ function withSysctl<Result>(name: string, work: (path: string) => Result): Resul
   }
 }
 
-/** NFT_MSG_GETGEN, whose answer holds NFTA_GEN_ID in network byte order. */
 function readGeneration(place: Place): number {
-  const nftSubsystem = 10;
-  const getGeneration = 16;
-  const header = Buffer.from([0, 0, 0, 0]);
-  const message = { type: (nftSubsystem << 8) | getGeneration, flags: 1, payload: header };
-  const [answer] = place.netfilter().request(message, 'NFT_MSG_GETGEN', 'generation');
-  return answer !== undefined && answer.payload.length >= 12 ? answer.payload.readUInt32BE(8) : 0;
+  const [answer] = place.netfilter().request(getGeneration(), 'NFT_MSG_GETGEN', 'generation');
+  return answer === undefined ? 0 : decodeGeneration(answer.payload);
 }

@@ -23,7 +23,8 @@ export interface Acknowledgement {
   readonly message?: string;
 }
 
-export const headerBytes = 16;
+/** Of struct nlmsghdr. */
+const headerBytes = 16;
 const attributeHeaderBytes = 4;
 /** The low 14 bits of an attribute's type; above are NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
 const attributeTypeMask = 0x3fff;

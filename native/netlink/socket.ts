@@ -63,38 +63,47 @@ export function openNetlinkSocket(protocol: number): NetlinkSocket {
       if ((send(fd, bytes, bytes.length, 0) as number) < 0) {
         throw new ErrnoError(syscall, errnoName(koffi.errno()), about);
       }
-      return receive(fd, buffer, sequence, { syscall, about });
+      return receive(fd, buffer, { sequence, syscall, about });
     },
     close: () => void close(fd),
   };
 }
 
-function receive(
-  fd: number,
-  buffer: Buffer,
-  sequence: number,
-  what: { readonly syscall: string; readonly about: string },
-): readonly ReceivedMessage[] {
+interface Question {
+  readonly sequence: number;
+  readonly syscall: string;
+  readonly about: string;
+}
+
+function receive(fd: number, buffer: Buffer, question: Question): readonly ReceivedMessage[] {
   const answers: ReceivedMessage[] = [];
   for (;;) {
-    const length = recv(fd, buffer, buffer.length, 0) as number;
-    if (length < 0) {
-      const code = errnoName(koffi.errno());
-      if (code === 'EINTR') continue;
-      throw new ErrnoError(what.syscall, code === 'EAGAIN' ? 'ETIMEDOUT' : code, what.about);
-    }
-    for (const message of decodeMessages(Buffer.from(buffer.subarray(0, length)))) {
+    for (const message of decodeMessages(receiveOnce(fd, buffer, question))) {
       // Answers to a request that timed out before are not ours.
-      if (message.sequence !== sequence) continue;
-      if (message.type === messageDone) return answers;
-      const acknowledgement = decodeAcknowledgement(message);
-      if (acknowledgement !== undefined) {
-        if (acknowledgement.errno === 0) return answers;
-        const said = acknowledgement.message === undefined ? '' : ` (${acknowledgement.message})`;
-        throw new ErrnoError(what.syscall, errnoName(acknowledgement.errno), what.about + said);
-      }
-      answers.push(message);
-      if ((message.flags & flagMulti) === 0 && what.syscall === 'NFT_MSG_GETGEN') return answers;
+      if (message.sequence !== question.sequence) continue;
+      const isAnswer = message.type !== messageDone && !isAcknowledgement(message, question);
+      if (isAnswer) answers.push(message);
+      const isMore = (message.flags & flagMulti) !== 0 || question.syscall !== 'NFT_MSG_GETGEN';
+      if (!isAnswer || !isMore) return answers;
     }
   }
+}
+
+function receiveOnce(fd: number, buffer: Buffer, { syscall, about }: Question): Buffer {
+  for (;;) {
+    const length = recv(fd, buffer, buffer.length, 0) as number;
+    if (length >= 0) return Buffer.from(buffer.subarray(0, length));
+    const code = errnoName(koffi.errno());
+    if (code === 'EINTR') continue;
+    throw new ErrnoError(syscall, code === 'EAGAIN' ? 'ETIMEDOUT' : code, about);
+  }
+}
+
+/** Whether a message ends the request; throws when it says that the request failed. */
+function isAcknowledgement(message: ReceivedMessage, { syscall, about }: Question): boolean {
+  const acknowledgement = decodeAcknowledgement(message);
+  if (acknowledgement === undefined) return false;
+  if (acknowledgement.errno === 0) return true;
+  const said = acknowledgement.message === undefined ? '' : ` (${acknowledgement.message})`;
+  throw new ErrnoError(syscall, errnoName(acknowledgement.errno), about + said);
 }

@@ -85,6 +85,8 @@ export type Step =
   | OpenSocket
   /** nft commands, one transaction; answers what they print. */
   | (StepPlace & { readonly do: 'nft'; readonly commands: string; readonly format?: ListingFormat })
+  /** Makes the kernel forget UDP flows to a port, which keep their old way for 30 s and more. */
+  | (StepPlace & { readonly do: 'forgetUdp'; readonly port: number })
   /** A number that changes with every change of the namespace's nftables, by whomever. */
   | (StepPlace & { readonly do: 'nftGeneration' });
 
@@ -106,8 +108,12 @@ interface Answers {
   nftGeneration: number;
 }
 
-/** The answer to one step; undefined for those that only do. */
-export type Answer<S extends Step> = S['do'] extends keyof Answers ? Answers[S['do']] : undefined;
+type OwnAnswer<S extends Step> = S['do'] extends keyof Answers ? Answers[S['do']] : undefined;
+
+/** The answer to one step; undefined for those that only do, and after an error tolerated. */
+export type Answer<S extends Step> = S extends { readonly tolerate: readonly string[] }
+  ? OwnAnswer<S> | undefined
+  : OwnAnswer<S>;
 
 /** A batch as it crosses to the worker. */
 export interface WorkerRequest {

@@ -9,6 +9,7 @@ import {
   addElements, deleteElements, replaceTable, tableName, type FirewallElement,
 } from './firewall-text.js';
 import { admitBridges, type Admission } from './foreign-chains.js';
+import { createTransactions, type Transactions } from './transactions.js';
 
 /** How often it is asked whether anyone changed nftables; costs 0.05 ms in the worker. */
 const watchIntervalMs = 2000;
@@ -27,90 +28,34 @@ export interface Firewall {
   close(): void;
 }
 
+/** What a firewall is made for. */
 export interface FirewallOptions {
   readonly rootId: string;
   readonly netlink: Netlink;
   readonly warn: (message: string) => void;
 }
 
-interface Change {
-  readonly commands: string;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** Makes the firewall of one engine; the kernel is not touched before `open`. */
-export function createFirewall({ rootId, netlink, warn }: FirewallOptions): Firewall {
+export function createFirewall(options: FirewallOptions): Firewall {
+  const { rootId, warn } = options;
+  const transactions = createTransactions(options.netlink);
   const owned = new Map<string, readonly FirewallElement[]>();
-  let waiting: Change[] = [];
-  let isBusy = false;
+  const watch = createWatch(options, transactions, owned);
   let available = true;
-  let generation = 0;
-  let listing = '';
-  let admission: Admission = { chain: undefined };
-  let timer: NodeJS.Timeout | undefined;
-
-  const commit = async (commands: string): Promise<void> => {
-    const [, now] = await netlink.run([{ do: 'nft', commands }, { do: 'nftGeneration' }]);
-    generation = now;
-  };
-  const flush = async (): Promise<void> => {
-    if (isBusy) return;
-    isBusy = true;
-    while (waiting.length > 0) {
-      const changes = waiting;
-      waiting = [];
-      await commitTogether(changes, commit);
-    }
-    isBusy = false;
-  };
-  const change = (commands: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      waiting.push({ commands, resolve, reject });
-      queueMicrotask(() => void flush());
-    });
-  const install = async (): Promise<void> => {
-    await change(replaceTable(rootId, [...owned.values()].flat()));
-    [listing] = await netlink.run([listTable(rootId)]);
-    const bridges = [...owned.values()].flat().filter(({ set }) => set === 'bridges');
-    admission = await admitBridges(netlink, bridges.map(({ key }) => key), admission, warn);
-  };
-  const watch = async (): Promise<void> => {
-    const [now] = await netlink.run([{ do: 'nftGeneration' }]);
-    if (now === generation || isBusy) return;
-    const [found] = await netlink.run([{ ...listTable(rootId), tolerate: ['ENOENT'] }]);
-    if (found === listing) {
-      generation = now;
-      const bridges = [...owned.values()].flat().filter(({ set }) => set === 'bridges');
-      admission = await admitBridges(netlink, bridges.map(({ key }) => key), admission, warn);
-      return;
-    }
-    await install();
-    warn(`nft table ${tableName(rootId)} was changed by someone else and has been restored`);
-  };
-  const schedule = (): void => {
-    timer = setTimeout(() => {
-      watch()
-        .catch((error: unknown) => warn(`cannot watch the firewall: ${String(error)}`))
-        .finally(schedule);
-    }, watchIntervalMs);
-    timer.unref();
-  };
   return {
     open: async (elements) => {
-      clearTimeout(timer);
+      watch.stop();
       owned.clear();
       for (const [owner, list] of elements) owned.set(owner, list);
       try {
-        await install();
+        await watch.install();
+        available = true;
+        watch.start();
       } catch (error) {
         if (!lacksNftables(error)) throw error;
         available = false;
         warn(`no published ports and no isolation of networks: ${String(error)}`);
-        return;
       }
-      available = true;
-      schedule();
     },
     set: async (owner, elements) => {
       const before = owned.get(owner) ?? [];
@@ -118,7 +63,7 @@ export function createFirewall({ rootId, netlink, warn }: FirewallOptions): Fire
       owned.set(owner, elements);
       const text = [deleteElements(rootId, before), addElements(rootId, elements)].join('\n');
       try {
-        await change(text);
+        await transactions.commit(text);
       } catch (error) {
         owned.set(owner, before);
         throw error;
@@ -128,29 +73,57 @@ export function createFirewall({ rootId, netlink, warn }: FirewallOptions): Fire
       const before = owned.get(owner) ?? [];
       owned.delete(owner);
       if (!available || before.length === 0) return;
-      await change(deleteElements(rootId, before)).catch(ignoreMissing);
+      await transactions.commit(deleteElements(rootId, before)).catch(ignoreMissing);
     },
     available: () => available,
-    close: () => clearTimeout(timer),
+    close: () => watch.stop(),
   };
 }
 
-/** One transaction for all; if it fails, one for each, so that only the guilty one is told. */
-async function commitTogether(
-  changes: readonly Change[],
-  commit: (commands: string) => Promise<void>,
-): Promise<void> {
-  try {
-    await commit(changes.map(({ commands }) => commands).join('\n'));
-    for (const { resolve } of changes) resolve();
-  } catch (error) {
-    const [only] = changes;
-    if (changes.length === 1) {
-      only?.reject(error);
-      return;
-    }
-    for (const each of changes) await commitTogether([each], commit);
-  }
+interface Watch {
+  /** Replaces the table by what is owned now. */
+  install(): Promise<void>;
+  start(): void;
+  stop(): void;
+}
+
+/** Looks whether anyone else changed nftables; our table is then compared, and put back. */
+function createWatch(
+  { rootId, netlink, warn }: FirewallOptions,
+  transactions: Transactions,
+  owned: ReadonlyMap<string, readonly FirewallElement[]>,
+): Watch {
+  let seen = 0;
+  let listing = '';
+  let admission: Admission = { chain: undefined };
+  let timer: NodeJS.Timeout | undefined;
+  const admit = async (): Promise<void> => {
+    const bridges = [...owned.values()].flat().filter(({ set }) => set === 'bridges');
+    admission = await admitBridges(netlink, bridges.map(({ key }) => key), admission, warn);
+  };
+  const install = async (): Promise<void> => {
+    await transactions.commit(replaceTable(rootId, [...owned.values()].flat()));
+    [listing] = await netlink.run([listTable(rootId)]);
+    await admit();
+  };
+  const look = async (): Promise<void> => {
+    const [now] = await netlink.run([{ do: 'nftGeneration' }]);
+    if (now === seen || now === transactions.generation() || transactions.isBusy()) return;
+    const [found] = await netlink.run([{ ...listTable(rootId), tolerate: ['ENOENT'] }]);
+    seen = now;
+    if (found === listing) return admit();
+    await install();
+    warn(`nft table ${tableName(rootId)} was changed by someone else and has been restored`);
+  };
+  const start = (): void => {
+    timer = setTimeout(() => {
+      look()
+        .catch((error: unknown) => warn(`cannot watch the firewall: ${String(error)}`))
+        .finally(start);
+    }, watchIntervalMs);
+    timer.unref();
+  };
+  return { install, start, stop: () => clearTimeout(timer) };
 }
 
 function listTable(rootId: string) {

@@ -21,8 +21,7 @@ export async function admitBridges(
   warn: (message: string) => void,
 ): Promise<Admission> {
   const list = { do: 'nft', commands: `list chain ${chain}`, tolerate: ['ENOENT'] } as const;
-  // A tolerated error answers undefined, which the step's type does not tell.
-  const [found] = (await netlink.run([list])) as readonly [string | undefined];
+  const [found] = await netlink.run([list]);
   if (found === undefined) return { chain: undefined };
   const missing = bridges.flatMap((bridge) =>
     (['iifname', 'oifname'] as const)
@@ -36,13 +35,12 @@ export async function admitBridges(
 
 /** Takes a bridge's rules out of DOCKER-USER; nothing is done where there are none. */
 export async function dismissBridge(netlink: Netlink, bridge: string): Promise<void> {
-  const [found] = (await netlink.run([{
+  const [found] = await netlink.run([{
     do: 'nft',
     commands: `list chain ${chain}`,
     format: { handles: true },
     tolerate: ['ENOENT'],
-    // A tolerated error answers undefined, which the step's type does not tell.
-  }])) as readonly [string | undefined];
+  }]);
   const commands = (found ?? '')
     .split('\n')
     .filter((line) => line.includes(`ifname "${bridge}" counter`))

@@ -2,7 +2,9 @@
 import { invalidParameter, systemError } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import type { Link, Netlink } from '../../native/netlink/index.js';
-import type { EndpointSpec, NetnsTarget, NetworkPlugin, NetworkSpec } from '../plugin.js';
+import type {
+  EndpointSpec, NetnsTarget, NetworkPlugin, NetworkSpec, PortMapping,
+} from '../plugin.js';
 import { createDepartures, type Departures } from './departures.js';
 import { createFirewall, type Firewall } from './firewall.js';
 import {
@@ -71,6 +73,7 @@ export function createBridgePlugin(context: BridgeContext): NetworkPlugin {
         firewall.set(endpoint.id, portElements(rootId, endpoint, ports)),
         letHairpin(netlink, endpoint, ports.length > 0),
       ]);
+      await forgetFlows(parts, ports);
     },
     unpublish: (endpointId) => firewall.clear(endpointId),
     reconcile: (live) => reconcile(parts, live),
@@ -130,7 +133,9 @@ async function join(
     }
     const name = hostLinkName(endpoint.id);
     const link = await findLink(netlink, name);
-    const isOurs = link?.kind === 'veth' && (link.alias === '' || link.alias.startsWith(`tsdocker:${rootId}:`));
+    const isOurs =
+      link?.kind === 'veth' &&
+      (link.alias === '' || link.alias.startsWith(`tsdocker:${rootId}:`));
     if (isOurs) await netlink.run([{ do: 'deleteLink', name, tolerate: ['ENODEV'] }]);
     if (error.code !== 'EEXIST' || !isOurs) throw error;
     await netlink.run(steps);
@@ -180,6 +185,17 @@ async function reconcile(
 async function letHairpin(netlink: Netlink, { id }: EndpointSpec, hairpin: boolean): Promise<void> {
   const name = hostLinkName(id);
   await netlink.run([{ do: 'setLink', name, hairpin, tolerate: ['ENODEV'] }]);
+}
+
+/** A client that sent to an UDP port before it was published would never reach the container. */
+async function forgetFlows({ netlink, warn }: Parts, ports: readonly PortMapping[]): Promise<void> {
+  const steps = ports
+    .filter(({ protocol }) => protocol === 'udp')
+    .map(({ hostPort }) => ({ do: 'forgetUdp', port: hostPort }) as const);
+  if (steps.length === 0) return;
+  await netlink.run(steps).catch((error: unknown) => {
+    warn(`older UDP flows to published ports may go astray: ${String(error)}`);
+  });
 }
 
 function ignoreNoFirewall(error: unknown): void {

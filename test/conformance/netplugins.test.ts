@@ -1,6 +1,8 @@
 /** One suite for every network driver: what the interface promises, on the real kernel. */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { invalidParameter } from '../../api-spec/errors.js';
 import { openNetlink, type Netlink } from '../../native/netlink/index.js';
@@ -20,7 +22,7 @@ interface Bench {
   readonly plugin: NetworkPlugin;
   readonly netlink: Netlink;
   readonly network: NetworkSpec;
-  endpoint(host: number): EndpointSpec;
+  readonly endpoint: (host: number) => EndpointSpec;
 }
 
 function networkSpec(driver: string, overrides: Partial<NetworkSpec> = {}): NetworkSpec {
@@ -257,6 +259,37 @@ function bridgeFacts(firewall: { readonly skip: string | false }): void {
     }]);
     const skip = filtered === '1' && 'br_netfilter makes such frames cross between isolated ports';
     t.equal(await talk(neighbour.pid, network.subnets[0]?.gateway ?? '', 8081), 'alone', { skip });
+  });
+
+  test('bridge: a UDP client that sent too early is answered once published', firewall, async (t) => {
+    const { plugin, netlink, network, endpoint } = await bench(t, 'bridge');
+    await plugin.createNetwork(network);
+    const server = await sleeper(t);
+    const own = endpoint(2);
+    await plugin.join(network, own, { pid: server.pid });
+    const [{ fd }] = await netlink.run([{
+      do: 'openSocket', protocol: 'udp', address: '0.0.0.0', port: 53, listen: false,
+      netnsPid: server.pid,
+    }]);
+    const echo = createSocket('udp4');
+    echo.on('message', (bytes, { port, address }) => echo.send(bytes, port, address));
+    echo.bind({ fd });
+    const client = createSocket('udp4');
+    client.on('error', () => undefined);
+    t.teardown(() => {
+      echo.close();
+      client.close();
+    });
+    const answered = new Promise<string>((resolve) =>
+      client.once('message', (bytes) => resolve(bytes.toString())));
+    client.send('early', 5353, '127.0.0.1');
+    await delay(50);
+    const containerIp = own.addresses[0]?.split('/')[0] ?? '';
+    await plugin.publish(network, own, [
+      { protocol: 'udp', hostIp: '0.0.0.0', hostPort: 5353, containerIp, containerPort: 53 },
+    ]);
+    client.send('late', 5353, '127.0.0.1');
+    t.equal(await Promise.race([answered, delay(2000, 'nothing')]), 'late');
   });
 
   test('bridge: a table that a stranger flushed is restored within five seconds', firewall, async (t) => {
