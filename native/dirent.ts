@@ -12,7 +12,10 @@ const DT_UNKNOWN = 0;
 
 const getdents64 = koffi.load(null).func('getdents64', 'long', ['int', 'void *', 'size_t']);
 
-/** Whether readdir gives the kind of an entry (d_type); overlayfs relies on it. At least `.` is there. */
+/**
+ * Whether readdir gives the kind of an entry (d_type); overlayfs relies on it. At least `.` is
+ * there.
+ */
 export function knowsKinds(path: string): boolean {
   const fd = openSync(path, 'r');
   try {

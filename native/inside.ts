@@ -2,12 +2,13 @@
  * Single paths inside a directory tree that a container controls: the one place that resolves them.
  *
  * A name inside a container is never joined to a host path and opened: a symbolic link would lead
- * out of the root, and a check made before the use can be raced (runc and moby have had nine CVEs of
- * this one kind in two years). Here the kernel resolves, by openat2 with RESOLVE_IN_ROOT, and what
- * is opened is looked at through its own fd.
+ * out of the root, and a check made before the use can be raced (runc and moby have had nine CVEs
+ * of this one kind in two years). Here the kernel resolves, by openat2 with RESOLVE_IN_ROOT, and
+ * what is opened is looked at through its own fd.
  *
- * All calls are fast and synchronous, so the tree must lie on a filesystem of the host: nothing here
- * may be pointed at a container's own mounts, where a hung FUSE or NFS would freeze the daemon.
+ * All calls are fast and synchronous, so the tree must lie on a filesystem of the host: nothing
+ * here may be pointed at a container's own mounts, where a hung FUSE or NFS would freeze the
+ * daemon.
  */
 import * as fs from 'node:fs';
 import koffi from 'koffi';
@@ -102,7 +103,9 @@ function openRoot(dir: string): number {
   return fd;
 }
 
-/** An opaque root is the lowest that counts, though overlayfs itself looks at no root's attribute. */
+/**
+ * An opaque root is the lowest that counts, though overlayfs itself looks at no root's attribute.
+ */
 function openRoots(dirs: readonly string[], open: Set<number>): Merged {
   const roots: number[] = [];
   for (const dir of dirs) {
@@ -132,7 +135,9 @@ function openFlags(flags: number): number {
   return flags | O_CLOEXEC | O_NOCTTY;
 }
 
-/** Opens for reading what an O_PATH fd names, after a look at what it is: the fd cannot be swapped. */
+/**
+ * Opens for reading what an O_PATH fd names, after a look at what it is: the fd cannot be swapped.
+ */
 function readRegular(pathFd: number, about: string, { maxBytes }: ReadBound): Buffer {
   const stat = fs.fstatSync(pathFd);
   if (stat.isDirectory()) throw new ErrnoError('open', 'EISDIR', about);
@@ -163,37 +168,46 @@ function readBounded(fd: number, about: string, maxBytes: number): Buffer {
 /** A merged directory: the folders that overlayfs would read it from, topmost first. */
 type Merged = readonly number[];
 
+/** Where a walk is: the merged directories from the root down, and what is left to go. */
+interface Way {
+  readonly trail: Merged[];
+  readonly rest: string[];
+  /** What the last name was, when it was no directory. */
+  file: number | undefined;
+  links: number;
+}
+
 /** An O_PATH fd (kept in `open`) of what `path` is in the merged tree; its links are followed. */
 function walkLayers(roots: Merged, path: string, open: Set<number>): number {
-  const trail: Merged[] = [roots];
   const rest = components(checked(path, 'open'));
-  let found = roots[0];
-  let links = 0;
-  for (let steps = 0; rest.length > 0; steps++) {
-    if (steps > MAX_COMPONENTS) throw new ErrnoError('open', 'ENAMETOOLONG', path);
+  const way: Way = { trail: [roots], rest, file: undefined, links: 0 };
+  for (let steps = 0; ; steps++) {
     const name = rest.shift();
-    if (name === undefined || name === '.') continue;
-    if (name === '..') {
-      if (trail.length > 1) trail.pop();
-      found = trail.at(-1)?.[0];
-      continue;
-    }
-    const entry = lookup(trail.at(-1) ?? roots, name, path, open);
-    if (entry.kind === 'link') {
-      if (++links > MAX_SYMLINKS) throw new ErrnoError('open', 'ELOOP', path);
-      if (entry.target.startsWith('/')) trail.length = 1;
-      rest.unshift(...components(entry.target));
-      found = trail.at(-1)?.[0];
-    } else if (entry.kind === 'directory') {
-      trail.push(entry.merged);
-      found = entry.merged[0];
-    } else {
-      if (rest.length > 0) throw new ErrnoError('open', 'ENOTDIR', path);
-      found = entry.fd;
-    }
+    if (name === undefined) break;
+    if (steps > MAX_COMPONENTS) throw new ErrnoError('open', 'ENAMETOOLONG', path);
+    if (name === '..' && way.trail.length > 1) way.trail.pop();
+    if (name !== '..' && name !== '.') follow(way, lookup(here(way), name, path, open), path);
   }
+  const found = way.file ?? here(way)[0];
   if (found === undefined) throw new ErrnoError('open', 'ENOENT', path);
   return found;
+}
+
+function here({ trail }: Way): Merged {
+  return trail.at(-1) ?? [];
+}
+
+function follow(way: Way, entry: Entry, path: string): void {
+  if (entry.kind === 'directory') {
+    way.trail.push(entry.merged);
+  } else if (entry.kind === 'link') {
+    if (++way.links > MAX_SYMLINKS) throw new ErrnoError('open', 'ELOOP', path);
+    if (entry.target.startsWith('/')) way.trail.length = 1;
+    way.rest.unshift(...components(entry.target));
+  } else {
+    if (way.rest.length > 0) throw new ErrnoError('open', 'ENOTDIR', path);
+    way.file = entry.fd;
+  }
 }
 
 type Entry =
@@ -205,26 +219,32 @@ type Entry =
 function lookup(dirs: Merged, name: string, path: string, open: Set<number>): Entry {
   const merged: number[] = [];
   for (const dir of dirs) {
-    const fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0) as number;
-    if (fd < 0) {
-      const error = lastError('openat', path);
-      if (error.code === 'ENOENT') continue;
-      throw error;
-    }
+    const fd = openEntry(dir, name, path);
+    if (fd === undefined) continue;
     const stat = fs.fstatSync(keep(open, fd));
-    if (stat.isDirectory()) {
-      merged.push(fd);
-      if (isOpaque(fd)) break;
-      continue;
+    if (!stat.isDirectory()) {
+      const hidden = merged.length > 0 || (stat.isCharacterDevice() && stat.rdev === 0);
+      if (hidden) break;
+      return entryOf(fd, stat, path);
     }
-    if (merged.length > 0) break;
-    if (stat.isCharacterDevice() && stat.rdev === 0) break;
-    return stat.isSymbolicLink()
-      ? { kind: 'link', target: readLink(fd, path) }
-      : { kind: 'other', fd };
+    merged.push(fd);
+    if (isOpaque(fd)) break;
   }
   if (merged.length === 0) throw new ErrnoError('open', 'ENOENT', path);
   return { kind: 'directory', merged };
+}
+
+function openEntry(dir: number, name: string, path: string): number | undefined {
+  const fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0) as number;
+  if (fd >= 0) return fd;
+  const error = lastError('openat', path);
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}
+
+function entryOf(fd: number, stat: fs.Stats, path: string): Entry {
+  if (stat.isSymbolicLink()) return { kind: 'link', target: readLink(fd, path) };
+  return { kind: 'other', fd };
 }
 
 function isOpaque(dirFd: number): boolean {
@@ -251,7 +271,8 @@ function components(path: string): string[] {
 /** A NUL would end the name for the kernel and not for us. */
 function checked(path: string, syscall: string): string {
   if (path.includes('\0')) throw new ErrnoError(syscall, 'EINVAL', path);
-  if (Buffer.byteLength(path) >= MAX_PATH_BYTES) throw new ErrnoError(syscall, 'ENAMETOOLONG', path);
+  const isTooLong = Buffer.byteLength(path) >= MAX_PATH_BYTES;
+  if (isTooLong) throw new ErrnoError(syscall, 'ENAMETOOLONG', path);
   return path;
 }
 

@@ -77,25 +77,32 @@ export interface MountCall {
 
 /** mount(2) on a worker thread, as a server that does not answer may hold it for minutes: slow. */
 export function mount(call: MountCall): Promise<void> {
-  const { source, target, type, flags, options } = call;
-  return later('mount', target, (done) =>
-    mountCall.async(source, target, type === '' ? null : type, flags, options === '' ? null : options, done),
-  );
+  const { source, target, flags } = call;
+  const type = call.type === '' ? null : call.type;
+  const options = call.options === '' ? null : call.options;
+  return later('mount', target, (done) => {
+    mountCall.async(source, target, type, flags, options, done);
+  });
 }
 
-/** umount2(2) on a worker thread: the last one syncs. What is not mounted (EINVAL) is an error. Slow. */
+/**
+ * umount2(2) on a worker thread: the last one syncs. What is not mounted (EINVAL) is an error.
+ * Slow.
+ */
 export function unmount(target: string, flags = 0): Promise<void> {
-  return later('umount2', target, (done) => umountCall.async(target, flags, done));
+  return later('umount2', target, (done) => {
+    umountCall.async(target, flags, done);
+  });
 }
 
 function later(
   syscall: string,
   about: string,
-  call: (done: (error: unknown, result: number) => void) => void,
+  call: (done: (error: Error | null | undefined, result: number) => void) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     call((error, result) => {
-      if (error !== null && error !== undefined) reject(new Error(`${syscall}: ${String(error)}`));
+      if (error !== null && error !== undefined) reject(error);
       else if (result < 0) reject(new ErrnoError(syscall, errnoName(koffi.errno()), about));
       else resolve();
     });
@@ -106,7 +113,10 @@ function later(
  * A mount that is nowhere: fsopen, fsconfig, fsmount. The caller closes the fd, and then it is
  * gone. An option without value is `[key]`.
  */
-export function detachedMount(type: string, options: readonly (readonly [string, string?])[]): number {
+export function detachedMount(
+  type: string,
+  options: readonly (readonly [string, string?])[],
+): number {
   const context = check(fsopenCall(SYS_FSOPEN, type, FSOPEN_CLOEXEC), 'fsopen', type);
   try {
     for (const [key, value] of options) {
@@ -114,7 +124,8 @@ export function detachedMount(type: string, options: readonly (readonly [string,
       const result: unknown = fsconfigCall(SYS_FSCONFIG, context, command, key, value ?? null, 0);
       check(result, 'fsconfig', `${type} ${key}`);
     }
-    const created: unknown = fsconfigCall(SYS_FSCONFIG, context, FSCONFIG_CMD_CREATE, null, null, 0);
+    const command = FSCONFIG_CMD_CREATE;
+    const created: unknown = fsconfigCall(SYS_FSCONFIG, context, command, null, null, 0);
     check(created, 'fsconfig', type);
     return check(fsmountCall(SYS_FSMOUNT, context, FSMOUNT_CLOEXEC, 0), 'fsmount', type);
   } finally {
@@ -130,6 +141,7 @@ export function openTree(path: string, options: { readonly recursive: boolean })
 
 /** Puts a detached mount to a place; the fd stays open and is the caller's. */
 export function moveMount(fd: number, target: string): void {
-  const result: unknown = moveMountCall(SYS_MOVE_MOUNT, fd, '', AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
+  const flags = MOVE_MOUNT_F_EMPTY_PATH;
+  const result: unknown = moveMountCall(SYS_MOVE_MOUNT, fd, '', AT_FDCWD, target, flags);
   check(result, 'move_mount', target);
 }

@@ -1,4 +1,7 @@
-/** Extended attributes by path, which Node does not have. Fast; for folders of our own on local disks. */
+/**
+ * Extended attributes by path, which Node does not have. Fast; for folders of our own on local
+ * disks.
+ */
 import koffi from 'koffi';
 import { errnoName } from './errno.js';
 import { ErrnoError } from './errno-error.js';

@@ -13,7 +13,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeTree } from '../native/unpack/index.js';
 
-/** Deletion goes on in the background; at the end it is waited for this long, then left to the next start. */
+/**
+ * Deletion goes on in the background; at the end it is waited for this long, then left to the next
+ * start.
+ */
 const CLOSE_WAIT_MS = 5_000;
 
 export type Shelf = 'layers' | 'containers';
@@ -75,20 +78,8 @@ export async function openFolders(root: string): Promise<Folders> {
     },
     discard,
     async reconcile(known) {
-      const told: string[] = [];
       for (const name of await readdir(join(root, 'trash'))) removeLater(join(root, 'trash', name));
-      for (const name of await readdir(join(root, 'stage'))) {
-        await discard(join(root, 'stage', name));
-        told.push(`removed the unfinished ${name}`);
-      }
-      for (const shelf of ['containers', 'layers'] as const) {
-        for (const name of await readdir(join(root, shelf))) {
-          if (known[shelf].has(name)) continue;
-          await discard(pathOf(shelf, name));
-          told.push(`removed ${shelf}/${name}, which nothing refers to`);
-        }
-      }
-      return told;
+      return sweep(root, known, discard);
     },
     async close() {
       const timer = new AbortController();
@@ -99,6 +90,26 @@ export async function openFolders(root: string): Promise<Folders> {
       await done;
     },
   };
+}
+
+async function sweep(
+  root: string,
+  known: Readonly<Record<Shelf, ReadonlySet<string>>>,
+  discard: (path: string) => Promise<void>,
+): Promise<readonly string[]> {
+  const told: string[] = [];
+  for (const name of await readdir(join(root, 'stage'))) {
+    await discard(join(root, 'stage', name));
+    told.push(`removed the unfinished ${name}`);
+  }
+  for (const shelf of ['containers', 'layers'] as const) {
+    for (const name of await readdir(join(root, shelf))) {
+      if (known[shelf].has(name)) continue;
+      await discard(join(root, shelf, name));
+      told.push(`removed ${shelf}/${name}, which nothing refers to`);
+    }
+  }
+  return told;
 }
 
 /** 64 hex of a key; anything else would be a path of the caller's making. */

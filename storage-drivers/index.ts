@@ -6,7 +6,14 @@ import { createOverlayDriver } from './overlay/index.js';
 import { OverlayUnsupported } from './overlay/support.js';
 import { createVfsDriver } from './vfs/index.js';
 
-export type { LayerKey, LayerStage, MountOptions, MountRecipe, StorageDriver, Usage } from './driver.js';
+export type {
+  LayerKey,
+  LayerStage,
+  MountOptions,
+  MountRecipe,
+  StorageDriver,
+  Usage,
+} from './driver.js';
 export { OverlayUnsupported } from './overlay/support.js';
 
 const drivers = {
@@ -22,8 +29,8 @@ export const storageDriverNames: readonly string[] = Object.keys(drivers);
 const isDriver = (name: string): name is keyof typeof drivers => Object.hasOwn(drivers, name);
 
 /**
- * Opens a driver; `storage` is the data root's `storage` folder, below which it keeps its own. Throws
- * `OverlayUnsupported`, or an error that names the drivers there are.
+ * Opens a driver; `storage` is the data root's `storage` folder, below which it keeps its own.
+ * Throws `OverlayUnsupported`, or an error that names the drivers there are.
  */
 export async function createStorageDriver(name: string, storage: string): Promise<StorageDriver> {
   if (!isDriver(name)) {

@@ -145,7 +145,11 @@ function refuseInUse({ store }: VolumesContext, name: string): void {
   if (ids.length > 0) throw conflict(`remove ${name}: volume is in use - [${ids.join(', ')}]`);
 }
 
-async function release(context: VolumesContext, id: string, removeAnonymous: boolean): Promise<void> {
+async function release(
+  context: VolumesContext,
+  id: string,
+  removeAnonymous: boolean,
+): Promise<void> {
   const uses = usesOfContainer(context.store, id);
   if (uses.length === 0) return;
   await context.store.commit([deleteUses(id)], 'full');
@@ -170,7 +174,8 @@ async function prune(context: VolumesContext, filters: Filters): Promise<VolumeP
 }
 
 async function withUsage(context: VolumesContext, volume: VolumeRecord): Promise<Volume> {
-  const RefCount = new Set(usesOfVolume(context.store, volume.name).map((use) => use.containerId)).size;
+  const holders = usesOfVolume(context.store, volume.name).map(({ containerId }) => containerId);
+  const RefCount = new Set(holders).size;
   const Size = await sizeOf(context, volume);
   const shown = showVolume(volume, context.local.mountpoint(volume.name));
   return { ...shown, UsageData: { Size, RefCount } };

@@ -1,7 +1,7 @@
 /**
  * Volumes of the `local` driver: a folder each, or something mounted there (`type`, `device`, `o`).
- * Such a mount is the one thing that the engine mounts in the host's view; it is made when the first
- * container needs it, and stays until no container refers to the volume.
+ * Such a mount is the one thing that the engine mounts in the host's view; it is made when the
+ * first container needs it, and stays until no container refers to the volume.
  *
  *     <root>/<name>/_data       the content: what containers see
  *     <root>/<name>/_copy       being filled from an image, until it becomes `_data`
@@ -17,7 +17,9 @@ import { ErrnoError } from '../../native/errno-error.js';
 import { mount, mountFlags, unmount } from '../../native/mount.js';
 import { removeTree } from '../../native/unpack/index.js';
 
-/** A file server that does not answer is given up; its thread comes back when the kernel gives up. */
+/**
+ * A file server that does not answer is given up; its thread comes back when the kernel gives up.
+ */
 const MOUNT_TIMEOUT_MS = 60_000;
 const TRASH = '.trash-';
 
@@ -123,7 +125,8 @@ export async function removeIfEmpty(root: string, name: string): Promise<boolean
 
 /** `mountinfo` writes blanks and backslashes of a path in octal. */
 async function isMounted(path: string): Promise<boolean> {
-  const escaped = path.replace(/[\s\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  const octal = (c: string): string => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`;
+  const escaped = path.replace(/[\s\\]/g, octal);
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
   return lines.some((line) => line.split(' ', 5)[4] === escaped);
 }

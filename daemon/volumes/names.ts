@@ -22,7 +22,8 @@ export function isVolumeName(name: string): boolean {
 export function checkVolumeName(name: string): void {
   if (name.length === 1) {
     throw invalidParameter(
-      `create ${name}: volume name is too short, names should be at least two alphanumeric characters`,
+      `create ${name}: volume name is too short, ` +
+        'names should be at least two alphanumeric characters',
     );
   }
   if (name.length > MAX_NAME_BYTES) {

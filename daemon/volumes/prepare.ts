@@ -1,4 +1,6 @@
-/** At create: what a container asks for becomes volumes that exist and mounts that inspect shows. */
+/**
+ * At create: what a container asks for becomes volumes that exist and mounts that inspect shows.
+ */
 import { stat } from 'node:fs/promises';
 import type { MountPoint } from '../../api-spec/index.js';
 import type { MountRequest } from '../containers/needs.js';

@@ -20,7 +20,8 @@ export async function resolveMounts(
   recipe: MountRecipe,
 ): Promise<readonly ResolvedMount[]> {
   const specs = new Map(userSpecs(record.hostConfig).map((spec) => [spec.destination, spec]));
-  const uses = new Map(usesOfContainer(context.store, record.id).map((use) => [use.destination, use]));
+  const held = usesOfContainer(context.store, record.id);
+  const uses = new Map(held.map((use) => [use.destination, use]));
   const resolved: ResolvedMount[] = [];
   for (const point of record.mounts) {
     const use = uses.get(point.Destination);

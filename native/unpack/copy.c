@@ -1,7 +1,7 @@
 /*
- * Copies a folder of layers or of a plain tree. The source does not change meanwhile; the target may
- * be a volume that a hostile container has mounted too, so everything in it is made by a single name
- * below an open folder, exclusively, and never opened through a link.
+ * Copies a folder of layers or of a plain tree. The source does not change meanwhile; the target
+ * may be a volume that a hostile container has mounted too, so everything in it is made by a single
+ * name below an open folder, exclusively, and never opened through a link.
  */
 #include "unpack.h"
 

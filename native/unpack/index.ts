@@ -2,8 +2,8 @@
  * Bulk work on file trees, done by `tsdocker-unpack`: a C program of its own that is killed when it
  * takes too long, so that a hostile archive or a hung filesystem harms neither the daemon's event
  * loop nor its memory. Every call here is one process. When a promise settles, the process is gone:
- * what it wrote may be removed. Errors: `ApiError` 400 for a malformed or hostile archive, 413 over a
- * limit; `ErrnoError` for the kernel's "no"; the signal's reason after an abort.
+ * what it wrote may be removed. Errors: `ApiError` 400 for a malformed or hostile archive, 413 over
+ * a limit; `ErrnoError` for the kernel's "no"; the signal's reason after an abort.
  */
 import { runProgram, type Source } from './program.js';
 
@@ -61,7 +61,9 @@ export interface UnpackResult {
 const UNPACK_TIMEOUT_MS = 30 * 60_000;
 const TREE_TIMEOUT_MS = 10 * 60_000;
 
-/** Unpacks one layer; see the module for its errors. What it wrote is not yet durable: `syncTree`. */
+/**
+ * Unpacks one layer; see the module for its errors. What it wrote is not yet durable: `syncTree`.
+ */
 export async function unpackLayer(options: UnpackOptions): Promise<UnpackResult> {
   const limits = { ...defaultUnpackLimits, ...options.limits };
   const report = await runProgram({
@@ -90,7 +92,9 @@ export interface TreeOptions {
 }
 
 export interface CopyOptions extends TreeOptions {
-  /** Roots on the host as overlayfs would stack them, topmost first; one folder for a plain tree. */
+  /**
+   * Roots on the host as overlayfs would stack them, topmost first; one folder for a plain tree.
+   */
   readonly layersTopFirst: readonly string[];
   /** The folder to copy, inside that merged root; links on the way are followed within it. */
   readonly path: string;
@@ -104,8 +108,8 @@ export interface CopyOptions extends TreeOptions {
 }
 
 /**
- * Copies a tree with owners, modes, times, attributes, hard links and devices (sockets are left out),
- * sharing blocks where the filesystem can. Returns whether anything was there to copy.
+ * Copies a tree with owners, modes, times, attributes, hard links and devices (sockets are left
+ * out), sharing blocks where the filesystem can. Returns whether anything was there to copy.
  */
 export async function copyTree(options: CopyOptions): Promise<{ copied: boolean }> {
   const report = await runProgram({
@@ -122,12 +126,16 @@ export async function copyTree(options: CopyOptions): Promise<{ copied: boolean 
   return { copied: report.number('copied') === 1 };
 }
 
-/** Makes a tree survive a power cut: file by file when it is small, its whole filesystem otherwise. */
+/**
+ * Makes a tree survive a power cut: file by file when it is small, its whole filesystem otherwise.
+ */
 export async function syncTree(path: string, options: TreeOptions = {}): Promise<void> {
   await runTree('sync', path, options);
 }
 
-/** Bytes of the files in a tree, each inode once and folders not counted, as Docker counts; inodes. */
+/**
+ * Bytes of the files in a tree, each inode once and folders not counted, as Docker counts; inodes.
+ */
 export async function treeUsage(
   path: string,
   options: TreeOptions = {},

@@ -94,7 +94,10 @@ static void make_directory(int parent, const char *base, const char *path, const
   add_implied(path);
 }
 
-/* Folder by folder from the root on, each resolved anew: a link on the way may lead anywhere inside. */
+/*
+ * Folder by folder from the root on, each resolved anew: a link on the way may lead anywhere
+ * inside.
+ */
 static int make_directories(const char *path, const char *entry) {
   char prefix[MAX_NAME_BYTES];
   size_t length = strlen(path);

@@ -1,6 +1,7 @@
 /*
  * Puts one entry into its place: what is in the way goes first, then the new thing is made, never
- * opened (O_EXCL, no link followed), and gets owner, attributes and times by fd or by its folder's fd.
+ * opened (O_EXCL, no link followed), and gets owner, attributes and times by fd or by its folder's
+ * fd.
  */
 #include "unpack.h"
 

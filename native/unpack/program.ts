@@ -1,6 +1,6 @@
 /**
- * Runs `tsdocker-unpack` once: settings as arguments, an archive on its stdin, one line of JSON from
- * its stdout. The child dies with the daemon (PR_SET_PDEATHSIG) and at an abort or time-out.
+ * Runs `tsdocker-unpack` once: settings as arguments, an archive on its stdin, one line of JSON
+ * from its stdout. The child dies with the daemon (PR_SET_PDEATHSIG) and at an abort or time-out.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { invalidParameter, systemError, tooLarge } from '../../api-spec/errors.js';
 import { ErrnoError } from '../errno-error.js';
 
-/** An archive: a stream, an open file (left open, read from where it stands) or a path on the host. */
+/**
+ * An archive: a stream, an open file (left open, read from where it stands) or a path on the host.
+ */
 export type Source = Readable | { readonly fd: number } | { readonly path: string };
 
 export interface ProgramCall {
@@ -22,7 +24,9 @@ export interface ProgramCall {
   readonly timeoutMs: number;
 }
 
-/** Fields of the report, checked as they are read: a child that lies is a failure like any other. */
+/**
+ * Fields of the report, checked as they are read: a child that lies is a failure like any other.
+ */
 export interface Report {
   number(field: string): number;
   text(field: string): string;
@@ -52,7 +56,7 @@ export async function runProgram(call: ProgramCall): Promise<Report> {
     const fed = feed(child, call.source, (error) => stop.abort(error));
     const exit = await exited(child, cancel);
     await fed;
-    if (cancel.aborted) throw cancel.reason;
+    if (cancel.aborted) throw reasonOf(cancel);
     return judge(exit, await output, call.command);
   } finally {
     clearTimeout(timer);
@@ -117,11 +121,17 @@ async function read(stream: Readable | null, maxBytes: number): Promise<string> 
   let length = 0;
   if (stream === null) return '';
   for await (const chunk of stream) {
-    const bytes = Buffer.from(chunk);
+    // A pipe without an encoding gives buffers.
+    const bytes = chunk as Buffer;
     if (length < maxBytes) chunks.push(bytes.subarray(0, maxBytes - length));
     length += bytes.length;
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+function reasonOf(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason;
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 interface Exit {
@@ -133,7 +143,7 @@ function exited(child: ChildProcess, cancel: AbortSignal): Promise<Exit> {
   return new Promise((resolve, reject) => {
     let waiting: NodeJS.Timeout | undefined;
     const killed = (): void => {
-      waiting = setTimeout(() => reject(cancel.reason), KILL_WAIT_MS);
+      waiting = setTimeout(() => reject(reasonOf(cancel)), KILL_WAIT_MS);
     };
     cancel.addEventListener('abort', killed, { once: true });
     const settled = (): void => {

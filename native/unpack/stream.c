@@ -1,7 +1,7 @@
 /*
- * Three threads over one ring of blocks: decode → { sha256, untar }. Each block is read twice, where
- * it lies, and comes back to the decoder when both readers are past it. Blocks are multiples of a
- * tar record and full but for the last, so that a header never straddles two of them.
+ * Three threads over one ring of blocks: decode → { sha256, untar }. Each block is read twice,
+ * where it lies, and comes back to the decoder when both readers are past it. Blocks are multiples
+ * of a tar record and full but for the last, so that a header never straddles two of them.
  */
 #include "unpack.h"
 

@@ -1,10 +1,11 @@
 /*
- * tsdocker-unpack: bulk work on file trees for the daemon, as a process of its own that can be killed.
+ * tsdocker-unpack: bulk work on file trees for the daemon, as a process of its own that can be
+ * killed.
  *
- * It runs once per task and shares nothing with the daemon but a tar on stdin and one line of JSON on
- * stdout, so an error ends it at once: fail_*() report and exit, and nothing needs unwinding. Names
- * come from archives and containers: every one of them is resolved relative to a directory fd,
- * without following a link that the caller did not mean to follow.
+ * It runs once per task and shares nothing with the daemon but a tar on stdin and one line of JSON
+ * on stdout, so an error ends it at once: fail_*() report and exit, and nothing needs unwinding.
+ * Names come from archives and containers: every one of them is resolved relative to a directory
+ * fd, without following a link that the caller did not mean to follow.
  */
 #ifndef TSDOCKER_UNPACK_H
 #define TSDOCKER_UNPACK_H
@@ -157,7 +158,9 @@ struct merged {
 };
 /* The folder at `path` within the layers; false when there is none, or something else is. */
 bool merged_open(char *const *layers, size_t layer_count, const char *path, struct merged *found);
-/* The folder `name` of the layers from `from` on; empty when the first that has it has no folder. */
+/*
+ * The folder `name` of the layers from `from` on; empty when the first that has it has no folder.
+ */
 struct merged merged_child(const struct merged *parent, size_t from, const char *name);
 void merged_close(struct merged *merged);
 int command_copy(const char *target, const char *path, bool only_if_empty, char *const *layers,

@@ -1,11 +1,11 @@
 /**
- * overlayfs: each layer is unpacked by itself, under its diffID, and the kernel stacks them. Nothing
- * is mounted here; `mount` says what the shim is to mount.
+ * overlayfs: each layer is unpacked by itself, under its diffID, and the kernel stacks them.
+ * Nothing is mounted here; `mount` says what the shim is to mount.
  *
  *     layers/<hex>/diff        the layer, with whiteouts as overlayfs wants them
  *     layers/<hex>/opaque      there when its root hides all layers beneath
  *     containers/<id>/{diff,work}
- *     l/<20 hex>               link to a layer's diff, for kernels that take one page of mount options
+ *     l/<20 hex>               link to a layer's diff, for kernels that take a page of options
  */
 import { mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,14 @@ import { isOpaqueFolder } from '../../native/inside.js';
 import { syncTree, treeUsage } from '../../native/unpack/index.js';
 import type { LayerStage, MountRecipe, StorageDriver } from '../driver.js';
 import { ErrnoError } from '../../native/errno-error.js';
-import { exists, type Folders, hasCode, nameOfContainer, nameOfKey, openFolders } from '../folders.js';
+import {
+  exists,
+  type Folders,
+  hasCode,
+  nameOfContainer,
+  nameOfKey,
+  openFolders,
+} from '../folders.js';
 import { checkOverlay } from './support.js';
 
 /** A mount's options fit a page with 127 of them; 80 bits are not found twice on purpose. */
@@ -140,10 +147,13 @@ async function recipe(folders: Folders, links: string, stack: Stack): Promise<Mo
   };
 }
 
-/** Down to the first layer whose root is opaque: overlayfs does not look at that attribute there. */
+/**
+ * Down to the first layer whose root is opaque: overlayfs does not look at that attribute there.
+ */
 async function visible(folders: Folders, topFirst: readonly string[]): Promise<readonly string[]> {
   for (const [index, name] of topFirst.entries()) {
-    if (await exists(join(folders.path('layers', name), 'opaque'))) return topFirst.slice(0, index + 1);
+    const isOpaque = await exists(join(folders.path('layers', name), 'opaque'));
+    if (isOpaque) return topFirst.slice(0, index + 1);
   }
   return topFirst;
 }

@@ -1,4 +1,7 @@
-/** Whether overlayfs can lie on a filesystem: asked of the kernel, by a mount that is never attached. */
+/**
+ * Whether overlayfs can lie on a filesystem: asked of the kernel, by a mount that is never
+ * attached.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -36,9 +39,11 @@ export async function checkOverlay(root: string): Promise<string> {
   if (name === 'overlayfs') throw refuse('an overlay cannot lie on an overlay');
   const probe = join(root, 'stage', 'probe');
   await rm(probe, { recursive: true, force: true });
-  for (const part of ['lower', 'upper', 'work']) await mkdir(join(probe, part), { recursive: true });
+  for (const part of ['lower', 'upper', 'work']) {
+    await mkdir(join(probe, part), { recursive: true });
+  }
   try {
-    if (!knowsKinds(probe)) throw refuse('its directories do not tell the kind of an entry (d_type)');
+    if (!knowsKinds(probe)) throw refuse('its directories do not tell kinds (d_type)');
     attempt(() => writeXattr(probe, 'trusted.overlay.probe', 'y'), refuse);
     attempt(() => mountOnce(probe), refuse);
     return name;

@@ -9,7 +9,14 @@ import { join } from 'node:path';
 import { ErrnoError } from '../../native/errno-error.js';
 import { copyTree, syncTree, treeUsage } from '../../native/unpack/index.js';
 import type { LayerKey, LayerStage, StorageDriver } from '../driver.js';
-import { exists, type Folders, nameOfContainer, nameOfKey, openFolders, type Shelf } from '../folders.js';
+import {
+  exists,
+  type Folders,
+  nameOfContainer,
+  nameOfKey,
+  openFolders,
+  type Shelf,
+} from '../folders.js';
 
 /** Opens the driver below `root`; any filesystem will do. */
 export async function createVfsDriver(root: string): Promise<StorageDriver> {

@@ -21,9 +21,9 @@ interface Bench {
   readonly driver: StorageDriver;
   readonly storage: string;
   /** Unpacks layers, lowest first, and returns their keys. */
-  layers(...stack: readonly (readonly TarEntry[])[]): Promise<readonly string[]>;
+  readonly layers: (...stack: readonly (readonly TarEntry[])[]) => Promise<readonly string[]>;
   /** Makes a container on layers and returns what a script prints in it. */
-  see(layers: readonly string[], script: string, container?: string): Promise<string>;
+  readonly see: (layers: readonly string[], script: string, container?: string) => Promise<string>;
 }
 
 async function bench(t: Test, name: string): Promise<Bench> {
@@ -68,7 +68,8 @@ for (const name of ['overlay', 'vfs']) {
   };
 
   promise('a container sees the layers, upper ones first', async (t, { layers, see }) => {
-    const keys = await layers([dir('a'), file('a/x', 'low'), file('a/y', 'low')], [file('a/x', 'high')]);
+    const low = [dir('a'), file('a/x', 'low'), file('a/y', 'low')];
+    const keys = await layers(low, [file('a/x', 'high')]);
     t.equal(await see(keys, 'cat a/x a/y'), 'highlow');
   });
 
@@ -78,7 +79,7 @@ for (const name of ['overlay', 'vfs']) {
     t.equal(await see(keys, 'find . | sort | tr "\\n" " "'), '. ./d ./d/y');
   });
 
-  promise('an opaque marker hides what lies beneath, wherever it stands', async (t, { layers, see }) => {
+  promise('an opaque marker hides what lies beneath', async (t, { layers, see }) => {
     const low = [dir('d'), file('d/old'), dir('d/sub'), file('d/sub/old')];
     const first = [dir('d'), gone('d/.wh..wh..opq'), file('d/new')];
     const last = [dir('d'), file('d/new'), dir('d/sub'), file('d/sub/new'), gone('d/.wh..wh..opq')];
@@ -94,7 +95,7 @@ for (const name of ['overlay', 'vfs']) {
     t.equal(await see(keys, 'ls'), 'new');
   });
 
-  promise('a folder that replaces what a whiteout removes is empty at first', async (t, { layers, see }) => {
+  promise('a folder in place of a removed one is empty at first', async (t, { layers, see }) => {
     const low = [dir('d'), file('d/old')];
     for (const high of [
       [gone('.wh.d'), dir('d'), file('d/new')],
@@ -147,8 +148,8 @@ for (const name of ['overlay', 'vfs']) {
   });
 
   promise('127 layers', async (t, { layers, see }) => {
-    const stack = Array.from({ length: 127 }, (_, at) => [file(`f${at}`), file('last', String(at))]);
-    const keys = await layers(...stack);
+    const layer = (at: number) => [file(`f${at}`), file('last', String(at))];
+    const keys = await layers(...Array.from({ length: 127 }, (_, at) => layer(at)));
     t.equal(await see(keys, 'ls | wc -l; cat last'), '128\n126');
   });
 
@@ -164,7 +165,7 @@ for (const name of ['overlay', 'vfs']) {
     t.strictSame(await leftovers(storage), []);
   });
 
-  promise('a layer that is there wins over the same one staged beside it', async (t, { driver, see }) => {
+  promise('a layer that is there wins over a second stage', async (t, { driver, see }) => {
     const key = `sha256:${id()}`;
     const stages = await Promise.all([1, 2].map(() => driver.stageLayer({ key, parents: [] })));
     for (const [at, stage] of stages.entries()) await writeFile(join(stage.path, 'x'), String(at));
@@ -190,7 +191,8 @@ for (const name of ['overlay', 'vfs']) {
     t.match(await insideRootfs(await next.mount(live, [kept ?? ''], options), 'cat kept'), 'kept');
     await next.close();
     t.strictSame(await leftovers(storage), []);
-    const quiet = await next.reconcile({ layers: new Set([kept ?? '']), containers: new Set([live]) });
+    const known = { layers: new Set([kept ?? '']), containers: new Set([live]) };
+    const quiet = await next.reconcile(known);
     t.strictSame(quiet, []);
   });
 
@@ -231,7 +233,8 @@ open("end","w")'`;
     t.equal((await driver.containerUsage(container)).sizeBytes, 500 + shared);
   });
 
-  promise('containers and layers are made and removed side by side', async (t, { driver, storage, layers }) => {
+  promise('things are made and removed side by side', async (t, bench) => {
+    const { driver, storage, layers } = bench;
     const keys = await layers([file('x')]);
     const work = Array.from({ length: 12 }, async (_, at) => {
       const container = id();
@@ -248,7 +251,8 @@ open("end","w")'`;
     t.strictSame(await leftovers(storage, ['containers']), []);
   });
 
-  promise('a layer that is missing is an error before anything is made', async (t, { driver, storage }) => {
+  promise('a missing layer is an error before anything is made', async (t, bench) => {
+    const { driver, storage } = bench;
     const missing = `sha256:${id()}`;
     await t.rejects(driver.createContainer(id(), [missing]), { code: 'ENOENT' });
     t.strictSame(await leftovers(storage, ['containers']), []);
@@ -258,7 +262,7 @@ open("end","w")'`;
 }
 
 /** What lies in the folders that ought to be empty. */
-async function leftovers(storage: string, more: readonly string[] = []): Promise<readonly string[]> {
+async function leftovers(storage: string, more: readonly string[] = []): Promise<string[]> {
   const found: string[] = [];
   for (const driver of await readdir(storage)) {
     for (const shelf of ['stage', 'trash', ...more]) {

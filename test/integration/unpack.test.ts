@@ -1,29 +1,36 @@
 /** The unpacker against honest and hostile archives: nothing is ever written outside the target. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
+import { lstat, open, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { gzipSync } from 'node:zlib';
-import { copyTree, removeTree, treeUsage, unpackLayer, type UnpackLimits } from '../../native/unpack/index.js';
+import {
+  removeTree,
+  treeUsage,
+  unpackLayer,
+  type UnpackLimits,
+} from '../../native/unpack/index.js';
 import { readXattr } from '../../native/xattr.js';
 import { entryOf, tarOf, type TarEntry, withChecksum } from '../support/tar.js';
 
-const needsRoot = { skip: process.getuid?.() === 0 ? false : 'owners, devices and chroot need root' };
-const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+const needsRoot = { skip: process.getuid?.() === 0 ? false : 'owners and chroot need root' };
+const sha256 = (bytes: Buffer): string =>
+  `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const bad = (message: RegExp) => ({ kind: 'InvalidParameter', message });
 
 interface Bench {
   readonly target: string;
   /** A folder beside it. */
   readonly scratch: string;
-  unpack(archive: Buffer | readonly TarEntry[], options?: Options): ReturnType<typeof unpackLayer>;
+  readonly unpack: (archive: Archive, options?: Options) => ReturnType<typeof unpackLayer>;
   /** What there is outside the target: must stay as it was. */
-  outside(): Promise<unknown>;
+  readonly outside: () => Promise<unknown>;
 }
+
+type Archive = Buffer | readonly TarEntry[];
 
 interface Options {
   readonly whiteouts?: 'overlay' | 'apply';
@@ -31,16 +38,17 @@ interface Options {
 }
 
 async function bench(t: Test): Promise<Bench> {
-  const dir = t.testdir({ canary: { file: 'canary', etc: { passwd: 'host' } }, target: {}, scratch: {} });
+  const canary = { file: 'canary', etc: { passwd: 'host' } };
+  const dir = t.testdir({ canary, target: {}, scratch: {} });
   const target = join(dir, 'target');
   return {
     target,
     scratch: join(dir, 'scratch'),
     unpack: (archive, { whiteouts = 'overlay', limits = {} } = {}) => {
-      const bytes = Buffer.isBuffer(archive) ? archive : tarOf(archive as readonly TarEntry[]);
+      const bytes = Buffer.isBuffer(archive) ? archive : tarOf(archive);
       return unpackLayer({ source: Readable.from([bytes]), target, whiteouts, limits });
     },
-    async outside() {
+    outside: async () => {
       const { mode, ino, mtimeMs, nlink } = await stat(join(dir, 'canary/file'));
       const content = await readFile(join(dir, 'canary/file'), 'utf8');
       const passwd = await readFile(join(dir, 'canary/etc/passwd'), 'utf8');
@@ -53,13 +61,21 @@ async function bench(t: Test): Promise<Bench> {
 const file = (name: string, content = name): TarEntry => ({ name, content });
 const link = (name: string, to: string): TarEntry => ({ name, type: '2', link: to });
 const hard = (name: string, to: string): TarEntry => ({ name, type: '1', link: to });
-const dir = (name: string, more: Partial<TarEntry> = {}): TarEntry => ({ name: `${name}/`, type: '5', ...more });
+const dir = (name: string, more: Partial<TarEntry> = {}): TarEntry => ({
+  name: `${name}/`,
+  type: '5',
+  ...more,
+});
+const oneFile = (content: string): Buffer => Buffer.concat(entryOf({ name: 'x', content }));
 
 /** Each is refused, with words that say why. */
-const refused: Readonly<Record<string, readonly [archive: readonly TarEntry[] | Buffer, why: RegExp]>> = {
+const refused: Readonly<Record<string, readonly [archive: Archive, why: RegExp]>> = {
   'a name that climbs': [[file('../canary/file', 'evil')], /leads out of it: "..\/canary\/file"/],
   'a name that climbs after a folder': [[file('a/../../canary/file', 'evil')], /leads out of it/],
-  'a PAX path that climbs': [[{ ...file('ok'), pax: { path: '../canary/file' } }], /leads out of it/],
+  'a PAX path that climbs': [
+    [{ ...file('ok'), pax: { path: '../canary/file' } }],
+    /leads out of it/,
+  ],
   'a GNU long name that climbs': [
     [{ name: '././@LongLink', type: 'L', content: '../canary/file\0' }, file('ok')],
     /leads out of it/,
@@ -91,11 +107,14 @@ const refused: Readonly<Record<string, readonly [archive: readonly TarEntry[] | 
   'an unknown type': [[{ name: 'x', type: 'Z' }], /unhandled tar header type/],
   'a name of 5000 bytes': [[{ ...file('x'), pax: { path: 'a/'.repeat(2500) } }], /too long/],
   garbage: [Buffer.alloc(10_240, 'garbage!'), /invalid tar header/],
-  'a wrong checksum': [Buffer.concat([...entryOf(file('x'))].map((part, at) => (at === 0 ? broken(part) : part))), /invalid tar header/],
-  'an end within a file': [Buffer.concat(entryOf({ ...file('x', 'y'.repeat(600)) })).subarray(0, 1024), /unexpected EOF/],
-  'an end within a header': [Buffer.concat(entryOf(file('x', ''))).subarray(0, 300), /unexpected EOF/],
+  'a wrong checksum': [broken(oneFile('x')), /invalid tar header/],
+  'an end within a file': [oneFile('y'.repeat(600)).subarray(0, 1024), /unexpected EOF/],
+  'an end within a header': [oneFile('').subarray(0, 300), /unexpected EOF/],
   'an end within gzip': [gzipSync(tarOf([file('x')])).subarray(0, 60), /gzip/],
-  'rubbish behind gzip': [Buffer.concat([gzipSync(tarOf([file('x')])), Buffer.from('rubbish!')]), /gzip/],
+  'rubbish behind gzip': [
+    Buffer.concat([gzipSync(tarOf([file('x')])), Buffer.from('rubbish!')]),
+    /gzip/,
+  ],
   'a wrong sum in gzip': [brokenSum(gzipSync(tarOf([file('x')]))), /gzip/],
   'a bad zstd': [Buffer.concat([Buffer.from('28b52ffd', 'hex'), Buffer.alloc(100, 7)]), /zstd/],
 };
@@ -114,7 +133,7 @@ function brokenSum(gzip: Buffer): Buffer {
 }
 
 for (const whiteouts of ['overlay', 'apply'] as const) {
-  test(`hostile archives are refused and write nothing outside (${whiteouts})`, needsRoot, async (t) => {
+  test(`hostile archives are refused (${whiteouts})`, needsRoot, async (t) => {
     for (const [what, [archive, why]] of Object.entries(refused)) {
       await t.test(what, async (t) => {
         const { unpack, outside } = await bench(t);
@@ -165,7 +184,7 @@ test('names are cleaned as Docker does', needsRoot, async (t) => {
 test('the digest is that of the whole stream, however it is compressed', needsRoot, async (t) => {
   const tar = Buffer.concat([tarOf([file('x', 'y'.repeat(3_000_000))]), Buffer.alloc(10_240)]);
   const { unpack, target } = await bench(t);
-  const zip = (program: string) => execFileSync(program, ['-c'], { input: tar, maxBuffer: 2 ** 26 });
+  const zip = (program: string) => execFileSync(program, ['-c'], { input: tar });
   const forms = [tar, gzipSync(tar), zip('zstd'), zip('bzip2'), zip('xz')];
   const halves = Buffer.concat([gzipSync(tar.subarray(0, 700)), gzipSync(tar.subarray(700))]);
   for (const archive of [...forms, halves]) {
@@ -181,7 +200,8 @@ test('our own sha256 agrees with the library’s', needsRoot, (t) => {
   for (const length of [0, 1, 55, 56, 63, 64, 65, 1000, 1_048_577]) {
     const tar = tarOf([file('x', 'z'.repeat(length))]);
     const args = ['unpack', `target=${t.testdir({})}`, 'whiteouts=overlay', 'ownSha256=1'];
-    const report: unknown = JSON.parse(execFileSync(program, args, { input: tar, encoding: 'utf8' }));
+    const output = execFileSync(program, args, { input: tar, encoding: 'utf8' });
+    const report: unknown = JSON.parse(output);
     t.match(report, { sha256: sha256(tar).slice(7) }, `${length} bytes`);
   }
   t.end();
@@ -217,7 +237,7 @@ test('a sparse file of GNU tar keeps its holes', needsRoot, async (t) => {
   for (let at = 0; at < 12; at++) await handle.write(`part ${at}`, at * 1_000_000);
   await handle.truncate(20_000_000);
   await handle.close();
-  const tar = execFileSync('tar', ['-C', source, '--format=gnu', '-S', '-cf', '-', 'sparse'], { maxBuffer: 2 ** 26 });
+  const tar = execFileSync('tar', ['-C', source, '--format=gnu', '-S', '-cf', '-', 'sparse']);
   await unpack(tar);
   t.equal(sha256(await readFile(join(target, 'sparse'))), sha256(await readFile(path)));
   t.ok((await stat(join(target, 'sparse'))).blocks < 1000);
@@ -254,7 +274,8 @@ test('whiteouts become devices and attributes, or carry out the removal', needsR
 
 test('folders without an entry of their own are told', needsRoot, async (t) => {
   const { unpack } = await bench(t);
-  const { impliedDirectories } = await unpack([file('a/b/x'), dir('a'), file('c/y'), dir('d'), file('d/z')]);
+  const entries = [file('a/b/x'), dir('a'), file('c/y'), dir('d'), file('d/z')];
+  const { impliedDirectories } = await unpack(entries);
   t.strictSame(impliedDirectories, ['a/b', 'c']);
 });
 
@@ -272,7 +293,8 @@ test('bombs are refused at their limit', needsRoot, async (t) => {
   const limits = { maxRatio: 100, ratioSlackBytes: 1_000_000 };
   await t.rejects(unpack(zeros, { limits }), limit(/more than 100 times/));
   t.ok((await treeUsage(target)).sizeBytes < 15_000_000, 'stopped on the way');
-  await t.rejects(unpack(zeros, { limits: { maxBytes: 1_000_000 } }), limit(/more than 1000000 bytes/));
+  const large = unpack(zeros, { limits: { maxBytes: 1_000_000 } });
+  await t.rejects(large, limit(/more than 1000000 bytes/));
   const many = Array.from({ length: 11 }, (_, at) => file(`f${at}`));
   await t.rejects(unpack(many, { limits: { maxEntries: 10 } }), limit(/more than 10 entries/));
   const full = unpack([file('x')], { limits: { reserveBytes: 2 ** 52 } });
@@ -289,19 +311,22 @@ test('an abort ends the process and tells the reason', needsRoot, async (t) => {
   const stop = new AbortController();
   const never = new Readable({ read() {} });
   never.push(tarOf([file('x')]).subarray(0, 512));
-  const unpacking = unpackLayer({ source: never, target, whiteouts: 'overlay', signal: stop.signal });
+  const options = { target, whiteouts: 'overlay' } as const;
+  const unpacking = unpackLayer({ ...options, source: never, signal: stop.signal });
   const rejected = t.rejects(unpacking, new Error('the client left'));
   await delay(50);
   stop.abort(new Error('the client left'));
   await rejected;
-  const late = unpackLayer({ source: new Readable({ read() {} }), target, whiteouts: 'overlay', timeoutMs: 50 });
+  const silent = new Readable({ read() {} });
+  const late = unpackLayer({ ...options, source: silent, timeoutMs: 50 });
   await t.rejects(late, { code: 'ETIMEDOUT', message: /ETIMEDOUT/ });
 });
 
 test('a source that fails is the failure that is told', needsRoot, async (t) => {
   const { target } = await bench(t);
   const source = new Readable({ read() { this.destroy(new Error('the registry left')); } });
-  await t.rejects(unpackLayer({ source, target, whiteouts: 'overlay' }), new Error('the registry left'));
+  const unpacking = unpackLayer({ source, target, whiteouts: 'overlay' });
+  await t.rejects(unpacking, new Error('the registry left'));
 });
 
 test('an archive can be an open file or a path', needsRoot, async (t) => {
@@ -315,56 +340,6 @@ test('an archive can be an open file or a path', needsRoot, async (t) => {
   }
 });
 
-test('a copy keeps links, holes, owners and attributes', needsRoot, async (t) => {
-  const { unpack, target, scratch } = await bench(t);
-  await unpack([
-    { ...dir('d', { mode: 0o1750, uid: 5, gid: 6 }), pax: { 'SCHILY.xattr.user.a': 'b' } },
-    { ...file('d/x'), mode: 0o6755, uid: 7 }, hard('d/y', 'd/x'), link('d/l', '/etc'),
-    { name: 'd/null', type: '3', device: [1, 3] }, { name: 'd/fifo', type: '6' },
-  ]);
-  const copy = scratch;
-  const options = { layersTopFirst: [target], path: '/d', target: copy, onlyIfEmpty: true };
-  t.strictSame(await copyTree(options), { copied: true });
-  t.strictSame(await copyTree(options), { copied: false });
-  const shape = (path: string): string =>
-    execFileSync('find', [path, '-printf', '%P %m %U %G %T@ %l %n %s %y\\n'], { encoding: 'utf8' })
-      .split('\n').sort().join('\n');
-  t.equal(shape(copy).replace(/ \d+ d$/gm, ' d'), shape(join(target, 'd')).replace(/ \d+ d$/gm, ' d'));
-  t.equal(readXattr(copy, 'user.a', 1)?.toString(), 'b');
-  t.equal((await stat(join(copy, 'x'))).ino, (await stat(join(copy, 'y'))).ino);
-});
-
-test('a copy of layers is what overlayfs would show', needsRoot, async (t) => {
-  const bottom = await bench(t);
-  const [low, high, out] = ['low', 'high', 'out'].map((name) => join(bottom.target, name));
-  for (const path of [low, high, out]) await mkdir(path ?? '');
-  const layer = (target: string, entries: readonly TarEntry[]) =>
-    unpackLayer({ source: Readable.from([tarOf(entries)]), target, whiteouts: 'overlay' });
-  await layer(low ?? '', [dir('d'), file('d/a'), file('d/b'), dir('d/o'), file('d/o/x'), dir('gone'), file('gone/x')]);
-  await layer(high ?? '', [
-    dir('d', { uid: 9 }), file('d/.wh.a'), file('d/c'), dir('d/o'), file('d/o/.wh..wh..opq'),
-    file('d/o/y'), file('.wh.gone'), link('l', 'd'),
-  ]);
-  const layersTopFirst = [high ?? '', low ?? ''];
-  await copyTree({ layersTopFirst, path: '/l', target: out ?? '', onlyIfEmpty: true });
-  t.strictSame((await readdir(out ?? '')).sort(), ['b', 'c', 'o']);
-  t.strictSame(await readdir(join(out ?? '', 'o')), ['y']);
-  t.equal((await stat(out ?? '')).uid, 9);
-  const gone = { layersTopFirst, path: '/gone', target: out ?? '', onlyIfEmpty: false };
-  t.strictSame(await copyTree(gone), { copied: false });
-});
-
-test('removal stops at what is mounted, and absence is success', needsRoot, async (t) => {
-  const base = t.testdir({ tree: { mounted: {}, file: 'x' } });
-  await removeTree(join(base, 'nowhere/at/all'));
-  const script = `mount -t tmpfs tmpfs "$1/mounted" && touch "$1/mounted/keep" &&
-    ! "$2" remove target="$1" -- >/dev/null && [ -e "$1/mounted/keep" ]`;
-  const program = new URL('../../native/tsdocker-unpack', import.meta.url).pathname;
-  execFileSync('unshare', ['-m', '--propagation', 'private', 'sh', '-euc', script, 'sh', join(base, 'tree'), program]);
-  await removeTree(join(base, 'tree'));
-  t.notOk(existsSync(join(base, 'tree')));
-});
-
 test('broken headers of every byte are refused or harmless', needsRoot, async (t) => {
   const { unpack, outside } = await bench(t);
   const before = await outside();
@@ -374,7 +349,8 @@ test('broken headers of every byte are refused or harmless', needsRoot, async (t
     header[at] = 0xff;
     const tar = Buffer.concat([withChecksum(header), good.subarray(512), Buffer.alloc(1024)]);
     // Either outcome is right; a crash of the process is a System error and fails the test.
-    await unpack(tar).catch((error: unknown) => t.match(error, { kind: /InvalidParameter|TooLarge/ }));
+    const harmless = { kind: /InvalidParameter|TooLarge/ };
+    await unpack(tar).catch((error: unknown) => t.match(error, harmless));
   }
   t.strictSame(await outside(), before);
 });

@@ -14,6 +14,10 @@ import type { MountRecipe } from '../../storage-drivers/driver.js';
 
 const root = process.getuid?.() === 0;
 const needsRoot = { skip: root ? false : 'owners and mounts need root' };
+const missing = (name = '') => ({
+  kind: 'NotFound',
+  message: new RegExp(`^get .*${name}: no such volume$`),
+});
 const newId = (): string => randomBytes(32).toString('hex');
 
 interface Bench {
@@ -21,7 +25,7 @@ interface Bench {
   readonly volumes: VolumesService;
   readonly told: readonly string[];
   readonly recipe: MountRecipe;
-  open(): Promise<VolumesService>;
+  readonly open: () => Promise<VolumesService>;
 }
 
 async function bench(t: Test): Promise<Bench> {
@@ -82,20 +86,21 @@ const sourceAt = (mounts: readonly ResolvedMount[], destination: string): string
 test('a volume is made once and answers for its name', needsRoot, async (t) => {
   const { volumes, dir, told } = await bench(t);
   const made = await volumes.create({ Name: 'data', Labels: { a: 'b' } });
-  t.match(made, { Name: 'data', Driver: 'local', Labels: { a: 'b' }, Options: null, Scope: 'local' });
+  t.match(made, { Name: 'data', Driver: 'local', Labels: { a: 'b' }, Scope: 'local' });
+  t.equal(made.Options, null);
   t.equal(made.Mountpoint, join(dir, 'volumes/data/_data'));
   t.match(made.CreatedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   t.strictSame(await volumes.create({ Name: 'data', Labels: { c: 'd' } }), made);
   t.strictSame(await volumes.inspect('data'), made);
   t.strictSame((await volumes.list({})).Volumes, [made]);
   t.strictSame(told, ['create data']);
-  await t.rejects(volumes.inspect('nosuch'), { kind: 'NotFound', message: 'get nosuch: no such volume' });
+  await t.rejects(volumes.inspect('nosuch'), missing('nosuch'));
   const anonymous = await volumes.create({});
   t.match(anonymous.Name, /^[0-9a-f]{64}$/);
   t.strictSame(anonymous.Labels, { 'com.docker.volume.anonymous': '' });
 });
 
-test('a volume in use cannot be removed; afterwards it can, with its bytes', needsRoot, async (t) => {
+test('a volume in use cannot be removed; afterwards it can', needsRoot, async (t) => {
   const { volumes, dir } = await bench(t);
   const { id } = await prepare(volumes, { hostConfig: { Binds: ['data:/y'] } });
   const message = `remove data: volume is in use - [${id}]`;
@@ -105,13 +110,14 @@ test('a volume in use cannot be removed; afterwards it can, with its bytes', nee
   t.ok(existsSync(join(dir, 'volumes/data/_data')), 'a named one outlives its container');
   await volumes.remove('data', { force: false });
   t.notOk(existsSync(join(dir, 'volumes/data')));
-  await t.rejects(volumes.remove('data', { force: false }), { kind: 'NotFound', message: /no such volume/ });
+  await t.rejects(volumes.remove('data', { force: false }), missing());
   await volumes.remove('data', { force: true });
 });
 
 test('an empty volume takes what the image has, owner and mode too', needsRoot, async (t) => {
   const { volumes, recipe } = await bench(t);
-  const record = await prepare(volumes, { hostConfig: { Binds: ['full:/data', 'none:/nothing', 'file:/file'] } });
+  const Binds = ['full:/data', 'none:/nothing', 'file:/file'];
+  const record = await prepare(volumes, { hostConfig: { Binds } });
   const mounts = await volumes.resolve(record, recipe);
   const full = sourceAt(mounts, '/data');
   t.equal(await readFile(join(full, 'sub/y'), 'utf8'), 'image');
@@ -121,10 +127,10 @@ test('an empty volume takes what the image has, owner and mode too', needsRoot, 
   t.strictSame(await readdir(sourceAt(mounts, '/file')), []);
 });
 
-test('what a volume holds is never replaced, nor filled again once it was', needsRoot, async (t) => {
+test('what a volume holds stays, and it is filled only once', needsRoot, async (t) => {
   const { volumes, recipe } = await bench(t);
   await volumes.create({ Name: 'mine' });
-  const first = await prepare(volumes, { hostConfig: { Binds: ['mine:/data', 'bare:/data2:nocopy'] } });
+  const first = await prepare(volumes, { hostConfig: { Binds: ['mine:/data'] } });
   const { Mountpoint: path } = await volumes.inspect('mine');
   await writeFile(join(path, 'own'), 'mine');
   await volumes.resolve(first, recipe);
@@ -157,7 +163,8 @@ test('a link in the image leads no copy out of it', needsRoot, async (t) => {
   const { volumes, recipe, dir } = await bench(t);
   execFileSync('ln', ['-s', join(dir, 'host'), join(dir, 'low/absolute')]);
   execFileSync('ln', ['-s', '../../../../../data', join(dir, 'low/climbing')]);
-  const record = await prepare(volumes, { hostConfig: { Binds: ['aa:/absolute', 'bb:/climbing'] } });
+  const Binds = ['aa:/absolute', 'bb:/climbing'];
+  const record = await prepare(volumes, { hostConfig: { Binds } });
   const mounts = await volumes.resolve(record, recipe);
   t.strictSame(await readdir(sourceAt(mounts, '/absolute')), []);
   t.strictSame(await readdir(sourceAt(mounts, '/climbing')), ['sub', 'x']);
@@ -175,7 +182,7 @@ test('volumes of the image are anonymous and go with the container', needsRoot, 
   await volumes.release(record.id, { removeAnonymous: true });
   await volumes.inspect(name);
   await volumes.release(other.id, { removeAnonymous: true });
-  await t.rejects(volumes.inspect(name), { kind: 'NotFound', message: /no such volume/ });
+  await t.rejects(volumes.inspect(name), missing());
 });
 
 test('without being asked, an anonymous volume stays until prune', needsRoot, async (t) => {
@@ -186,10 +193,11 @@ test('without being asked, an anonymous volume stays until prune', needsRoot, as
   const anonymous = mounts.find(({ Destination }) => Destination === '/data')?.Name ?? '';
   await writeFile(join((await volumes.inspect(anonymous)).Mountpoint, 'x'), '1234');
   t.strictSame(await volumes.prune({}), { VolumesDeleted: [anonymous], SpaceReclaimed: 4 });
-  t.strictSame(await volumes.prune({ all: ['1'] }), { VolumesDeleted: ['named'], SpaceReclaimed: 0 });
+  const all = await volumes.prune({ all: ['1'] });
+  t.strictSame(all, { VolumesDeleted: ['named'], SpaceReclaimed: 0 });
 });
 
-test('a bind makes its source with -v and refuses a missing one with --mount', needsRoot, async (t) => {
+test('a missing source is made for -v and refused for --mount', needsRoot, async (t) => {
   const { volumes, recipe, dir } = await bench(t);
   const source = join(dir, 'new/folder');
   const asked = { hostConfig: { Binds: [`${source}:/y:ro`, `${join(dir, 'host/here')}:/f`] } };
@@ -215,8 +223,9 @@ test('a bind makes its source with -v and refuses a missing one with --mount', n
 
 test('a refusal leaves nothing behind', needsRoot, async (t) => {
   const { volumes, dir } = await bench(t);
-  for (const Binds of [['good:/a', 'bad/name:/b'], ['good:/a', '/tmp:/a'], ['good:/a', '/tmp:/y:foo']]) {
-    await t.rejects(prepare(volumes, { hostConfig: { Binds } }), { kind: 'InvalidParameter', message: /./ });
+  for (const wrong of ['bad/name:/b', '/tmp:/a', '/tmp:/y:foo']) {
+    const refused = prepare(volumes, { hostConfig: { Binds: ['good:/a', wrong] } });
+    await t.rejects(refused, { kind: 'InvalidParameter', message: /./ });
   }
   t.strictSame((await volumes.list({})).Volumes, []);
   t.strictSame(await readdir(join(dir, 'volumes')), []);
@@ -230,7 +239,7 @@ test('mounts come in an order in which they can be made', needsRoot, async (t) =
   t.match(mounts[1], { type: 'tmpfs', options: ['size=1m'] });
 });
 
-test('a volume with a type is mounted at the first start and no longer than it is held', needsRoot, async (t) => {
+test('a volume with a type is mounted from the first start on while held', needsRoot, async (t) => {
   const { volumes, recipe, dir } = await bench(t);
   const DriverOpts = { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,mode=700,noexec' };
   const { Mountpoint: path } = await volumes.create({ Name: 'ram', DriverOpts });

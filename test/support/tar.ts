@@ -28,15 +28,17 @@ export function entryOf(entry: TarEntry): Buffer[] {
   const content = Buffer.from(entry.content ?? '');
   const blocks = [headerOf(entry, content.length), content, padding(content.length)];
   if (entry.pax === undefined) return blocks;
-  const records = Buffer.concat(Object.entries(entry.pax).map(([key, value]) => paxRecord(key, value)));
+  const pairs = Object.entries(entry.pax);
+  const records = Buffer.concat(pairs.map(([key, value]) => paxRecord(key, value)));
   return [...entryOf({ name: 'PaxHeaders/x', type: 'x', content: records }), ...blocks];
 }
 
 /** "<length> <key>=<value>\n", where the length counts its own digits. */
 export function paxRecord(key: string, value: string | Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(` ${key}=`), Buffer.from(value), Buffer.from('\n')]);
+  const total = (digits: number): number => digits + body.length;
   let length = body.length;
-  while (String(length).length + body.length !== length) length = String(length).length + body.length;
+  while (total(String(length).length) !== length) length = total(String(length).length);
   return Buffer.concat([Buffer.from(String(length)), body]);
 }
 

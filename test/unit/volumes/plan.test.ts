@@ -9,8 +9,12 @@ const point = (Destination: string, more: Partial<MountPoint> = {}): MountPoint 
   Type: 'volume', Name: 'data', Source: '/v/data/_data', Destination, Driver: 'local', Mode: 'z',
   RW: true, Propagation: '', ...more,
 });
-const plan = (hostConfig: HostConfig, volumes: object = {}, mounts: readonly MountPoint[] = [], mode = '') =>
-  planMounts({ hostConfig, volumes: { ...volumes }, from: [{ mounts, mode }] });
+const plan = (
+  hostConfig: HostConfig,
+  volumes: Readonly<Record<string, object>> = {},
+  mounts: readonly MountPoint[] = [],
+  mode = '',
+) => planMounts({ hostConfig, volumes, from: [{ mounts, mode }] });
 
 test('a bind has a source, a destination and words', (t) => {
   const spec = bindText('/a/../tmp:/y/:ro,rslave', '');
@@ -74,7 +78,8 @@ test('mounts are refused in the words of Docker', (t) => {
     ],
     [
       { Type: 'bind', Source: 'tmp', Target: '/y' },
-      "invalid mount config for type \"bind\": invalid mount path: 'tmp' mount path must be absolute",
+      'invalid mount config for type "bind": invalid mount path: ' +
+        "'tmp' mount path must be absolute",
     ],
     [
       { Type: 'bind', Source: '/tmp', Target: '/y', VolumeOptions: {} },
@@ -86,7 +91,8 @@ test('mounts are refused in the words of Docker', (t) => {
     ],
     [
       { Type: 'volume', Target: '/y', ReadOnly: true },
-      'invalid mount config for type "volume": must not set ReadOnly mode when using anonymous volumes',
+      'invalid mount config for type "volume": ' +
+        'must not set ReadOnly mode when using anonymous volumes',
     ],
     [
       { Type: 'volume', Source: 'data', Target: '/y', VolumeOptions: { Subpath: '../x' } },
@@ -127,7 +133,8 @@ test('one destination twice is refused, whoever asks', (t) => {
 });
 
 test('the user wins over another container, and both over the image', (t) => {
-  const planned = plan({ Binds: ['/tmp:/a'] }, { '/a': {}, '/b': {}, '/c': {} }, [point('/a'), point('/b')]);
+  const image = { '/a': {}, '/b': {}, '/c': {} };
+  const planned = plan({ Binds: ['/tmp:/a'] }, image, [point('/a'), point('/b')]);
   t.strictSame(planned.map(({ from }) => from), ['user', 'container', 'image']);
   t.end();
 });
@@ -142,7 +149,8 @@ test('mounts of another container can be made read-only, never writable', (t) =>
     const [first] = plan({}, {}, [point('/a', { RW })], mode);
     return first?.from === 'container' && first.point.RW;
   };
-  t.strictSame([rw('rw', true), rw('ro', true), rw('ro,z', true), rw('rw', false)], [true, false, false, false]);
+  t.equal(rw('rw', true), true);
+  t.strictSame([rw('ro', true), rw('ro,z', true), rw('rw', false)], [false, false, false]);
   t.throws(() => rw('xx', true), bad('invalid mode: xx'));
   t.end();
 });
