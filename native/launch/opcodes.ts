@@ -81,10 +81,14 @@ export const opcodes = {
   ioprioSet: { code: 58, call: 'ioprio_set(2)', operands: { ioprio: 'u32' } },
   schedSetattr: { code: 59, call: 'sched_setattr(2)', operands: { attr: 'bytes' } },
   keyctlJoin: { code: 60, call: 'keyctl(2) JOIN_SESSION_KEYRING', operands: { name: 'str' } },
+  /** Always with CLOSE_RANGE_CLOEXEC: the strand needs its slots, and the way to report, up to execve. */
   closeRange: { code: 61, call: 'close_range(2)', operands: { first: 'u32', last: 'u32', flags: 'u32' } },
-  /** Tries each of `paths` as execvp(3) would: goes on at ENOENT/ENOTDIR, remembers EACCES. */
+  /**
+   * Waits at the gate first, until the daemon opens it; then tries each of `paths` as execvp(3)
+   * would: goes on at ENOENT/ENOTDIR, remembers EACCES. The umask is 022 unless a step set one.
+   */
   execve: { code: 62, call: 'execve(2)', operands: { paths: 'strs', argv: 'strs', env: 'strs' } },
-  /** execve of an open file, close-on-exec or not: `--init` runs the shim's own sealed memfd as `docker-init -- cmd`. */
+  /** execve of an open file, close-on-exec or not, with the same gate: `--init` runs the shim's own sealed memfd as `docker-init -- cmd`. */
   execveat: { code: 65, call: 'execveat(2)', operands: { fd: 'fd', argv: 'strs', env: 'strs' } },
   setpriority: { code: 63, call: 'setpriority(2)', operands: { nice: 'u32' } },
   schedSetaffinity: { code: 64, call: 'sched_setaffinity(2)', operands: { mask: 'bytes' } },
@@ -109,7 +113,7 @@ export const opcodes = {
   yield: { code: 84, call: 'write(2), read(2) on the control socket', operands: { token: 'u32' } },
   /** Writes the bytes that the last answer carried: uid maps, sysctls known late. */
   writeAnswer: { code: 85, call: 'write(2)', operands: { fd: 'fd' } },
-  /** Goes to a label: the way round a fall-back. */
+  /** Goes to a label further on: the way round a fall-back. */
   jump: { code: 86, call: 'none', operands: {} },
 } as const satisfies Record<string, OpcodeEntry>;
 
@@ -153,7 +157,10 @@ export type Step<O extends Opcode = Opcode> = O extends Opcode
 export interface StepOptions {
   /** Errno names that are no failure here. */
   readonly tolerate?: readonly string[];
-  /** Where to go on after a tolerated errno (or, for `jump`, always); the next step by default. */
+  /**
+   * Label, further on, where to go after a tolerated errno (or, for `jump`, always); the next step
+   * by default. Never backwards: every program ends.
+   */
   readonly goto?: string;
   /** Lets other steps point here. */
   readonly label?: string;
