@@ -47,8 +47,8 @@ function load(instructions: Buffer): number {
   attr.writeUInt32LE(BPF_PROG_TYPE_CGROUP_DEVICE, 0);
   attr.writeUInt32LE(instructions.length / INSTRUCTION_BYTES, 4);
   // koffi.address keeps neither buffer alive: both are referenced below, after the call.
-  attr.writeBigUInt64LE(BigInt(koffi.address(instructions)), 8);
-  attr.writeBigUInt64LE(BigInt(koffi.address(LICENSE)), 16);
+  attr.writeBigUInt64LE(koffi.address(instructions), 8);
+  attr.writeBigUInt64LE(koffi.address(LICENSE), 16);
   const fd = call(BPF_PROG_LOAD, attr, 'device program');
   return instructions.length > 0 && LICENSE.length > 0 ? fd : -1;
 }

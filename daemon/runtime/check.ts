@@ -138,13 +138,14 @@ function warnings(hostConfig: HostConfig, { cgroups, host }: CheckContext): read
   const memory = memoryLimits(hostConfig);
   const cpu = cpuLimits(hostConfig);
   const pids = pidsLimit(hostConfig);
+  const weight = hostConfig.BlkioWeight ?? 0;
   const list = [
     ...cgroups.warnings({
       devices: [],
       ...(memory === undefined ? {} : { memory }),
       ...(cpu === undefined ? {} : { cpu }),
       ...(pids === undefined ? {} : { pids }),
-      ...((hostConfig.BlkioWeight ?? 0) > 0 ? { blockIO: { weight: hostConfig.BlkioWeight ?? 0 } } : {}),
+      ...(weight > 0 ? { blockIO: { weight } } : {}),
     }),
   ];
   if (hostConfig.OomKillDisable === true && (hostConfig.Memory ?? 0) === 0) {

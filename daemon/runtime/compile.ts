@@ -89,18 +89,21 @@ export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaun
     config.mounts,
     sources,
   );
-  furnish(builder, slots, config, plan, mounted);
-  const ends = attachStreams(builder, slots, config, mounted, streams);
-  seal(builder, slots, config, mounted);
+  const parts: Parts = { builder, slots, config, mounted };
+  furnish(parts, plan.hasKcore);
+  const ends = attachStreams(parts, streams);
+  seal(parts);
   builder.init.push(
     ...connectStreams(ends, config.process.user.uid),
-    ...(streams.kind === 'pty' ? [{ op: 'setctty', fd: streams.peer, about: 'console' } as const] : []),
+    ...(streams.kind === 'pty' ? [controllingTerminal(streams.peer)] : []),
     ...setLimits(config.process, plan.hardLimits),
     ...dropPrivileges(config.process, plan.seccomp),
     execute(config.process, exe),
   );
   return { program: builder.program(), stdio: streams.settings, rootDir, held };
 }
+
+const controllingTerminal = (fd: Slot): Step => ({ op: 'setctty', fd, about: 'console' });
 
 function openCgroup(builder: ProgramBuilder, entry: CgroupEntry): readonly Slot[] {
   const paths = entry.kind === 'tasks' ? entry.files : [entry.folder];
@@ -114,8 +117,18 @@ function openCgroup(builder: ProgramBuilder, entry: CgroupEntry): readonly Slot[
 }
 
 type Streams =
-  | { readonly kind: 'pty'; readonly settings: StdioSettings; readonly controller: Slot; readonly peer: Slot }
-  | { readonly kind: 'pipes'; readonly settings: StdioSettings; readonly stdin?: Slot; readonly outputs: readonly Slot[] };
+  | {
+      readonly kind: 'pty';
+      readonly settings: StdioSettings;
+      readonly controller: Slot;
+      readonly peer: Slot;
+    }
+  | {
+      readonly kind: 'pipes';
+      readonly settings: StdioSettings;
+      readonly stdin?: Slot;
+      readonly outputs: readonly Slot[];
+    };
 
 function openStreams(builder: ProgramBuilder, config: OciConfig, plan: LaunchPlan): Streams {
   const pipe = (): { read: Slot; write: Slot } => {
@@ -181,7 +194,8 @@ function initHead(
     }
   }
   init.push(...parts.joins.init);
-  if (plan.cgroup.kind === 'tasks' && config.linux.namespaces.some(({ type }) => type === 'cgroup')) {
+  const hasNamespace = config.linux.namespaces.some(({ type }) => type === 'cgroup');
+  if (plan.cgroup.kind === 'tasks' && hasNamespace) {
     // After the entry: else the container's root would be the shim's group.
     init.push({ op: 'unshare', flags: kernel.CLONE_NEWCGROUP, about: 'cgroup namespace' });
   }
@@ -232,17 +246,19 @@ function openInit(builder: ProgramBuilder, config: OciConfig): Slot | undefined 
   return out;
 }
 
-/** Nodes, the working directory, and what the network needs to be there for. */
-function furnish(
-  builder: ProgramBuilder,
-  slots: SharedSlots,
-  config: OciConfig,
-  plan: LaunchPlan,
-  mounted: MountedSlots,
-): void {
+/** What init's later steps build on. */
+interface Parts {
+  readonly builder: ProgramBuilder;
+  readonly slots: SharedSlots;
+  readonly config: OciConfig;
+  readonly mounted: MountedSlots;
+}
+
+/** Nodes, links and the working directory. */
+function furnish({ builder, slots, config, mounted }: Parts, hasKcore: boolean): void {
   if (mounted.dev !== undefined) {
     makeDevices(builder, slots, mounted.dev, config.linux.devices);
-    linkDevices(builder, mounted.dev, plan.hasKcore);
+    linkDevices(builder, mounted.dev, hasKcore);
   }
   const { cwd } = config.process;
   if (cwd !== '/') {
@@ -255,10 +271,7 @@ function furnish(
 
 /** The slots of 0, 1 and 2. */
 function attachStreams(
-  builder: ProgramBuilder,
-  slots: SharedSlots,
-  config: OciConfig,
-  mounted: MountedSlots,
+  { builder, slots, config, mounted }: Parts,
   streams: Streams,
 ): readonly Slot[] {
   if (streams.kind === 'pipes') {
@@ -274,22 +287,20 @@ function attachStreams(
     // The user's own /dev: its pts is another instance, found inside the root.
     builder.init.push({
       op: 'openat2', out: devpts, dir: slots.root, path: '/dev/pts',
-      flags: kernel.O_RDONLY | kernel.O_DIRECTORY, mode: 0, resolve: kernel.INSIDE, about: 'console',
+      flags: kernel.O_RDONLY | kernel.O_DIRECTORY, mode: 0, resolve: kernel.INSIDE,
+      about: 'console',
     });
   }
   builder.init.push({ op: 'pty', devpts, controller, peer, rows, columns, about: 'console' });
   if (mounted.dev !== undefined) placeConsole(builder, slots, mounted.dev, peer);
-  builder.init.push({ op: 'notifyFd', token: CONSOLE, fd: controller }, { op: 'close', fd: controller });
+  builder.init.push(
+    { op: 'notifyFd', token: CONSOLE, fd: controller }, { op: 'close', fd: controller },
+  );
   return [peer, peer, peer];
 }
 
 /** Parameters, read-only and masked paths, the pivot: afterwards the host is out of reach. */
-function seal(
-  builder: ProgramBuilder,
-  slots: SharedSlots,
-  config: OciConfig,
-  mounted: MountedSlots,
-): void {
+function seal({ builder, slots, config, mounted }: Parts): void {
   const { init } = builder;
   const { linux } = config;
   init.push({ op: 'await', token: NETWORK_READY, about: 'network' });

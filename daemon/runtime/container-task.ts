@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { ErrnoError } from '../../native/errno-error.js';
 import type { ExitStatus } from '../../native/shim/monitor-settings.js';
 import type { Exited, Shim } from '../../native/shim/client.js';
-import type { ContainerCgroup } from './cgroup/index.js';
+import { failures, type ContainerCgroup } from './cgroup/index.js';
 import type { BundlePaths } from './bundle.js';
 import { launchFailure } from './launch-error.js';
 import type { AttachOptions, Task, TaskExit } from './task.js';
@@ -91,7 +91,7 @@ async function dispose({ shim, cgroup, paths }: TaskParts): Promise<void> {
     endShim(shim).finally(() => fs.rm(paths.socket, { force: true })),
     cgroup.kill().then(() => cgroup.remove()),
   ]);
-  const errors = results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+  const errors = failures(results);
   if (errors.length > 0) throw new AggregateError(errors, 'the task is not wholly removed');
 }
 

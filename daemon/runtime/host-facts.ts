@@ -71,7 +71,8 @@ function kernelVersion(release: string): KernelVersion {
 
 function thermalThrottle(): readonly string[] {
   const root = '/sys/devices/system/cpu';
-  const cpus = fs.existsSync(root) ? fs.readdirSync(root).filter((name) => /^cpu\d+$/.test(name)) : [];
+  if (!fs.existsSync(root)) return [];
+  const cpus = fs.readdirSync(root).filter((name) => /^cpu\d+$/.test(name));
   return cpus.map((cpu) => `${root}/${cpu}/thermal_throttle`).filter((path) => fs.existsSync(path));
 }
 

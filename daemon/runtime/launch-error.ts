@@ -1,4 +1,6 @@
-/** A failed launch in the words that clients match on: the CLI's exit codes 126 and 127 are theirs. */
+/**
+ * A failed launch in the words that clients match on: the CLI's exit codes 126 and 127 are theirs.
+ */
 import { invalidParameter, systemError, type ApiError } from '../../api-spec/errors.js';
 import { LaunchError } from '../../native/launch/encode.js';
 

@@ -39,9 +39,13 @@ export interface HostDevices {
   readonly rules: readonly OciDeviceRule[];
 }
 
-/** `--device`, and all of the host's for a privileged container. Throws `ApiError` in Docker's words. */
+/**
+ * `--device`, and all of the host's for a privileged container. Throws `ApiError` in Docker's
+ * words.
+ */
 export async function lookUpDevices(hostConfig: HostConfig): Promise<HostDevices> {
-  const devices: OciDevice[] = hostConfig.Privileged === true ? await nodesBelow('/dev', '/dev') : [];
+  const all = hostConfig.Privileged === true;
+  const devices: OciDevice[] = all ? await nodesBelow('/dev', '/dev') : [];
   const rules: OciDeviceRule[] = [];
   for (const mapping of hostConfig.Devices ?? []) {
     const source = mapping.PathOnHost ?? '';
@@ -89,7 +93,9 @@ async function nodesBelow(source: string, inside: string, depth = 0): Promise<Oc
       const device = deviceOf(await fs.promises.lstat(path), target);
       if (device !== undefined) nodes.push(device);
     }
-    if (nodes.length > MAX_NODES) throw systemError(`more than ${MAX_NODES} devices below ${source}`);
+    if (nodes.length > MAX_NODES) {
+      throw systemError(`more than ${MAX_NODES} devices below ${source}`);
+    }
   }
   return nodes;
 }

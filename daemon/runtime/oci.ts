@@ -69,7 +69,8 @@ export interface OciLinux {
   readonly seccomp?: OciSeccomp;
 }
 
-export type NamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';
+export type NamespaceType =
+  'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';
 
 export interface OciNamespace {
   readonly type: NamespaceType;

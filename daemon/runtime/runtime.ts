@@ -42,7 +42,9 @@ export interface RuntimeOptions {
   readonly host?: HostFacts;
 }
 
-/** What other services ask of the runtime beyond `RuntimeNeed`: limits and figures of live tasks. */
+/**
+ * What other services ask of the runtime beyond `RuntimeNeed`: limits and figures of live tasks.
+ */
 export interface Runtime extends RuntimeNeed {
   /** The control group of a container, live or not. */
   cgroup(record: ContainerRecord): ContainerCgroup;

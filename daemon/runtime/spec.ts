@@ -147,7 +147,9 @@ function mountsOf(request: TaskRequest, security: SecurityOptions): OciConfig['m
   });
 }
 
-function resourcesOf({ request, deviceRules, blockDevices }: SpecInput): OciConfig['linux']['resources'] {
+function resourcesOf(
+  { request, deviceRules, blockDevices }: SpecInput,
+): OciConfig['linux']['resources'] {
   const { hostConfig } = request.record;
   const memory = memoryLimits(hostConfig);
   const cpu = cpuLimits(hostConfig);
@@ -156,7 +158,9 @@ function resourcesOf({ request, deviceRules, blockDevices }: SpecInput): OciConf
   const rules = (hostConfig.DeviceCgroupRules ?? []).map(parseDeviceRule);
   return {
     devices:
-      hostConfig.Privileged === true ? allDevices : [...defaultDeviceRules, ...deviceRules, ...rules],
+      hostConfig.Privileged === true ? allDevices : [
+        ...defaultDeviceRules, ...deviceRules, ...rules,
+      ],
     ...(memory === undefined ? {} : { memory }),
     ...(cpu === undefined ? {} : { cpu }),
     ...(pids === undefined ? {} : { pids }),

@@ -91,7 +91,9 @@ test('mounts, devices and links are those of a container', async (t) => {
     t.ok(mounts.includes(wanted), wanted);
   }
   t.ok(mounts.some((line) => /^\/sys\/fs\/cgroup\S* ro,/.test(line)));
-  const nodes = await output('stat -c "%n %t:%T %a" /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty');
+  const nodes = await output(
+    'stat -c "%n %t:%T %a" /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty',
+  );
   t.same(lines(nodes), [
     '/dev/null 1:3 666', '/dev/zero 1:5 666', '/dev/full 1:7 666', '/dev/random 1:8 666',
     '/dev/urandom 1:9 666', '/dev/tty 5:0 666',
@@ -99,21 +101,41 @@ test('mounts, devices and links are those of a container', async (t) => {
   t.equal(
     await output('for l in ptmx fd stdout; do readlink /dev/$l; done'),
     'pts/ptmx\n/proc/self/fd\n/proc/self/fd/1');
-  t.equal(await output('stat -c %a /dev/shm /dev; df -k /dev/shm | tail -n1 | awk "{print \\$2}"'), '1777\n755\n65536');
-  t.equal(await output('df -k /dev/shm | tail -n1 | awk "{print \\$2}"', { host: { ShmSize: 2 ** 20 } }), '1024');
+  t.equal(
+    await output('stat -c %a /dev/shm /dev; df -k /dev/shm | tail -n1 | awk "{print \\$2}"'),
+    '1777\n755\n65536',
+  );
+  t.equal(
+    await output('df -k /dev/shm | tail -n1 | awk "{print \\$2}"', { host: { ShmSize: 2 ** 20 } }),
+    '1024',
+  );
 });
 
 test('no fd but the three streams reaches the process', async (t) => {
   const output = outputs(t);
-  t.same(lines(await output('cd /proc/self/fd && for f in *; do readlink $f; done')).filter((l) => l !== '').length, 3);
+  t.same(
+    lines(
+      await output('cd /proc/self/fd && for f in *; do readlink $f; done'),
+    ).filter((l) => l !== '').length,
+    3,
+  );
 });
 
 test('seccomp refuses what the profile refuses, unless it is unconfined', async (t) => {
   const output = outputs(t);
   t.equal(await output('unshare -U true 2>/dev/null; echo $?'), '1');
-  t.equal(await output('unshare -U true; echo $?', { host: { SecurityOpt: ['seccomp=unconfined'] } }), '0');
-  t.equal(await output('unshare -U true; echo $?', { host: { SecurityOpt: ['seccomp:unconfined'] } }), '0');
-  const profile = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }] };
+  t.equal(
+    await output('unshare -U true; echo $?', { host: { SecurityOpt: ['seccomp=unconfined'] } }),
+    '0',
+  );
+  t.equal(
+    await output('unshare -U true; echo $?', { host: { SecurityOpt: ['seccomp:unconfined'] } }),
+    '0',
+  );
+  const profile = {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO' }],
+  };
   t.match(
     await output('mkdir /x', { host: { SecurityOpt: [`seccomp=${JSON.stringify(profile)}`] } }),
     /not permitted/,
@@ -131,7 +153,8 @@ test('no-new-privileges is set with the filter still in place', async (t) => {
 test('a privileged container has all there is', async (t) => {
   const output = outputs(t);
   const text = await output(
-    'grep -E "^(CapBnd|Seccomp:)" /proc/self/status; grep -c " /proc/[a-z]" /proc/self/mountinfo; ' +
+    'grep -E "^(CapBnd|Seccomp:)" /proc/self/status; ' +
+      'grep -c " /proc/[a-z]" /proc/self/mountinfo; ' +
       'grep " /sys " /proc/self/mountinfo | cut -d" " -f6; ls /dev | wc -l',
     { host: { Privileged: true } },
   );
@@ -161,10 +184,13 @@ test('a user that does not exist, or is no id, is refused with 400', async (t) =
   const { run } = world(t);
   const refusal = (User: string): Promise<unknown> => run({ command: ['true'], config: { User } });
   await t.rejects(refusal('nobody'), {
-    kind: 'InvalidParameter', message: 'unable to find user nobody: no matching entries in passwd file',
+    kind: 'InvalidParameter',
+    message: 'unable to find user nobody: no matching entries in passwd file',
   });
   for (const user of ['-1', '4294967296', '1000:-1', '2147483648']) {
-    await t.rejects(refusal(user), { message: 'uids and gids must be in range 0-2147483647' }, user);
+    await t.rejects(
+      refusal(user), { message: 'uids and gids must be in range 0-2147483647' }, user,
+    );
   }
   await t.rejects(refusal('0:nogroup'), { message: /unable to find group nogroup/ });
 });
@@ -174,8 +200,10 @@ test('account files that are links, devices or endless are read within bounds', 
   const big = '#'.repeat(2 * 1024 * 1024);
   await t.rejects(run({ command: ['true'], files: { '/etc/passwd': big } }), { message: /EFBIG/ });
   const { output } = await run({
-    command: ['id', '-u'], config: { User: 'bob' }, files: { '/real': 'bob:x:7:7::/:\n', '/etc/passwd': '' },
-  }).catch((error: Error) => ({ output: error.message }));
+    command: ['id', '-u'], config: { User: 'bob' }, files: {
+      '/real': 'bob:x:7:7::/:\n', '/etc/passwd': '',
+    },
+  }).catch((error: unknown) => ({ output: String(error) }));
   t.match(output, /unable to find user bob/);
 });
 
@@ -208,23 +236,10 @@ test('hostname and domainname are the container\'s own', async (t) => {
   t.equal(fs.readFileSync('/proc/sys/kernel/hostname', 'utf8'), before);
 });
 
-test('ulimits hold, as far as this daemon may raise them', async (t) => {
-  const output = outputs(t);
-  t.equal(
-    await output('ulimit -Sn; ulimit -Hn; ulimit -c', {
-      host: { Ulimits: [{ Name: 'nofile', Soft: 100, Hard: 200 }, { Name: 'core', Soft: 0, Hard: 0 }] },
-    }),
-    '100\n200\n0',
-  );
-  const most = Number(fs.readFileSync('/proc/sys/fs/nr_open', 'utf8'));
-  const huge = await output('ulimit -Hn', { host: { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: most }] } });
-  t.match(huge, /^\d+$/);
-});
-
 test('kernel parameters of its own namespaces are set, others are refused', async (t) => {
   const output = outputs(t);
   const values = await output(
-    'cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax',
+    'cd /proc/sys; cat net/ipv4/ip_forward net/ipv4/ip_unprivileged_port_start kernel/msgmax',
     { host: { Sysctls: { 'net.ipv4.ip_forward': '1', 'kernel.msgmax': '4096' } } },
   );
   t.equal(values, '1\n0\n4096');
@@ -232,7 +247,9 @@ test('kernel parameters of its own namespaces are set, others are refused', asyn
     'kernel.core_pattern', 'vm.swappiness', 'kernel.shm_rmid_forced=1+kernel.core_pattern',
     'net/../kernel/core_pattern', 'kernel.hostname',
   ]) {
-    await t.rejects(output('true', { host: { Sysctls: { [name]: '1' } } }), { message: /^sysctl/ }, name);
+    await t.rejects(
+      output('true', { host: { Sysctls: { [name]: '1' } } }), { message: /^sysctl/ }, name,
+    );
   }
 });
 
@@ -241,7 +258,8 @@ test('tmpfs and binds: flags, propagation, read-only, files and folders', async 
   fs.mkdirSync(join(folder, 'shared/sub'), { recursive: true });
   fs.writeFileSync(join(folder, 'shared/file'), 'content');
   const bind = (destination: string, source: string, readonly = false) => ({
-    type: 'bind' as const, source: join(folder, source), destination, readonly, recursiveReadonly: readonly,
+    type: 'bind' as const, source: join(folder, source), destination, readonly,
+    recursiveReadonly: readonly,
     propagation: '', recursive: true,
   });
   const { output } = await run({
@@ -268,8 +286,12 @@ test('a mount over /proc is refused, by name and through a link of the image', a
     type: 'bind' as const, source: folder, destination, readonly: false, recursiveReadonly: false,
     propagation: '', recursive: true,
   }];
-  await t.rejects(run({ command: ['true'], mounts: mounts('/proc') }), { message: /inside \/proc/ });
-  await t.rejects(run({ command: ['true'], mounts: mounts('/x/../proc/sys') }), { message: /inside \/proc/ });
+  await t.rejects(
+    run({ command: ['true'], mounts: mounts('/proc') }), { message: /inside \/proc/ },
+  );
+  await t.rejects(
+    run({ command: ['true'], mounts: mounts('/x/../proc/sys') }), { message: /inside \/proc/ },
+  );
   await t.rejects(
     run({ command: ['true'], mounts: mounts('/link'), links: { '/link': '/proc/sys' } }),
     { message: /leads into \/proc/ },
@@ -281,18 +303,21 @@ test('links in the image lead no mount out of the root', async (t) => {
   const canary = join(folder, 'canary');
   fs.mkdirSync(canary);
   const { output } = await run({
-    command: ['ls', '/dev/null'], links: { '/dev': canary, '/proc': canary, '/out': `../../../..${canary}` },
+    command: ['ls', '/dev/null'], links: {
+      '/dev': canary, '/proc': canary, '/out': `../../../..${canary}`,
+    },
     mounts: [{
       type: 'tmpfs', destination: '/out/made', options: [],
     }],
-  }).catch((error: Error) => ({ output: error.message }));
+  }).catch((error: unknown) => ({ output: String(error) }));
   t.ok(output.length > 0);
   t.same(fs.readdirSync(canary), []);
 });
 
 test('a read-only root is read-only, and its mounts are not', async (t) => {
   const output = outputs(t);
-  const text = await output('touch /x 2>/dev/null || echo refused; touch /dev/shm/x /tmp/x && echo written', {
+  const script = 'touch /x 2>/dev/null || echo refused; touch /dev/shm/x /tmp/x && echo written';
+  const text = await output(script, {
     host: { ReadonlyRootfs: true }, mounts: [{ type: 'tmpfs', destination: '/tmp', options: [] }],
   });
   t.equal(text, 'refused\nwritten');
@@ -304,7 +329,13 @@ test('devices of the user are there, usable, and no others', async (t) => {
     'stat -c "%t:%T" /dev/mine; head -c 1 /dev/mine | wc -c; ' +
       'mknod /tmp-disk b 8 0 2>/dev/null || echo "no disk"; ' +
       'mknod /mem c 1 1 && (head -c1 /mem >/dev/null) 2>/dev/null || echo "no mem"',
-    { host: { Devices: [{ PathOnHost: '/dev/zero', PathInContainer: '/dev/mine', CgroupPermissions: 'r' }] } },
+    {
+      host: {
+        Devices: [
+          { PathOnHost: '/dev/zero', PathInContainer: '/dev/mine', CgroupPermissions: 'r' },
+        ],
+      },
+    },
   );
   t.same(lines(text), ['1:5', '1', 'no disk', 'no mem']);
 });
@@ -319,7 +350,9 @@ test('namespaces are its own, the host\'s or another\'s', async (t) => {
     if (name !== 'cgroup') t.not(own[i], ours[i], `${name} is its own`);
   }
   const shared = lines((await run({
-    command: shell(read), host: { PidMode: 'host', IpcMode: 'host', UTSMode: 'host', CgroupnsMode: 'host' },
+    command: shell(read), host: {
+      PidMode: 'host', IpcMode: 'host', UTSMode: 'host', CgroupnsMode: 'host',
+    },
     sandbox: { kind: 'host' },
   })).output);
   for (const [i, name] of names.entries()) {
@@ -333,7 +366,9 @@ test('namespaces are its own, the host\'s or another\'s', async (t) => {
     host: { PidMode: `container:${other.containerId}`, IpcMode: `container:${other.containerId}` },
     sandbox: { kind: 'joined', joinPid: other.pid }, joinPids: { [other.containerId]: other.pid },
   });
-  const theirs = ['pid', 'ipc', 'net'].map((name) => fs.readlinkSync(`/proc/${other.pid}/ns/${name}`));
+  const theirs = ['pid', 'ipc', 'net'].map(
+    (name) => fs.readlinkSync(`/proc/${other.pid}/ns/${name}`),
+  );
   const [pid, ipc, , net] = lines(joined.output);
   t.same([pid, ipc, net], theirs);
   t.match(joined.output, /shared$/);
@@ -341,158 +376,10 @@ test('namespaces are its own, the host\'s or another\'s', async (t) => {
 
 test('a cgroup namespace of its own shows the container\'s group as the root', async (t) => {
   const output = outputs(t);
-  const text = await output('cat /proc/self/cgroup; ls /sys/fs/cgroup/memory /sys/fs/cgroup | grep -c tsdocker-', {
+  const list = 'ls /sys/fs/cgroup/memory /sys/fs/cgroup | grep -c tsdocker-';
+  const text = await output(`cat /proc/self/cgroup; ${list}`, {
     host: { CgroupnsMode: 'private' },
   });
   t.match(text, /:memory:\/\n|^0::\/\n/);
   t.match(text, /\n0$/);
-});
-
-test('--init is PID 1, reaps, and hands the exit code on', async (t) => {
-  const { run } = world(t);
-  const { output, exit } = await run({
-    command: shell('cat /proc/1/comm; echo $$; exit 7'), host: { Init: true },
-  });
-  t.match(output, /^docker-init\n[2-9]\n$/);
-  t.equal(exit.exitCode, 7);
-});
-
-test('a TTY is a terminal with a size, on /dev/console and the three streams', async (t) => {
-  const { run } = world(t);
-  const { output } = await run({
-    command: shell('tty; stty size; echo $TERM; stat -c %t:%T /dev/console; test -t 0 && test -t 2 && echo yes'),
-    config: { Tty: true }, host: { ConsoleSize: [30, 100] },
-  });
-  t.equal(output.replace(/\r/g, ''), '/dev/pts/0\n30 100\nxterm\n88:0\nyes\n');
-});
-
-test('stdin reaches the process, and its end', async (t) => {
-  const { create } = world(t);
-  const task = await create({ command: ['cat'], config: { OpenStdin: true, StdinOnce: true } });
-  const stream = await task.attach({
-    stdin: true, stdout: true, stderr: true, framed: false, detachKeys: new Uint8Array(),
-  });
-  await task.start();
-  stream.end('hello');
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  t.equal(Buffer.concat(chunks).toString(), 'hello');
-  t.equal((await task.exited).exitCode, 0);
-});
-
-test('exit codes are the process\'s own, 128+n after a signal', async (t) => {
-  const { run, create } = world(t);
-  t.equal((await run({ command: shell('exit 42') })).exit.exitCode, 42);
-  const task = await create({ command: ['sleep', '60'] });
-  await task.start();
-  t.equal(await task.signal(9), true);
-  t.equal((await task.exited).exitCode, 137);
-  t.equal(await task.signal(9), false);
-});
-
-test('a command that cannot run is refused in the words that clients match', async (t) => {
-  const { run, runtime, rootId } = world(t);
-  const refusal = (...command: string[]): Promise<unknown> => run({ command, files: { '/etc/plain': 'x' } });
-  await t.rejects(refusal('nosuch'), {
-    kind: 'InvalidParameter', message: /exec: "nosuch": executable file not found in \$PATH: unknown/,
-  });
-  await t.rejects(refusal('/nosuch'), { message: /exec: "\/nosuch": stat \/nosuch: no such file or directory/ });
-  await t.rejects(refusal('/etc/plain'), { message: /exec: "\/etc\/plain": permission denied/ });
-  await t.rejects(refusal('/etc'), { message: /permission denied/ });
-  const { cgroups } = runtime.host;
-  const mount = cgroups.version === 2 ? cgroups.mount : (cgroups.hierarchies[0]?.mount ?? '');
-  const left = fs.readdirSync(`${mount}/tsdocker-${rootId}`, { withFileTypes: true });
-  t.same(left.filter((entry) => entry.isDirectory()), [], 'no cgroup is left');
-});
-
-test('a network that cannot be set up ends the launch, and leaves nothing', async (t) => {
-  const { create, runtime } = world(t);
-  const seen: number[] = [];
-  await t.rejects(
-    create({ command: ['true'], onCreated: async (pid) => { seen.push(pid); throw new Error('no network'); } }),
-    { message: 'no network' },
-  );
-  const [pid = 0] = seen;
-  t.ok(pid > 0);
-  t.throws(() => process.kill(pid, 0), { code: 'ESRCH' });
-  t.same(await runtime.sweep(new Set()), []);
-});
-
-test('a paused container stands still, and goes on', async (t) => {
-  const { create } = world(t);
-  const task = await create({ command: ['sleep', '60'] });
-  await task.start();
-  await task.pause();
-  await task.signal(15);
-  t.equal(await Promise.race([task.exited, new Promise((r) => setTimeout(r, 100, 'alive'))]), 'alive');
-  await task.unpause();
-  await task.signal(9);
-  t.equal((await task.exited).exitCode, 137);
-});
-
-test('limits are in the group, and figures come out of it', async (t) => {
-  const { runtime, request, record } = world(t);
-  const options: ContainerOptions = {
-    command: ['sleep', '60'],
-    host: { Memory: 64 * 2 ** 20, PidsLimit: 20, CpuShares: 512, NanoCpus: 5e8 },
-  };
-  const rec = record(options);
-  const task = await runtime.create(request(rec, options));
-  t.teardown(async () => { await task.signal(9); await task.exited; await task.dispose(); });
-  await task.start();
-  const group = runtime.cgroup(rec);
-  t.same(group.pids(), [task.pid]);
-  const stats = group.stats();
-  t.equal(stats.memory.limitBytes, 64 * 2 ** 20);
-  t.equal(stats.pids.limit, 20);
-  t.equal(stats.pids.current, 1);
-  t.ok(stats.cpu.totalNs > 0);
-  group.update({ devices: [], pids: { limit: 30 }, memory: { limit: 128 * 2 ** 20, swap: 256 * 2 ** 20 } });
-  t.equal(group.stats().pids.limit, 30);
-  t.equal(group.stats().memory.limitBytes, 128 * 2 ** 20);
-});
-
-test('a process that takes too much memory is killed, and that is told', async (t) => {
-  const { run } = world(t);
-  const { exit } = await run({
-    command: shell('yes | tr \\n x | head -c 100000000 | sort >/dev/null; exit 3'), host: { Memory: 8 * 2 ** 20, MemorySwap: 8 * 2 ** 20 },
-  });
-  t.equal(exit.oomKilled, true);
-});
-
-test('another daemon finds the task again, and its end', async (t) => {
-  const { runtime, request, record, reopen } = world(t);
-  const options: ContainerOptions = { command: shell('sleep 60; exit 5') };
-  const rec = record(options);
-  const first = await runtime.create(request(rec, options));
-  await first.start();
-  const found = await reopen().adopt(rec);
-  t.ok(found !== undefined && 'task' in found);
-  if (found === undefined || !('task' in found)) return;
-  t.equal(found.task.pid, first.pid);
-  t.equal(found.task.shimPid, first.shimPid);
-  await found.task.signal(9);
-  t.equal((await found.task.exited).exitCode, 137);
-  await found.task.dispose();
-  const after = await reopen().adopt(rec);
-  t.match(after, { exit: { exitCode: 137 } });
-});
-
-test('a sweep ends what nobody knows, and nothing else', async (t) => {
-  const { create, runtime, record, reopen } = world(t);
-  const known = await create({ command: ['sleep', '60'] });
-  const unknown = await create({ command: ['sleep', '60'] });
-  await known.start();
-  await unknown.start();
-  const removed = await reopen().sweep(new Set([known.containerId]));
-  t.ok(removed.includes(`shim ${unknown.containerId.slice(0, 16)}`));
-  t.equal((await unknown.exited).exitCode, 137);
-  t.equal(await known.signal(0), true);
-  t.equal(await runtime.adopt(record({ command: ['true'] })), undefined);
-});
-
-test('nothing of ours is mounted in the host\'s view', async (t) => {
-  const { run, folder } = world(t);
-  await run({ command: ['true'] });
-  t.notMatch(fs.readFileSync('/proc/self/mountinfo', 'utf8'), folder);
 });

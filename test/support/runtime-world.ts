@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import type { ContainerConfig, HostConfig } from '../../api-spec/index.js';
 import type { ResolvedMount, Sandbox, TaskRequest } from '../../daemon/containers/needs.js';
 import type { ContainerRecord } from '../../daemon/containers/record.js';
-import { createRuntime, type Runtime, type Task, type TaskExit } from '../../daemon/runtime/index.js';
+import {
+  createRuntime, type Runtime, type Task, type TaskExit,
+} from '../../daemon/runtime/index.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 
 /** What a test says of a container; everything else is as `docker run busybox` would have it. */
@@ -35,14 +37,14 @@ export interface RuntimeWorld {
   readonly rootId: string;
   readonly warnings: readonly string[];
   /** Another runtime on the same root: the daemon after a restart. */
-  reopen(): Runtime;
-  record(options: ContainerOptions): ContainerRecord;
-  request(record: ContainerRecord, options: ContainerOptions): TaskRequest;
+  readonly reopen: () => Runtime;
+  readonly record: (options: ContainerOptions) => ContainerRecord;
+  readonly request: (record: ContainerRecord, options: ContainerOptions) => TaskRequest;
   /** Created, not started; disposed of when the world closes. */
-  create(options: ContainerOptions): Promise<Task>;
+  readonly create: (options: ContainerOptions) => Promise<Task>;
   /** Runs to its end; what it wrote to both streams. */
-  run(options: ContainerOptions): Promise<Outcome>;
-  close(): Promise<void>;
+  readonly run: (options: ContainerOptions) => Promise<Outcome>;
+  readonly close: () => Promise<void>;
 }
 
 const applets = [

@@ -39,7 +39,11 @@ export interface ContainerCgroup {
 }
 
 export type CgroupEntry =
-  | { readonly kind: 'tasks'; readonly files: readonly string[]; readonly views: readonly CgroupView[] }
+  | {
+      readonly kind: 'tasks';
+      readonly files: readonly string[];
+      readonly views: readonly CgroupView[];
+    }
   | { readonly kind: 'clone'; readonly folder: string };
 
 /** One hierarchy of version 1, as a container without its own cgroup namespace sees it. */

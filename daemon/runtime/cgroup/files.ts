@@ -184,6 +184,13 @@ function killOne(pid: number): void {
   }
 }
 
+/** The reasons of those that were rejected. */
+export function failures(results: readonly PromiseSettledResult<unknown>[]): readonly unknown[] {
+  return results
+    .filter((each): each is PromiseRejectedResult => each.status === 'rejected')
+    .map((each): unknown => each.reason);
+}
+
 function isGone(error: unknown): boolean {
   return ['ENOENT', 'ENODEV'].includes(errnoOf(error));
 }

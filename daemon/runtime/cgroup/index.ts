@@ -6,6 +6,7 @@ import { cgroupsV2 } from './v2.js';
 export type {
   BlockIoEntry, CgroupEntry, Cgroups, CgroupStats, CgroupView, ContainerCgroup,
 } from './cgroup.js';
+export { failures } from './files.js';
 export type { CgroupLayout } from './layout.js';
 
 /** The control groups of this machine. */

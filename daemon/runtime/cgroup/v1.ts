@@ -5,13 +5,15 @@ import type {
   BlockIoEntry, CgroupEntry, Cgroups, CgroupStats, CgroupView, ContainerCgroup,
 } from './cgroup.js';
 import {
-  childrenOf, errnoOf, killAll, makeGroup, readNumber, readPids, readTable, readText, removeGroup,
-  tryMakeGroup, until, writeControl, writeFile, type ControlWrite,
+  childrenOf, errnoOf, failures, killAll, makeGroup, readNumber, readPids, readTable, readText,
+  removeGroup, tryMakeGroup, until, writeControl, writeFile, type ControlWrite,
 } from './files.js';
 import type { Hierarchy } from './layout.js';
 import { v1DeviceWrites, v1Writes } from './v1-limits.js';
 
-/** The first process enters by `tasks`: `cgroup.procs` would wait for a grace period, 6 to 10 ms. */
+/**
+ * The first process enters by `tasks`: `cgroup.procs` would wait for a grace period, 6 to 10 ms.
+ */
 const ENTRY_FILE = 'tasks';
 /** /proc/stat and cpuacct.stat count in these. */
 const NS_PER_TICK = 10_000_000;
@@ -141,7 +143,7 @@ function group(hierarchies: readonly Hierarchy[], path: string): ContainerCgroup
     stats: () => stats(folder),
     remove: async () => {
       const results = await Promise.allSettled(folders.map(removeGroup));
-      const errors = results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+      const errors = failures(results);
       if (errors.length > 0) throw new AggregateError(errors, `cgroup ${path} is not removed`);
     },
   };
@@ -197,8 +199,8 @@ const needed: readonly {
   {
     controller: 'memory', file: 'memory.limit_in_bytes',
     isAsked: ({ memory }) => memory?.limit !== undefined,
-    warning: 'Your kernel does not support memory limit capabilities or the cgroup is not mounted. ' +
-      'Limitation discarded.',
+    warning: 'Your kernel does not support memory limit capabilities or the cgroup is not ' +
+      'mounted. Limitation discarded.',
   },
   {
     controller: 'memory', file: 'memory.memsw.limit_in_bytes',
@@ -219,7 +221,8 @@ const needed: readonly {
   },
   {
     controller: 'cpu', file: 'cpu.shares', isAsked: ({ cpu }) => cpu?.shares !== undefined,
-    warning: 'Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded.',
+    warning: 'Your kernel does not support CPU shares or the cgroup is not mounted. ' +
+      'Shares discarded.',
   },
   {
     controller: 'cpu', file: 'cpu.cfs_quota_us', isAsked: ({ cpu }) => cpu?.quota !== undefined,
@@ -231,7 +234,8 @@ const needed: readonly {
     warning: 'Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.',
   },
   {
-    controller: 'blkio', file: 'blkio.weight', isAsked: ({ blockIO }) => blockIO?.weight !== undefined,
+    controller: 'blkio', file: 'blkio.weight',
+    isAsked: ({ blockIO }) => blockIO?.weight !== undefined,
     warning: 'Your kernel does not support Block I/O weight or the cgroup is not mounted. ' +
       'Weight discarded.',
   },
@@ -309,6 +313,8 @@ function blockIo(path: string): readonly BlockIoEntry[] {
     const match = /^(\d+):(\d+) (\w+) (\d+)$/.exec(line);
     if (match === null) return [];
     const [, major, minor, op = '', value] = match;
-    return [{ major: Number(major), minor: Number(minor), op: op.toLowerCase(), value: Number(value) }];
+    return [
+      { major: Number(major), minor: Number(minor), op: op.toLowerCase(), value: Number(value) },
+    ];
   });
 }

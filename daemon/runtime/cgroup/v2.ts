@@ -73,7 +73,9 @@ function wordsOf(path: string): string[] {
 function group(folder: string, path: string): ContainerCgroup {
   const freeze = async (frozen: 0 | 1): Promise<void> => {
     writeFile(`${folder}/cgroup.freeze`, String(frozen));
-    await until(`freezing ${path}`, () => readTable(`${folder}/cgroup.events`)['frozen'] === frozen);
+    await until(
+      `freezing ${path}`, () => readTable(`${folder}/cgroup.events`)['frozen'] === frozen,
+    );
   };
   return {
     path,

@@ -36,7 +36,9 @@ function node(device: OciDevice, dir: Slot, path: string): Step[] {
   const about = `device ${device.path}`;
   const { major, minor, uid, gid, fileMode } = device;
   const mode = nodeTypes[device.type] | fileMode;
-  const steps: Step[] = [{ op: 'mknodat', dir, path, mode, major, minor, tolerate: ['EEXIST'], about }];
+  const steps: Step[] = [
+    { op: 'mknodat', dir, path, mode, major, minor, tolerate: ['EEXIST'], about },
+  ];
   if (uid !== 0 || gid !== 0) steps.push({ op: 'fchownat', dir, path, uid, gid, about });
   return steps;
 }

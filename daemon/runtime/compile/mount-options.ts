@@ -42,6 +42,13 @@ const propagations: Readonly<Record<string, number>> = {
 
 const ignored: ReadonlySet<string> = new Set(['', 'defaults', 'bind', 'relatime', 'norelatime']);
 
+function propagationOf(option: string): MountOptions['propagation'] {
+  const own = propagations[option];
+  if (own !== undefined) return { type: own, recursive: false };
+  const deep = option.startsWith('r') ? propagations[option.slice(1)] : undefined;
+  return deep === undefined ? undefined : { type: deep, recursive: true };
+}
+
 /** Of contradicting options the last holds. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
   let attrs = 0;
@@ -56,11 +63,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (setting[option] !== undefined) attrs |= setting[option];
     else if (clearing[option] !== undefined) attrs &= ~clearing[option];
     else if (setting[deep] !== undefined) recursiveAttrs |= setting[deep];
-    else if (propagations[option] !== undefined) {
-      propagation = { type: propagations[option], recursive: false };
-    } else if (propagations[deep] !== undefined) {
-      propagation = { type: propagations[deep], recursive: true };
-    } else data.push(option);
+    else if (propagationOf(option) !== undefined) propagation = propagationOf(option);
+    else data.push(option);
   }
   return {
     attrs, recursiveAttrs, recursive, data, ...(propagation === undefined ? {} : { propagation }),

@@ -54,7 +54,8 @@ function openSource(builder: ProgramBuilder, mount: OciMount, out: Slot): Step[]
   const own = builder.slot();
   const theirs = builder.slot();
   const open = (slot: Slot, name: string): Step => ({
-    op: 'openat2', out: slot, dir: CWD, path: name, flags: kernel.O_RDONLY, mode: 0, resolve: 0, about,
+    op: 'openat2', out: slot, dir: CWD, path: name, flags: kernel.O_RDONLY, mode: 0,
+    resolve: 0, about,
   });
   return [
     open(own, '/proc/self/ns/mnt'),
@@ -88,19 +89,21 @@ export function placeMounts(
   mounts: readonly OciMount[],
   sources: ReadonlyMap<string, Slot>,
 ): MountedSlots {
-  const placed: { proc?: Slot; dev?: Slot; devpts?: Slot } = {};
+  const placed = new Map<string, Slot>();
   for (const mount of mounts) {
     const source = sources.get(mount.destination);
     if (mount.type === 'bind' && source !== undefined) placeBind(context, mount, source);
     else if (mount.type === 'cgroup' || mount.type === 'cgroup2') mountCgroups(context, mount);
-    else {
-      const slot = placeFilesystem(context, mount);
-      if (mount.destination === '/proc' && mount.type === 'proc') placed.proc = slot;
-      if (mount.destination === '/dev' && mount.type === 'tmpfs') placed.dev = slot;
-      if (mount.destination === '/dev/pts' && mount.type === 'devpts') placed.devpts = slot;
-    }
+    else placed.set(`${mount.type} ${mount.destination}`, placeFilesystem(context, mount));
   }
-  return placed;
+  const [proc, dev, devpts] = ['proc /proc', 'tmpfs /dev', 'devpts /dev/pts'].map((key) =>
+    placed.get(key),
+  );
+  return {
+    ...(proc === undefined ? {} : { proc }),
+    ...(dev === undefined ? {} : { dev }),
+    ...(devpts === undefined ? {} : { devpts }),
+  };
 }
 
 /** A file goes on a file and a folder on a folder; which it is, only the source knows. */
@@ -112,8 +115,9 @@ function placeBind({ builder, slots }: MountContext, mount: OciMount, source: Sl
   const path = mount.destination;
   builder.init.push(
     {
-      op: 'openat2', out: scratch, dir: source, path: '.', flags: kernel.O_PATH | kernel.O_DIRECTORY,
-      mode: 0, resolve: 0, tolerate: ['ENOTDIR'], goto: file, about,
+      op: 'openat2', out: scratch, dir: source, path: '.',
+      flags: kernel.O_PATH | kernel.O_DIRECTORY, mode: 0, resolve: 0,
+      tolerate: ['ENOTDIR'], goto: file, about,
     },
     { op: 'target', out: scratch, root, path, kind: 0, mode: 0o755, about },
     { op: 'jump', goto: move },
@@ -174,7 +178,9 @@ export function makeFilesystem(builder: ProgramBuilder, mount: OciMount): Slot {
       const at = option.indexOf('=');
       return at < 0
         ? { op: 'fsconfigFlag', fs, key: option, about }
-        : { op: 'fsconfigString', fs, key: option.slice(0, at), value: option.slice(at + 1), about };
+        : {
+          op: 'fsconfigString', fs, key: option.slice(0, at), value: option.slice(at + 1), about,
+        };
     }),
     { op: 'fsmount', out: tree, fs, attrs: attrs | recursiveAttrs, about },
     { op: 'close', fd: fs },

@@ -49,14 +49,17 @@ function maskPath(builder: ProgramBuilder, slots: SharedSlots, mask: Mask): void
   const open = { op: 'openat2', dir: root, path, mode: 0, resolve: kernel.INSIDE } as const;
   builder.init.push(
     {
-      ...open, out: scratch, flags: kernel.O_PATH, tolerate: ['ENOENT', 'ENOTDIR'], goto: done, about,
+      ...open, out: scratch, flags: kernel.O_PATH, tolerate: ['ENOENT', 'ENOTDIR'], goto: done,
+      about,
     },
     {
       ...open, out: scratch2, flags: kernel.O_PATH | kernel.O_DIRECTORY, tolerate: ['ENOTDIR'],
       goto: file, about,
     },
-    ...maskFolder(mask, scratch, scratch2, builder.label('mask-first'), done),
-    { op: 'openTree', out: scratch2, dir: mask.nothing, path: '', flags: clone, label: file, about },
+    ...maskFolder(mask, slots, builder.label('mask-first'), done),
+    {
+      op: 'openTree', out: scratch2, dir: mask.nothing, path: '', flags: clone, label: file, about,
+    },
     {
       // It is the host's own node: read-only, or its mode and owner could be changed from inside.
       op: 'mountSetattr', dir: scratch2, path: '', flags: 0, set: NULL_ATTRS, clear: 0,
@@ -67,11 +70,15 @@ function maskPath(builder: ProgramBuilder, slots: SharedSlots, mask: Mask): void
   );
 }
 
-function maskFolder(mask: Mask, target: Slot, copy: Slot, first: string, done: string): Step[] {
+function maskFolder(mask: Mask, slots: SharedSlots, first: string, done: string): Step[] {
+  const { scratch: target, scratch2: copy } = slots;
   const about = `masked path ${mask.path}`;
   return [
     // An empty slot is EBADF: nothing has been put in place yet.
-    { op: 'openTree', out: copy, dir: mask.isPlaced, path: '', flags: clone, tolerate: ['EBADF'], goto: first },
+    {
+      op: 'openTree', out: copy, dir: mask.isPlaced, path: '', flags: clone, tolerate: ['EBADF'],
+      goto: first,
+    },
     { op: 'moveMount', from: copy, to: target, path: '', flags: 0, about },
     { op: 'jump', goto: done },
     { op: 'moveMount', from: mask.empty, to: target, path: '', flags: 0, label: first, about },
@@ -98,7 +105,10 @@ export function protectPaths(
         op: 'openat2', out: scratch, dir: root, path, flags: kernel.O_PATH, mode: 0,
         resolve: kernel.INSIDE, tolerate: ['ENOENT', 'ENOTDIR'], goto: done, about,
       },
-      { op: 'openTree', out: scratch2, dir: scratch, path: '', flags: clone | kernel.AT_RECURSIVE, about },
+      {
+        op: 'openTree', out: scratch2, dir: scratch, path: '', flags: clone | kernel.AT_RECURSIVE,
+        about,
+      },
       {
         op: 'mountSetattr', dir: scratch2, path: '', flags: kernel.AT_RECURSIVE,
         set: kernel.MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, userns: CWD, about,

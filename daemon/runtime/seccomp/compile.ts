@@ -65,7 +65,9 @@ export function seccompFilter(seccomp: OciSeccomp): Buffer {
   return filter;
 }
 
-/** An array of struct sock_filter, little-endian. Throws `ApiError` 400 when it would be too long. */
+/**
+ * An array of struct sock_filter, little-endian. Throws `ApiError` 400 when it would be too long.
+ */
 export function compileSeccomp(seccomp: OciSeccomp): Buffer {
   const blocks = architecturesOf(seccomp).map((arch) => ({
     audit: auditArch[arch],
@@ -137,7 +139,8 @@ function joined(before: Outcome, rule: OciSyscall, result: number): Outcome {
   if (before.otherwise === result) return before;
   const indices = new Set(rule.args.map((arg) => arg.index));
   // Several conditions on one argument are alternatives, as runc reads them.
-  const alternatives = indices.size < rule.args.length ? rule.args.map((arg) => [arg]) : [rule.args];
+  const isRepeated = indices.size < rule.args.length;
+  const alternatives = isRepeated ? rule.args.map((arg) => [arg]) : [rule.args];
   return { ...before, rules: [...before.rules, ...alternatives.map((args) => ({ args, result }))] };
 }
 
@@ -188,7 +191,9 @@ function leaf(outcome: Outcome): Instruction[] {
       for (const [at, { code: opcode, k, yes, no }] of check.entries()) {
         const away = (target: Target): number =>
           target === 'next' ? 0 : target === 'pass' ? check.length - at - 1 : rest - at - 1;
-        code.push(op(opcode, k, yes === undefined ? 0 : away(yes), no === undefined ? 0 : away(no)));
+        code.push(
+          op(opcode, k, yes === undefined ? 0 : away(yes), no === undefined ? 0 : away(no)),
+        );
       }
       rest -= check.length;
     }

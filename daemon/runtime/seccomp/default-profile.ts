@@ -15,8 +15,8 @@ const files = `
   faccessat2 truncate truncate64 ftruncate ftruncate64 fallocate fadvise64 fadvise64_64 readahead
   sync syncfs fsync fdatasync sync_file_range link linkat unlink unlinkat symlink symlinkat readlink
   readlinkat rename renameat renameat2 mkdir mkdirat rmdir mknod mknodat chdir fchdir getcwd umask
-  chmod fchmod fchmodat fchmodat2 chown chown32 fchown fchown32 fchownat lchown lchown32 utime utimes
-  utimensat utimensat_time64 futimesat getdents getdents64 fcntl fcntl64 flock ioctl
+  chmod fchmod fchmodat fchmodat2 chown chown32 fchown fchown32 fchownat lchown lchown32 utime
+  utimes utimensat utimensat_time64 futimesat getdents getdents64 fcntl fcntl64 flock ioctl
   copy_file_range sendfile sendfile64 splice tee vmsplice name_to_handle_at
   getxattr getxattrat fgetxattr lgetxattr setxattr setxattrat fsetxattr lsetxattr listxattr
   listxattrat flistxattr llistxattr removexattr removexattrat fremovexattr lremovexattr
@@ -80,7 +80,11 @@ const allow = (names: string, includes?: RuleFilter): ProfileRule => ({
   ...(includes === undefined ? {} : { includes }),
 });
 
-const allowWhen = (name: string, arg: OciSeccompArg, rest: Partial<ProfileRule> = {}): ProfileRule => ({
+const allowWhen = (
+  name: string,
+  arg: OciSeccompArg,
+  rest: Partial<ProfileRule> = {},
+): ProfileRule => ({
   names: [name],
   action: 'SCMP_ACT_ALLOW',
   args: [arg],
@@ -102,7 +106,9 @@ const sockets: readonly ProfileRule[] = [
 
 const PER_LINUX32 = 0x8;
 const UNAME26 = 0x20000;
-const personalities: readonly ProfileRule[] = [0, PER_LINUX32, UNAME26, PER_LINUX32 | UNAME26, 0xffffffff].map(
+const personalities: readonly ProfileRule[] = [
+  0, PER_LINUX32, UNAME26, PER_LINUX32 | UNAME26, 0xffffffff,
+].map(
   (persona) => allowWhen('personality', first('SCMP_CMP_EQ', persona)),
 );
 
@@ -113,7 +119,9 @@ const noFlagsOf = (mask: number): OciSeccompArg => ({
   index: 0, op: 'SCMP_CMP_MASKED_EQ', value: mask, valueTwo: 0,
 });
 
-/** A clone that makes no namespaces; clone3 hides its flags from a filter, so libc must fall back. */
+/**
+ * A clone that makes no namespaces; clone3 hides its flags from a filter, so libc must fall back.
+ */
 const clones: readonly ProfileRule[] = [
   allowWhen('clone', noFlagsOf(CLONE_NAMESPACES), { excludes: withoutAdmin }),
   { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS, excludes: withoutAdmin },

@@ -1,6 +1,7 @@
 /**
  * What a seccomp profile says, in the format that Docker's `--security-opt seccomp=` takes, and
- * which of its rules hold for one container: some ask for a capability, an architecture or a kernel.
+ * which of its rules hold for one container: some ask for a capability, an architecture or a
+ * kernel.
  */
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { OciSeccomp, OciSeccompArg, OciSyscall, SeccompAction } from '../oci.js';
@@ -64,7 +65,7 @@ export function resolveProfile(profile: SeccompProfile, target: SeccompTarget): 
       names,
       action: rule.action,
       ...(rule.errnoRet === undefined ? {} : { errnoRet: rule.errnoRet }),
-      ...(rule.args == null || rule.args.length === 0 ? {} : { args: rule.args }),
+      ...((rule.args ?? []).length === 0 ? {} : { args: rule.args ?? [] }),
     });
   }
   return {
@@ -76,19 +77,23 @@ export function resolveProfile(profile: SeccompProfile, target: SeccompTarget): 
   };
 }
 
-function holds(rule: ProfileRule, target: SeccompTarget): boolean {
-  const { includes, excludes } = rule;
-  if (excludes !== undefined) {
-    if (excludes.caps?.some((cap) => target.capabilities.has(cap)) === true) return false;
-    if (excludes.arches?.includes(target.architecture) === true) return false;
-    if (excludes.minKernel !== undefined && atLeast(target.kernel, excludes.minKernel)) return false;
-  }
-  if (includes !== undefined) {
-    if (includes.caps?.every((cap) => target.capabilities.has(cap)) === false) return false;
-    if (nonEmpty(includes.arches)?.includes(target.architecture) === false) return false;
-    if (includes.minKernel !== undefined && !atLeast(target.kernel, includes.minKernel)) return false;
-  }
-  return true;
+function holds({ includes, excludes }: ProfileRule, target: SeccompTarget): boolean {
+  if (excludes !== undefined && isExcluded(excludes, target)) return false;
+  if (includes === undefined) return true;
+  const { caps = [], minKernel } = includes;
+  const arches = nonEmpty(includes.arches);
+  if (!caps.every((cap) => target.capabilities.has(cap))) return false;
+  if (arches !== undefined && !arches.includes(target.architecture)) return false;
+  return minKernel === undefined || atLeast(target.kernel, minKernel);
+}
+
+function isExcluded(filter: RuleFilter, target: SeccompTarget): boolean {
+  const { caps = [], arches = [], minKernel } = filter;
+  return (
+    caps.some((cap) => target.capabilities.has(cap)) ||
+    arches.includes(target.architecture) ||
+    (minKernel !== undefined && atLeast(target.kernel, minKernel))
+  );
 }
 
 function nonEmpty<T>(list: readonly T[] | undefined): readonly T[] | undefined {
@@ -124,7 +129,9 @@ export function parseProfile(text: string): SeccompProfile {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw invalidParameter(`Decoding seccomp profile failed: ${(error as SyntaxError).message}`, error);
+    throw invalidParameter(
+      `Decoding seccomp profile failed: ${(error as SyntaxError).message}`, error,
+    );
   }
   checkProfile(value);
   return value;

@@ -1,4 +1,6 @@
-/** Linux capabilities: their names and bits, Docker's default set, and what a user adds and drops. */
+/**
+ * Linux capabilities: their names and bits, Docker's default set, and what a user adds and drops.
+ */
 import { invalidParameter } from '../../../api-spec/errors.js';
 
 /** By bit, from linux/capability.h. */
@@ -43,7 +45,8 @@ export function containerCapabilities(
   const lacking = add.find((name) => name !== ALL && !held.has(name));
   if (lacking !== undefined) {
     throw invalidParameter(
-      `capability not supported by your kernel or not available in the current environment: "${lacking}"`,
+      'capability not supported by your kernel or not available in the current environment: ' +
+        `"${lacking}"`,
     );
   }
   const basis = add.includes(ALL) ? all : drop.includes(ALL) ? [] : defaultCapabilities;

@@ -24,7 +24,8 @@ export function containerMounts(plan: MountPlan): readonly OciMount[] {
   const covered = (path: string): boolean => [...taken].some((dir) => isWithin(path, dir));
   const own = [...systemMounts(plan), ...networkFiles(plan)];
   const user = plan.mounts.map(userMount).sort((a, b) => depth(a) - depth(b));
-  const [before, files] = [own.filter((m) => m.type !== 'bind'), own.filter((m) => m.type === 'bind')];
+  const before = own.filter((mount) => mount.type !== 'bind');
+  const files = own.filter((mount) => mount.type === 'bind');
   return [
     ...before.filter((mount) => !covered(mount.destination)),
     ...[...files.filter((mount) => !taken.has(mount.destination)), ...user].sort(
@@ -56,7 +57,8 @@ function systemMounts(plan: MountPlan): OciMount[] {
     });
   } else if (plan.shm !== 'none') {
     list.push({
-      destination: '/dev/shm', type: 'bind', source: plan.shm.source, options: ['rbind', 'rprivate'],
+      destination: '/dev/shm', type: 'bind', source: plan.shm.source,
+      options: ['rbind', 'rprivate'],
     });
   }
   return list;
@@ -96,7 +98,9 @@ const opposites: Readonly<Record<string, string>> = {
   exec: 'noexec', suid: 'nosuid', dev: 'nodev', rw: 'ro',
 };
 
-/** noexec, nosuid and nodev unless the user says otherwise; of contradicting words the last holds. */
+/**
+ * noexec, nosuid and nodev unless the user says otherwise; of contradicting words the last holds.
+ */
 function tmpfsOptions(given: readonly string[]): readonly string[] {
   const flags = new Set(safe);
   for (const option of given) {

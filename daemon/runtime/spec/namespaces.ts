@@ -31,7 +31,9 @@ function cgroupNamespaceMode({ hostConfig, cgroupVersion }: NamespaceRequest): s
   return given !== '' ? given : cgroupVersion === 2 ? 'private' : 'host';
 }
 
-function byMode(type: 'pid' | 'ipc' | 'uts', mode: string, request: NamespaceRequest): OciNamespace[] {
+function byMode(
+  type: 'pid' | 'ipc' | 'uts', mode: string, request: NamespaceRequest,
+): OciNamespace[] {
   if (mode === 'host') return [];
   const joined = joinedPid(mode, request.joinPids);
   return [joined === undefined ? { type } : { type, path: namespacePath(joined, type) }];
@@ -44,9 +46,13 @@ export function joinedPid(
 ): number | undefined {
   if (!mode.startsWith('container:')) return undefined;
   const name = mode.slice('container:'.length);
-  const key = Object.keys(joinPids).find((id) => id === name || (name !== '' && id.startsWith(name)));
+  const key = Object.keys(joinPids).find(
+    (id) => id === name || (name !== '' && id.startsWith(name)),
+  );
   const pid = key === undefined ? undefined : joinPids[key];
-  if (pid === undefined) throw systemError(`cannot join the namespace of ${name}: it is not running`);
+  if (pid === undefined) {
+    throw systemError(`cannot join the namespace of ${name}: it is not running`);
+  }
   return pid;
 }
 

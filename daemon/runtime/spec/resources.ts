@@ -25,7 +25,10 @@ export function memoryLimits(host: HostConfig): OciMemory | undefined {
   return Object.keys(memory).length === 0 ? undefined : memory;
 }
 
-function positive<K extends string>(value: number | undefined, key: K): Record<K, number> | undefined {
+function positive<K extends string>(
+  value: number | undefined,
+  key: K,
+): Record<K, number> | undefined {
   if (value === undefined || value <= 0) return undefined;
   return { [key]: value } as Record<K, number>; // one key, just written
 }
@@ -60,7 +63,10 @@ export function cpuLimits(host: HostConfig): OciCpu | undefined {
 /** The kernel's own bound: a longer list is an attack on whoever expands it. */
 const MAX_CPU = 8192;
 
-function cpuList<K extends string>(text: string | undefined, key: K): Record<K, string> | undefined {
+function cpuList<K extends string>(
+  text: string | undefined,
+  key: K,
+): Record<K, string> | undefined {
   if (text === undefined || text === '') return undefined;
   const parts = text.split(',');
   const isValid = parts.every((part) => {

@@ -24,11 +24,15 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
 }
 
 function parseOne(option: string): Partial<SecurityOptions> {
-  if (option === 'no-new-privileges') return { noNewPrivileges: true };
   if (option === 'disable') return {};
+  if (option === 'no-new-privileges') return { noNewPrivileges: true };
   const match = /^([^=]*?)=(.*)$/s.exec(option) ?? /^([^:]*?):(.*)$/s.exec(option);
   if (match === null) throw invalidParameter(`invalid --security-opt 1: "${option}"`);
   const [, key = '', value = ''] = match;
+  return valueOf(key, value, option);
+}
+
+function valueOf(key: string, value: string, option: string): Partial<SecurityOptions> {
   switch (key) {
     case 'label':
       return {};

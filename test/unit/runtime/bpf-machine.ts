@@ -58,23 +58,36 @@ export function runDeviceProgram(program: Buffer, request: DeviceAccess): boolea
   const registers: number[] = Array.from({ length: 11 }, () => 0);
   for (let at = 0; at < program.length / 8; at++) {
     const code = program.readUInt8(at * 8);
+    if (code === EXIT) return registers[0] === 1;
     const dst = program.readUInt8(at * 8 + 1) & 15;
     const src = registers[program.readUInt8(at * 8 + 1) >> 4] ?? 0;
     const off = program.readInt16LE(at * 8 + 2);
     const imm = program.readInt32LE(at * 8 + 4);
     const value = registers[dst] ?? 0;
-    switch (code) {
-      case 0x61: registers[dst] = context[off / 4] ?? 0; break;
-      case 0xb4: registers[dst] = imm; break;
-      case 0xbc: registers[dst] = src; break;
-      case 0x54: registers[dst] = value & imm; break;
-      case 0x74: registers[dst] = value >>> imm; break;
-      case 0x15: if (value === imm) at += off; break;
-      case 0x55: if (value !== imm) at += off; break;
-      case 0x5d: if (value !== src) at += off; break;
-      case 0x95: return registers[0] === 1;
-      default: throw new Error(`no such instruction: ${code}`);
-    }
+    const jump = jumps[code];
+    const compute = computations[code];
+    if (code === LOAD) registers[dst] = context[off / 4] ?? 0;
+    else if (jump !== undefined) at += jump(value, src, imm) ? off : 0;
+    else if (compute !== undefined) registers[dst] = compute(value, src, imm);
+    else throw new Error(`no such instruction: ${code}`);
   }
   throw new Error('the program runs past its end');
 }
+
+const LOAD = 0x61;
+const EXIT = 0x95;
+
+type Operation<Result> = (value: number, src: number, imm: number) => Result;
+
+const jumps: Readonly<Record<number, Operation<boolean>>> = {
+  0x15: (value, _, imm) => value === imm,
+  0x55: (value, _, imm) => value !== imm,
+  0x5d: (value, src) => value !== src,
+};
+
+const computations: Readonly<Record<number, Operation<number>>> = {
+  0xb4: (_value, _src, imm) => imm,
+  0xbc: (_value, src) => src,
+  0x54: (value, _src, imm) => value & imm,
+  0x74: (value, _src, imm) => value >>> imm,
+};

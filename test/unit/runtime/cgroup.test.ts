@@ -26,7 +26,9 @@ test('memory and swap: together in version 1, apart in version 2', (t) => {
 
 test('cpu time, cpu sets and pids', (t) => {
   const limited = resources({
-    cpu: { shares: 1024, quota: 50_000, period: 100_000, cpus: '0-1', mems: '0' }, pids: { limit: -1 },
+    cpu: {
+      shares: 1024, quota: 50_000, period: 100_000, cpus: '0-1', mems: '0',
+    }, pids: { limit: -1 },
   });
   t.same(lines(v1Writes(limited)), [
     'cpu.shares=1024', 'cpu.cfs_period_us=100000', 'cpu.cfs_quota_us=50000', 'cpuset.cpus=0-1',
@@ -84,7 +86,9 @@ test('a later rule beats an earlier one, and everything is everything', (t) => {
   ]);
   t.notOk(runDeviceProgram(denied, { type: 'c', access: 'rw', major: 10, minor: 229 }));
   t.ok(runDeviceProgram(denied, { type: 'c', access: 'r', major: 10, minor: 229 }));
-  t.ok(runDeviceProgram(deviceProgram(allDevices), { type: 'b', access: 'rwm', major: 8, minor: 1 }));
+  t.ok(
+    runDeviceProgram(deviceProgram(allDevices), { type: 'b', access: 'rwm', major: 8, minor: 1 }),
+  );
   t.end();
 });
 

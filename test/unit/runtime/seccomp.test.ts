@@ -15,7 +15,9 @@ const filterFor = (capabilities: readonly string[] = [], architecture = 'amd64')
     resolveProfile(defaultProfile, { capabilities: new Set(capabilities), architecture, kernel }),
   );
 
-const arches: Readonly<Record<SyscallArch, number>> = { x86_64: X86_64, i386: I386, aarch64: AARCH64 };
+const arches: Readonly<Record<SyscallArch, number>> = {
+  x86_64: X86_64, i386: I386, aarch64: AARCH64,
+};
 
 const ask = (
   filter: Buffer,
@@ -41,7 +43,9 @@ test('the default profile lets ordinary calls pass and refuses the dangerous one
 
 test('sockets of AF_ALG and AF_VSOCK are refused on every door', (t) => {
   const filter = filterFor();
-  for (const family of [1n, 2n, 10n, 16n, 39n, 41n]) t.equal(ask(filter, 'socket', [family]), ALLOW);
+  for (const family of [1n, 2n, 10n, 16n, 39n, 41n]) t.equal(
+    ask(filter, 'socket', [family]), ALLOW,
+  );
   for (const family of [38n, 40n]) {
     t.equal(ask(filter, 'socket', [family]), EPERM);
     t.equal(ask(filter, 'socket', [family], 'i386'), EPERM);
@@ -113,11 +117,15 @@ test('the tree decides any call in a few instructions', (t) => {
 });
 
 test('every number gets what the rules say, in each architecture', (t) => {
-  for (const [architecture, arch] of [['amd64', 'x86_64'], ['amd64', 'i386'], ['arm64', 'aarch64']] as const) {
+  for (const [architecture, arch] of [
+    ['amd64', 'x86_64'], ['amd64', 'i386'], ['arm64', 'aarch64'],
+  ] as const) {
     const rules = resolveProfile(defaultProfile, { capabilities: new Set(), architecture, kernel });
     const filter = compileSeccomp(rules);
     const plain = new Set(
-      (rules.syscalls ?? []).filter((rule) => rule.args === undefined && rule.action === 'SCMP_ACT_ALLOW')
+      (rules.syscalls ?? []).filter(
+        (rule) => rule.args === undefined && rule.action === 'SCMP_ACT_ALLOW',
+      )
         .flatMap((rule) => rule.names),
     );
     const special = new Set((rules.syscalls ?? []).filter((rule) => !plain.has(rule.names[0] ?? ''))
@@ -151,7 +159,9 @@ test('each comparison holds on both halves of an argument', (t) => {
   for (const [op, isAllowed] of Object.entries(holds)) {
     const filter = compileSeccomp(oneRule({ index: 1, value, op: op as OciSeccompArg['op'] }));
     for (const given of around) {
-      t.equal(ask(filter, 'lseek', [0n, given]), isAllowed(given) ? ALLOW : EPERM, `${op} ${given}`);
+      t.equal(
+        ask(filter, 'lseek', [0n, given]), isAllowed(given) ? ALLOW : EPERM, `${op} ${given}`,
+      );
     }
   }
   t.end();
@@ -191,15 +201,20 @@ test('a profile that is none is refused with 400', (t) => {
   for (const text of [
     '', '[]', '{}', '{"defaultAction":"NO"}', '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":{}}',
     '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["x"],"action":"maybe"}]}',
-    '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["x"],"action":"SCMP_ACT_LOG","args":[{"index":9,"value":1,"op":"SCMP_CMP_EQ"}]}]}',
+    '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["x"],"action":"SCMP_ACT_LOG",' +
+      '"args":[{"index":9,"value":1,"op":"SCMP_CMP_EQ"}]}]}',
   ]) {
-    t.throws(() => parseProfile(text), { kind: 'InvalidParameter', message: /Decoding seccomp profile/ });
+    t.throws(
+      () => parseProfile(text), { kind: 'InvalidParameter', message: /Decoding seccomp profile/ },
+    );
   }
   t.end();
 });
 
 test('the same configuration is compiled once', (t) => {
-  const rules = resolveProfile(defaultProfile, { capabilities: new Set(), architecture: 'amd64', kernel });
+  const rules = resolveProfile(
+    defaultProfile, { capabilities: new Set(), architecture: 'amd64', kernel },
+  );
   t.equal(seccompFilter(rules), seccompFilter(structuredClone(rules)));
   t.end();
 });

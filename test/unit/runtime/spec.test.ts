@@ -31,7 +31,9 @@ test('capabilities: ALL, names in any form, and what the daemon lacks', (t) => {
   t.equal(mask(['NET_ADMIN', 'cap_net_admin'], ['all']), 1n << 12n);
   const poor = new Set([...held].filter((name) => name !== 'CAP_MKNOD'));
   t.equal(mask([], [], false, poor), 0xa00425fbn);
-  t.throws(() => mask(['MKNOD'], [], false, poor), { message: /not available in the current environment/ });
+  t.throws(
+    () => mask(['MKNOD'], [], false, poor), { message: /not available in the current environment/ },
+  );
   t.throws(() => mask(['NONSENSE'], []), { message: 'invalid capability: "NONSENSE"' });
   t.end();
 });
@@ -43,14 +45,20 @@ test('security options, new and old', (t) => {
   t.equal(parseSecurityOptions(['seccomp:unconfined']).seccomp, 'unconfined');
   t.equal(parseSecurityOptions(['apparmor=mine', 'label=disable']).apparmor, 'mine');
   t.equal(parseSecurityOptions(['systempaths=unconfined']).systemPathsUnconfined, true);
-  t.throws(() => parseSecurityOptions(['nonsense']), { message: 'invalid --security-opt 1: "nonsense"' });
+  t.throws(
+    () => parseSecurityOptions(['nonsense']), { message: 'invalid --security-opt 1: "nonsense"' },
+  );
   t.throws(() => parseSecurityOptions(['a=b']), { message: 'invalid --security-opt 2: "a=b"' });
-  t.throws(() => parseSecurityOptions(['no-new-privileges=maybe']), { message: /invalid --security-opt 2/ });
+  t.throws(
+    () => parseSecurityOptions(['no-new-privileges=maybe']),
+    { message: /invalid --security-opt 2/ },
+  );
   t.end();
 });
 
 const files = {
-  passwd: 'root:x:0:0::/root:\n1000:x:0:0::/evil:\nbob:x:1000:100::/home/bob:\nbad:x:99999999999:0::/:\n',
+  passwd: 'root:x:0:0::/root:\n1000:x:0:0::/evil:\nbob:x:1000:100::/home/bob:\n' +
+    'bad:x:99999999999:0::/:\n',
   group: 'root:x:0:\nwheel:x:10:bob,root\n4:x:0:bob\nusers:x:100:\n',
 };
 const user = (name: string, groupAdd: readonly string[] = []): unknown =>
@@ -72,12 +80,19 @@ test('the primary group is always among the groups', (t) => {
 
 test('ids out of range and unknown names are refused', (t) => {
   const range = { message: 'uids and gids must be in range 0-2147483647' };
-  for (const name of ['-1', '2147483648', '4294967296', '0:-1', 'bad']) t.throws(() => user(name), range, name);
-  t.throws(() => user('alice'), { message: 'unable to find user alice: no matching entries in passwd file' });
+  for (const name of ['-1', '2147483648', '4294967296', '0:-1', 'bad']) t.throws(
+    () => user(name), range, name,
+  );
+  t.throws(
+    () => user('alice'),
+    { message: 'unable to find user alice: no matching entries in passwd file' },
+  );
   t.throws(() => user('99999999999999999999'), { message: /unable to find user/ });
   t.throws(() => user('bob', ['nogroup']), { message: /unable to find group nogroup/ });
   const many = { passwd: '\n'.repeat(70_000), group: '' };
-  t.throws(() => resolveUser({ user: '', groupAdd: [] }, many), { message: /more than 65536 lines/ });
+  t.throws(
+    () => resolveUser({ user: '', groupAdd: [] }, many), { message: /more than 65536 lines/ },
+  );
   t.end();
 });
 
@@ -87,7 +102,9 @@ test('the environment: defaults, overlaid, and taken away', (t) => {
   t.same(env([]), [
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'HOSTNAME=h', 'HOME=/root',
   ]);
-  t.same(env(['PATH=/x', 'A=b=c', 'HOSTNAME'], true), ['PATH=/x', 'TERM=xterm', 'A=b=c', 'HOME=/root']);
+  t.same(
+    env(['PATH=/x', 'A=b=c', 'HOSTNAME'], true), ['PATH=/x', 'TERM=xterm', 'A=b=c', 'HOME=/root'],
+  );
   t.same(env(['HOME=/elsewhere']).at(-1), 'HOME=/elsewhere');
   t.end();
 });
@@ -113,7 +130,10 @@ test('ulimits: the container\'s own beat the daemon\'s', (t) => {
     { type: 'RLIMIT_NOFILE', soft: 1, hard: 2 }, { type: 'RLIMIT_CORE', soft: 0, hard: -1 },
   ]);
   t.throws(() => rlimits([{ Name: 'nonsense' }], []), { message: 'invalid ulimit type: nonsense' });
-  t.throws(() => rlimits([{ Name: 'core', Soft: -1, Hard: 5 }], []), { message: /soft limit must be less/ });
+  t.throws(
+    () => rlimits([{ Name: 'core', Soft: -1, Hard: 5 }], []),
+    { message: /soft limit must be less/ },
+  );
   t.end();
 });
 
@@ -191,7 +211,9 @@ test('tmpfs options: safe unless told otherwise, the last word holds', (t) => {
 
 test('mount options are sorted by who takes them', (t) => {
   t.match(parseMountOptions(['ro', 'nosuid', 'rbind', 'rslave', 'size=1', 'rro']), {
-    attrs: 3, recursiveAttrs: 1, recursive: true, propagation: { type: 1 << 19, recursive: true }, data: ['size=1'],
+    attrs: 3, recursiveAttrs: 1, recursive: true, propagation: {
+      type: 1 << 19, recursive: true,
+    }, data: ['size=1'],
   });
   t.equal(parseMountOptions(['ro', 'rw']).attrs, 0);
   t.end();
@@ -200,13 +222,17 @@ test('mount options are sorted by who takes them', (t) => {
 test('a failed execve is told in the words that clients match', (t) => {
   const told = (about: string, code: string, op: 'execve' | 'chdir' = 'execve'): string => {
     const step = op === 'execve'
-      ? ({ op, paths: [], argv: [], env: [], about } as const) : ({ op, path: '/', about } as const);
+      ? ({
+        op, paths: [], argv: [], env: [], about,
+      } as const) : ({ op, path: '/', about } as const);
     return (launchFailure(new LaunchError('init', code, about, step)) as Error).message;
   };
   t.match(told('x', 'ENOENT'), /exec: "x": executable file not found in \$PATH: unknown$/);
   t.match(told('/x', 'ENOENT'), /exec: "\/x": stat \/x: no such file or directory: unknown$/);
   t.match(told('x', 'EACCES'), /exec: "x": permission denied: unknown$/);
-  t.match(told('mount /d', 'ENOTDIR', 'chdir'), /mount \/d: not a directory: unknown: Are you trying/);
+  t.match(
+    told('mount /d', 'ENOTDIR', 'chdir'), /mount \/d: not a directory: unknown: Are you trying/,
+  );
   const other = new Error('other');
   t.equal(launchFailure(other), other);
   t.end();
