@@ -1,0 +1,46 @@
+/** Other kernels for tests: see test/support/kernel, which does the work. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const script = fileURLToPath(new URL('../../../test/support/kernel', import.meta.url));
+
+/** The script's word for a kernel that cannot be had on this machine. */
+const unavailableStatus = 77;
+
+/** How a command under another kernel ended. */
+export type KernelRun =
+  | { readonly kind: 'ended'; readonly status: number; readonly output: string }
+  /** There is no such kernel here; the test is skipped with the reason. */
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+function run(args: readonly string[], timeoutMs: number): Promise<KernelRun> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(script, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
+    let output = '';
+    let complaint = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
+    child.once('error', reject).once('close', (status) => {
+      if (status === unavailableStatus) resolve({ kind: 'unavailable', reason: complaint.trim() });
+      else resolve({ kind: 'ended', status: status ?? -1, output: output + complaint });
+    });
+  });
+}
+
+/** Runs a command under Debian's user-mode kernel: cgroup v2, this machine's files, no nftables. */
+export function underUserModeKernel(command: readonly string[], timeoutMs = 180_000): Promise<KernelRun> {
+  return run(['uml', ...command], timeoutMs);
+}
+
+/**
+ * Boots Debian 12's or 13's cloud kernel under QEMU with the files of a folder and busybox, and runs
+ * a command there. The folder's file `modules` names kernel modules to be loaded before.
+ */
+export function underCloudKernel(
+  version: '6.1' | '6.12',
+  root: string,
+  command: readonly string[],
+  timeoutMs = 300_000,
+): Promise<KernelRun> {
+  return run(['qemu', version, root, ...command], timeoutMs);
+}
