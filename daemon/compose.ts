@@ -73,7 +73,7 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     parts.containers.close();
-    await Promise.all([listeners?.close(), http.close()]);
+    await Promise.all([listeners?.close() ?? Promise.resolve(), http.close()]);
     await Promise.all([parts.networks.close(), parts.volumes.close()]);
     await parts.closeKernel();
     await parts.driver.close();
@@ -109,7 +109,7 @@ async function buildParts(
 ): Promise<Parts> {
   const build = { engineVersion: engineVersion() };
   const version = serverVersion(build);
-  let containers: Containers | undefined;
+  const late: { containers?: Containers } = {};
   const base: Base = {
     config,
     log,
@@ -118,8 +118,8 @@ async function buildParts(
     version,
     events: createEvents(store),
     containers: () => {
-      if (containers === undefined) throw new Error('containers are asked before they are built');
-      return containers;
+      if (late.containers === undefined) throw new Error('containers are not built yet');
+      return late.containers;
     },
   };
   const driver = await openDriver(base);
@@ -132,7 +132,8 @@ async function buildParts(
   const volumes = await buildVolumes(base);
   const runtime = buildRuntime(base, logs);
   const { networks, closeKernel } = await buildNetworks(base);
-  containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });
+  const containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });
+  late.containers = containers;
   const system = await buildSystem(base, { driver, images, volumes, runtime, containers });
   return { base, driver, images, volumes, networks, containers, system, closeKernel };
 }

@@ -11,6 +11,8 @@ import type {
 import { Container } from './container.js';
 import { containerEvent, save } from './context.js';
 import type { Context } from './context.js';
+import { failuresOf } from './failures.js';
+import { completeHostConfig } from './host-config.js';
 import { mergeImageConfig } from './merge-image.js';
 import { generateName } from './names.js';
 import type { ContainerImage } from './needs.js';
@@ -87,7 +89,7 @@ async function make(context: Context, draft: ContainerRecord): Promise<void> {
     context.book.add(container);
   } catch (error) {
     const results = await Promise.allSettled(undo.map((step) => step()));
-    const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    const failed = failuresOf(results);
     if (failed.length > 0) context.log.error({ id, failed }, 'a failed create left something behind');
     throw error;
   }
@@ -105,7 +107,7 @@ interface Draft {
 function draftRecord(context: Context, draft: Draft): ContainerRecord {
   const { id, image, user } = draft;
   const config = mergeImageConfig(user, image.config);
-  const hostConfig = completeHostConfig(context, draft.hostConfig);
+  const hostConfig = completeHostConfig(context.defaults, draft.hostConfig);
   const [path = '', ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   return {
     id,
@@ -146,35 +148,6 @@ function endpointsOf(
   return {
     [NetworkMode]: mac === undefined || mac === '' ? own : { ...own, MacAddress: mac },
     ...Object.fromEntries(Object.entries(named).filter(([name]) => name !== NetworkMode)),
-  };
-}
-
-/** The host config with everything said that Docker says for those who say nothing. */
-function completeHostConfig({ defaults }: Context, given: HostConfig): HostConfig {
-  const mode = given.NetworkMode ?? '';
-  const privileged = given.Privileged === true;
-  const memory = given.Memory ?? 0;
-  return {
-    ...given,
-    NetworkMode: mode === '' || mode === 'default' ? 'bridge' : mode,
-    IpcMode: given.IpcMode || 'private',
-    CgroupnsMode: given.CgroupnsMode || (privileged ? 'host' : defaults.cgroupnsMode),
-    Runtime: given.Runtime || defaults.runtime,
-    ShmSize: given.ShmSize || defaults.shmSizeBytes,
-    MemorySwap: given.MemorySwap || (memory > 0 ? memory * 2 : 0),
-    LogConfig: {
-      Type: given.LogConfig?.Type || defaults.logDriver,
-      Config: given.LogConfig?.Type ? (given.LogConfig.Config ?? {}) : { ...defaults.logOptions, ...given.LogConfig?.Config },
-    },
-    RestartPolicy: {
-      Name: given.RestartPolicy?.Name || 'no',
-      MaximumRetryCount: given.RestartPolicy?.MaximumRetryCount ?? 0,
-    },
-    ...(given.MaskedPaths === undefined && !privileged ? { MaskedPaths: defaults.maskedPaths } : {}),
-    ...(given.ReadonlyPaths === undefined && !privileged
-      ? { ReadonlyPaths: defaults.readonlyPaths }
-      : {}),
-    ...(given.Init === undefined && defaults.init ? { Init: true } : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Task, TaskExit } from '../runtime/task.js';
 import type { Container } from './container.js';
 import { containerEvent, save } from './context.js';
 import type { Context } from './context.js';
+import { failuresOf } from './failures.js';
 import type { ContainerRecord } from './record.js';
 import { nextDelayMs, wantsRestart } from './restart-policy.js';
 import { become, isLive } from './state.js';
@@ -64,7 +65,7 @@ async function giveBack(context: Context, container: Container, task: Task): Pro
   container.sandbox = undefined;
   const rest = Promise.allSettled([released, task.dispose()]);
   container.teardown = rest.then((results) => {
-    const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    const failed = failuresOf(results);
     if (failed.length > 0) context.log.error({ id: container.id, failed }, 'teardown left something');
   });
   await Promise.race([

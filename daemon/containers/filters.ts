@@ -10,7 +10,7 @@ export type Filters = Readonly<Record<string, readonly string[]>>;
 export interface FilterWorld {
   readonly book: Book;
   /** IDs of the image that `name` means, and of all that were built on it. */
-  imagesBelow(name: string): ReadonlySet<string>;
+  readonly imagesBelow: (name: string) => ReadonlySet<string>;
 }
 
 type Predicate = (container: Container) => boolean;

@@ -138,7 +138,7 @@ export interface RuntimeNeed {
 export interface EventsNeed {
   stamp(event: ContainerEvent): {
     readonly statements: readonly Statement[];
-    announce(): void;
+    readonly announce: () => void;
   };
 }
 

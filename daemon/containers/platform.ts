@@ -12,16 +12,21 @@ export function checkPlatform(image: ContainerImage, name: string, wanted: strin
   if (parts.length > 3 || !parts.every((part) => /^[a-z0-9_-]+$/.test(part))) {
     throw invalidParameter(`"${wanted}" is an invalid platform: it is written os[/arch[/variant]]`);
   }
-  const fits =
-    image.os === os &&
-    (architecture === undefined || image.architecture === normal(architecture)) &&
-    (variant === undefined || image.variant === undefined || image.variant === variant);
-  if (fits) return;
+  if (image.os === os && fitsArchitecture(image, architecture, variant)) return;
   const actual = [image.os, image.architecture, image.variant].filter(Boolean).join('/');
   throw notFound(
     `image with reference ${name} was found but does not match the specified platform: ` +
       `wanted ${wanted}, actual: ${actual}`,
   );
+}
+
+function fitsArchitecture(
+  image: ContainerImage,
+  architecture: string | undefined,
+  variant: string | undefined,
+): boolean {
+  if (architecture !== undefined && image.architecture !== normal(architecture)) return false;
+  return variant === undefined || image.variant === undefined || image.variant === variant;
 }
 
 function normal(architecture: string): string {

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { conflict } from '../../api-spec/errors.js';
+import { failuresOf } from './failures.js';
 import { dropPending } from './attach.js';
 import type { Container } from './container.js';
 import { lastExitCode } from './container.js';
@@ -84,9 +85,7 @@ async function takeApart(context: Context, container: Container, options: Remove
     context.volumes.release(id, { removeAnonymous: options.volumes }),
     rm(context.bundlePath(id), { recursive: true, force: true }),
   ]);
-  const failed = results.flatMap((result): unknown[] =>
-    result.status === 'rejected' ? [result.reason] : [],
-  );
+  const failed = failuresOf(results);
   if (failed.length > 0) {
     throw new AggregateError(failed, `cannot remove container ${id}: ${failed.map(String).join('; ')}`);
   }

@@ -20,7 +20,7 @@ export interface PendingEvent {
   /** Goes into the transaction of the change that it tells of. */
   readonly statements: readonly Statement[];
   /** Tells the listeners; to be called once the transaction has been committed. */
-  announce(): void;
+  readonly announce: () => void;
 }
 
 export interface Events {

@@ -1,10 +1,11 @@
 import { Worker } from 'node:worker_threads';
+import type Database from 'better-sqlite3';
 import { ApiError, conflict, noSpace, systemError } from '../../api-spec/errors.js';
 import { openDatabase } from './open.js';
-import type { SqlValue, Statement, Store } from './store.js';
+import type { SqlRow, SqlValue, Statement, Store } from './store.js';
 import type { WriteReply, WriteRequest } from './writer.js';
 
-export type { SqlValue, Statement, Store } from './store.js';
+export type { SqlRow, SqlValue, Statement, Store } from './store.js';
 export { NewerSchemaError } from './open.js';
 
 /** How many transactions may wait for the writer before new ones are refused (503). */
@@ -24,7 +25,6 @@ export function openStore(path: string, migrations: readonly string[]): Store {
   const worker = new Worker(new URL('./writer.js', import.meta.url), { workerData: path });
   worker.unref();
   const pending = new Map<number, Pending>();
-  const prepared = new Map<string, ReturnType<typeof database.prepare<SqlValue[]>>>();
   let lastId = 0;
   let failed: Error | undefined;
 
@@ -59,18 +59,7 @@ export function openStore(path: string, migrations: readonly string[]): Store {
       return new Promise((resolve, reject) => pending.set(id, { resolve, reject }));
     },
 
-    rows<Row extends Readonly<Record<string, SqlValue>>>(
-      sql: string,
-      ...params: readonly SqlValue[]
-    ): readonly Row[] {
-      let statement = prepared.get(sql);
-      if (statement === undefined) {
-        statement = database.prepare<SqlValue[]>(sql);
-        prepared.set(sql, statement);
-      }
-      // The caller's SELECT names the columns of Row; SQLite's STRICT tables keep their types.
-      return statement.all(...params) as Row[];
-    },
+    rows: createReader(database),
 
     async close(): Promise<void> {
       worker.ref();
@@ -80,6 +69,20 @@ export function openStore(path: string, migrations: readonly string[]): Store {
       fail(systemError('the database is closed'));
       database.close();
     },
+  };
+}
+
+/** Reads on the calling thread; each statement is prepared once. */
+function createReader(database: Database.Database): Store['rows'] {
+  const prepared = new Map<string, Database.Statement<SqlValue[]>>();
+  return <Row extends SqlRow>(sql: string, ...params: readonly SqlValue[]) => {
+    let statement = prepared.get(sql);
+    if (statement === undefined) {
+      statement = database.prepare<SqlValue[]>(sql);
+      prepared.set(sql, statement);
+    }
+    // The caller's SELECT names the columns of Row; SQLite's STRICT tables keep their types.
+    return statement.all(...params) as Row[];
   };
 }
 

@@ -11,7 +11,8 @@ export interface Store {
    */
   commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void>;
   /** Rows of a read; sees every commit that has resolved. */
-  rows<Row extends Readonly<Record<string, SqlValue>>>(sql: string, ...params: readonly SqlValue[]): readonly Row[];
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the columns
+  rows<Row extends SqlRow>(sql: string, ...params: readonly SqlValue[]): readonly Row[];
   close(): Promise<void>;
 }
 
@@ -21,4 +22,8 @@ export interface Statement {
   readonly params: readonly SqlValue[];
 }
 
+/** Columns by name. */
+export type SqlRow = Readonly<Record<string, SqlValue>>;
+
+/** What SQLite keeps. */
 export type SqlValue = string | number | bigint | null | Uint8Array;

@@ -159,10 +159,12 @@ function securityOptions({ host, noNewPrivileges }: InfoFacts): string[] {
 
 /** `KEY="value"` lines of os-release(5). */
 function osRelease(text: string): Readonly<Record<string, string>> {
-  const rows = text.split('\n').map((line) => /^([A-Z_]+)=(?:"(.*)"|'(.*)'|(.*))$/.exec(line));
-  return Object.fromEntries(
-    rows.flatMap((row) => (row === null ? [] : [[row[1], row[2] ?? row[3] ?? row[4] ?? '']])),
-  );
+  const values: Record<string, string> = {};
+  for (const line of text.split('\n')) {
+    const [, key, value = ''] = /^([A-Z_]+)=(.*)$/.exec(line) ?? [];
+    if (key !== undefined) values[key] = value.replace(/^(["'])(.*)\1$/, '$2');
+  }
+  return values;
 }
 
 function readText(path: string): string {

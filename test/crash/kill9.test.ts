@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import type { ContainerSummary } from '../../api-spec/index.js';
 import { create, logText, run, start, stateOf, until } from '../support/containers.js';
 import { startDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
@@ -144,9 +145,8 @@ test('killed at random moments of a busy life, it always comes back, and what it
   }
   busy = false;
   await Promise.all(lives);
-  const there = new Set<string>(
-    (await daemon.api.get('/containers/json?all=1')).json.map(({ Id }: { Id: string }) => Id),
-  );
+  const listed = (await daemon.api.get('/containers/json?all=1')).json as ContainerSummary[];
+  const there = new Set(listed.map(({ Id }) => Id));
   t.ok(acknowledged.size > 10, `${acknowledged.size} containers lived`);
   for (const [id, last] of acknowledged) {
     if (last === 'removed') t.notOk(there.has(id), 'what was removed stays removed');

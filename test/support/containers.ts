@@ -1,5 +1,6 @@
 /** Containers of a daemon under test, in few words. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContainerInspectResponse, ContainerState } from '../../api-spec/index.js';
 import type { TestDaemon } from './daemon.js';
 
 /** What to run, with the fields of a create body that a test cares about. */
@@ -34,8 +35,9 @@ export async function start({ api }: TestDaemon, id: string): Promise<void> {
 }
 
 /** `State` of inspect. */
-export async function stateOf({ api }: TestDaemon, id: string) {
-  return (await api.get(`/containers/${id}/json`)).json.State;
+export async function stateOf({ api }: TestDaemon, id: string): Promise<ContainerState> {
+  const inspected = (await api.get(`/containers/${id}/json`)).json as ContainerInspectResponse;
+  return inspected.State;
 }
 
 /** Runs to its end: exit code and what it wrote. */

@@ -170,9 +170,9 @@ export interface SetUp {
   readonly world: World;
   readonly containers: Containers;
   /** Actions of all events so far. */
-  actions(): Promise<readonly string[]>;
+  readonly actions: () => Promise<readonly string[]>;
   /** A service on the same database, as after a restart of the daemon. */
-  again(world?: World): Containers;
+  readonly again: (world?: World) => Containers;
 }
 
 /** One service in a played world. */
