@@ -1,7 +1,15 @@
 // Compiles the C programs of native/*/ into dist/native/: those that are older than their sources.
 // The shim is static (musl where it is installed: 0.1 MB resident; else glibc), the others are not.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from 'esbuild';
@@ -69,10 +77,13 @@ function build({ folder, result, compiler, flags, libraries = [] }) {
   const target = join(out, result);
   if (modifiedMs(target) > newest) return;
   const extras = extrasOf(folder);
-  const options = [...warnings, ...flags, ...(extras.flags ?? []), '-o', target, ...units];
+  const draft = `${target}.${process.pid}`;
+  const options = [...warnings, ...flags, ...(extras.flags ?? []), '-o', draft, ...units];
   console.log(`${compiler} native/${folder} → dist/native/${result}`);
   options.push(...libraries, ...(extras.libraries ?? []));
   execFileSync(compiler, options, { stdio: 'inherit' });
+  // In one step: the old one may be running, or being read by another build.
+  renameSync(draft, target);
 }
 
 /** The C header follows the table in TypeScript; written only when it says something else. */

@@ -159,11 +159,20 @@ export class ConnectedShim implements Shim {
 /** A connected socket of a path of any length. Rejects with `ErrnoError`. */
 async function connectSocket(path: string): Promise<Socket> {
   if (Buffer.byteLength(path) <= MAX_SUN_PATH_BYTES) return openSocket(path, path);
-  const dir = openSync(dirname(path), O_PATH | constants.O_DIRECTORY);
+  const dir = openFolder(dirname(path));
   try {
     return await openSocket(`/proc/self/fd/${dir}/${basename(path)}`, path);
   } finally {
     closeSync(dir);
+  }
+}
+
+function openFolder(path: string): number {
+  try {
+    return openSync(path, O_PATH | constants.O_DIRECTORY);
+  } catch (error) {
+    // Node's errors carry a code; without one it is no answer of the kernel's.
+    throw new ErrnoError('open', (error as NodeJS.ErrnoException).code ?? 'EIO', path);
   }
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
@@ -12,7 +12,7 @@ import {
   slots,
   targetStep,
 } from '../support/launch-programs.js';
-import { atGate, containerDir, readLog } from '../support/shim-container.js';
+import { atGate, containerDir, readAll, readLog } from '../support/shim-container.js';
 
 const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
 
@@ -226,4 +226,23 @@ test('a symbolic link in the root does not lead a mount target out of it', async
   t.equal(existsSync('/canary'), false);
   await launching.shim.bye();
   writeFileSync(join(dir, 'root', 'ours'), 'the root was a tmpfs of its own');
+});
+
+test('the socket of a shim may have a path of any length', async (t) => {
+  const dir = containerDir(t);
+  const deep = join(dir, 'd'.repeat(100), 'e'.repeat(100));
+  mkdirSync(deep, { recursive: true });
+  const socketPath = join(deep, 'shim.sock');
+  await t.rejects(connect(socketPath), { name: 'ErrnoError', code: 'ENOENT' });
+  const { launching } = await atGate(t, { argv: shell('echo far') }, { socketPath }, dir);
+  const request = { stdin: false, stdout: true, stderr: true, framed: false };
+  const socket = await launching.shim.attach({ ...request, detachKeys: new Uint8Array(0) });
+  const netns = await launching.shim.getFd({ kind: 'netns' });
+  t.ok(netns >= 0);
+  closeSync(netns);
+  const again = await connect(socketPath);
+  await launching.open();
+  t.equal((await readAll(socket)).toString(), 'far\n');
+  t.match(await again.exited, { exitCode: 0 });
+  again.disconnect();
 });
