@@ -134,6 +134,7 @@ function makeHttp(handler: (request: IncomingMessage, response: ServerResponse) 
       maxHeaderSize: limits.headerBytes,
       headersTimeout: limits.headersTimeoutMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
+      connectionsCheckingInterval: limits.headersTimeoutMs / 2,
       // A load or a build may send for hours.
       requestTimeout: 0,
     },
