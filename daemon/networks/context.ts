@@ -1,4 +1,5 @@
 /** What every verb of the networks service works with. */
+import { ApiError } from '../../api-spec/errors.js';
 import type { Netlink } from '../../native/netlink/index.js';
 import type { NetworkPlugin } from '../../netplugins/plugin.js';
 import type { Store } from '../store/store.js';
@@ -8,7 +9,7 @@ import type { ResolverConfig } from './files.js';
 import type { PoolRange } from './ipam.js';
 import type { ContainersNeed, EventsNeed, NetworkEvent } from './needs.js';
 import type { PortBook, Reservation } from './ports.js';
-import type { EndpointRecord, NetworkRecord } from './records.js';
+import type { EndpointRecord, NetworkRecord, SandboxRecord } from './records.js';
 
 /** Everything that the verbs share; made once in `openNetworks`. */
 export interface Context {
@@ -51,6 +52,17 @@ export interface NetworkSettingsOfEngine {
 /** Whether names are resolved on it: on all bridges but the default one. */
 export function hasNames(network: NetworkRecord | undefined): boolean {
   return network !== undefined && !network.isPredefined;
+}
+
+/** A container's name now: it may have been renamed since its sandbox was made. */
+export function currentName(context: Context, sandbox: SandboxRecord): string {
+  try {
+    return context.containers.find(sandbox.containerId).record.name;
+  } catch (error) {
+    // It is being removed; its last name will do.
+    if (!(error instanceof ApiError)) throw error;
+    return sandbox.containerName;
+  }
 }
 
 /** The driver of a network that exists. */

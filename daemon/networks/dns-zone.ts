@@ -7,6 +7,7 @@ import type { DnsZone } from './dns-server.js';
 import {
   recordTypes, responseCodes, reverseAddress, type Answer, type Query,
 } from './dns-message.js';
+import { dnsNames } from './endpoint.js';
 import type { EndpointRecord, SandboxRecord } from './records.js';
 
 /** The live sandboxes, asked at each query. */
@@ -18,6 +19,8 @@ export interface ZoneSource {
   /** Whether names are resolved there: user-defined networks only. */
   hasNames(networkId: string): boolean;
   isInternal(networkId: string): boolean;
+  /** The container's name now. */
+  nameOf(sandbox: SandboxRecord): string;
 }
 
 /** Makes the zone of one container. */
@@ -63,8 +66,11 @@ function namedOn(source: ZoneSource, own: EndpointRecord, name: string): readonl
   const wanted = new Set([plain, ...linked]);
   return source
     .endpointsOn(own.networkId)
-    .filter(({ endpoint }) =>
-      (endpoint.settings.DNSNames ?? []).some((known) => wanted.has(known.toLowerCase())))
+    .filter(({ sandbox, endpoint }) => {
+      const container = { id: sandbox.containerId, name: source.nameOf(sandbox) };
+      return dnsNames(container, endpoint.settings.Aliases ?? [])
+        .some((known) => wanted.has(known.toLowerCase()));
+    })
     .map(({ endpoint }) => endpoint);
 }
 
@@ -76,7 +82,7 @@ function addressToName(source: ZoneSource, asker: SandboxRecord, query: Query) {
     const found = source.endpointsOn(networkId).find(({ endpoint }) =>
       endpoint.spec.addresses.some((own) => own.split('/')[0] === address));
     if (found === undefined) continue;
-    const name = `${found.sandbox.containerName}.${networkName}`;
+    const name = `${source.nameOf(found.sandbox)}.${networkName}`;
     return { code: responseCodes.noError, records: [{ type: recordTypes.PTR, name }] };
   }
   return undefined;

@@ -6,7 +6,7 @@
 import { closeSync } from 'node:fs';
 import { lacksNftables } from '../../native/nftables.js';
 import type { Context } from './context.js';
-import { hasNames } from './context.js';
+import { currentName, hasNames } from './context.js';
 import { serveDns } from './dns-server.js';
 import { createZone } from './dns-zone.js';
 import { embeddedServer } from './files.js';
@@ -42,11 +42,13 @@ async function openSockets({ netlink }: Context, netnsPid: number, port: number)
   return { udp, tcp };
 }
 
-function zoneOf({ book }: Context, sandboxId: string) {
+function zoneOf(context: Context, sandboxId: string) {
+  const { book } = context;
   return createZone({
     asker: () => book.sandbox(sandboxId),
     endpointsOn: (networkId) => book.seatsOn(networkId),
     hasNames: (networkId) => hasNames(book.get(networkId)),
+    nameOf: (sandbox) => currentName(context, sandbox),
     isInternal: (networkId) => book.get(networkId)?.spec.internal ?? true,
   });
 }

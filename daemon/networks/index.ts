@@ -90,7 +90,7 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
     recover: (live) => recover(context, live),
     list: (filters) => Promise.resolve().then(() => list(context, filters)),
     inspect: (ref) =>
-      Promise.resolve().then(() => networkInspect(context.book, context.book.resolve(ref))),
+      Promise.resolve().then(() => networkInspect(context, context.book.resolve(ref))),
     create: (body) => createNetwork(context, body),
     remove: (ref) => remove(context, ref),
     attach: (ref, body) => connect(context, ref, body),

@@ -1,7 +1,7 @@
 /** Networks as list and inspect show them, and the filters of list and prune. */
 import type { EndpointResource, Network, NetworkInspect } from '../../api-spec/index.js';
 import { invalidParameter } from '../../api-spec/errors.js';
-import type { NetworkBook } from './book.js';
+import { currentName, type Context } from './context.js';
 import type { NetworkRecord } from './records.js';
 
 type Filters = Readonly<Record<string, readonly string[]>>;
@@ -33,12 +33,12 @@ export function networkView(record: NetworkRecord): Network {
 }
 
 /** One network with the live containers on it, by container id. */
-export function networkInspect(book: NetworkBook, record: NetworkRecord): NetworkInspect {
-  const seats = book.seatsOn(record.spec.id).map(({ sandbox, endpoint }) => {
+export function networkInspect(context: Context, record: NetworkRecord): NetworkInspect {
+  const seats = context.book.seatsOn(record.spec.id).map(({ sandbox, endpoint }) => {
     const find = (isSix: boolean): string =>
       endpoint.spec.addresses.find((address) => address.includes(':') === isSix) ?? '';
     const resource: EndpointResource = {
-      Name: sandbox.containerName,
+      Name: currentName(context, sandbox),
       EndpointID: endpoint.spec.id,
       MacAddress: endpoint.spec.mac,
       IPv4Address: find(false),

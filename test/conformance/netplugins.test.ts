@@ -158,9 +158,15 @@ function suite(driver: string): void {
 }
 
 /** What a TCP server at `address` says to `clientPid`; empty when it cannot be reached. */
-async function talk(clientPid: number, address: string, port: number): Promise<string> {
+async function talk(
+  clientPid: number,
+  address: string,
+  port: number,
+  waitSeconds = 5,
+): Promise<string> {
   const read = `cat < /dev/tcp/${address}/${port}`;
-  const { status, output } = await runInside(clientPid, 'timeout', '1', 'bash', '-c', read);
+  const { status, output } = await runInside(
+    clientPid, 'timeout', String(waitSeconds), 'bash', '-c', read);
   return status === 0 ? output.trim() : '';
 }
 
@@ -210,13 +216,13 @@ function bridgeFacts(firewall: { readonly skip: string | false }): void {
     t.equal(await talk(neighbour.pid, containerIp, 80), 'hello', 'a neighbour directly');
     t.equal(await talk(server.pid, gateway, 8080), 'hello', 'itself through the host');
     t.equal(await talk(stranger.pid, otherGateway, 8080), 'hello', 'another network');
-    t.equal(await talk(stranger.pid, containerIp, 80), '', 'another network directly: dropped');
+    t.equal(await talk(stranger.pid, containerIp, 80, 1), '', 'another network directly: dropped');
     await plugin.unpublish(own.id);
-    t.equal(await talk(self, '127.0.0.1', 8080), '', 'unpublished');
+    t.equal(await talk(self, '127.0.0.1', 8080, 1), '', 'unpublished');
     await plugin.publish(network, own, [{ ...mapping, hostIp: '127.0.0.1' }]);
     t.equal(await talk(self, '127.0.0.1', 8080), 'hello', 'loopback only');
-    t.equal(await talk(self, '10.255.255.1', 8080), '', 'not on other addresses');
-    t.equal(await talk(stranger.pid, otherGateway, 8080), '', 'not for other networks');
+    t.equal(await talk(self, '10.255.255.1', 8080, 1), '', 'not on other addresses');
+    t.equal(await talk(stranger.pid, otherGateway, 8080, 1), '', 'not for other networks');
   });
 
   test('bridge: an internal network reaches its own and nothing else', async (t) => {
@@ -253,7 +259,7 @@ function bridgeFacts(firewall: { readonly skip: string | false }): void {
     await plugin.publish(network, own, [
       { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8081, containerIp, containerPort: 80 },
     ]);
-    t.equal(await talk(neighbour.pid, containerIp, 80), '');
+    t.equal(await talk(neighbour.pid, containerIp, 80, 1), '');
     const [filtered] = await netlink.run([{
       do: 'readSysctl', name: 'net.bridge.bridge-nf-call-iptables', tolerate: ['ENOENT'],
     }]);
@@ -304,11 +310,11 @@ function bridgeFacts(firewall: { readonly skip: string | false }): void {
       { protocol: 'tcp', hostIp: '0.0.0.0', hostPort: 8082, containerIp, containerPort: 80 },
     ]);
     await netlink.run([{ do: 'nft', commands: 'flush ruleset' }]);
-    t.equal(await talk(self, '127.0.0.1', 8082), '', 'gone');
+    t.equal(await talk(self, '127.0.0.1', 8082, 1), '', 'gone');
     const deadline = performance.now() + 5000;
     let answer = '';
     while (answer === '' && performance.now() < deadline) {
-      answer = await talk(self, '127.0.0.1', 8082);
+      answer = await talk(self, '127.0.0.1', 8082, 1);
     }
     t.equal(answer, 'again');
   });

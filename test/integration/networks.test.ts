@@ -13,9 +13,15 @@ import { openNetlink } from '../../native/netlink/index.js';
 import { networksWorld as world, type Running, type World } from '../support/networks-world.js';
 import { inPrivateNetns, runInside } from '../support/private-netns.js';
 
-async function talk(pid: number, address: string, port: number): Promise<string> {
+async function talk(
+  pid: number,
+  address: string,
+  port: number,
+  waitSeconds = 5,
+): Promise<string> {
   const read = `cat < /dev/tcp/${address}/${port}`;
-  const { status, output } = await runInside(pid, 'timeout', '1', 'bash', '-c', read);
+  const { status, output } = await runInside(
+    pid, 'timeout', String(waitSeconds), 'bash', '-c', read);
   return status === 0 ? output.trim() : '';
 }
 
@@ -152,8 +158,11 @@ function facts(): void {
     }
     t.match(await resolve(client.pid, address), 'web.team', 'backwards');
     t.match(here.file(client.record, 'resolv.conf'), /nameserver 127\.0\.0\.11\n(.*\n)*options ndots:0/);
+    here.rename(web.record, 'shop');
+    t.match(await resolve(client.pid, 'shop'), address, 'by a new name');
+    t.notMatch(await resolve(client.pid, 'web'), address, 'not by the old one');
     await web.end();
-    t.notMatch(await resolve(client.pid, 'web'), address, 'gone with the container');
+    t.notMatch(await resolve(client.pid, 'shop'), address, 'gone with the container');
   });
 
   test('other names are forwarded from the host, but never for an internal network', async (t) => {

@@ -21,6 +21,7 @@ export interface World {
   readonly told: string[];
   readonly warnings: string[];
   add(options?: ContainerWish): ContainerRecord;
+  rename(record: ContainerRecord, name: string): void;
   run(record: ContainerRecord): Promise<Running>;
   /** Closes the service and opens another one on the same data, as a killed daemon's successor. */
   restart(live: readonly Running[]): Promise<World>;
@@ -120,6 +121,7 @@ async function open(t: Test, ground: Ground): Promise<World> {
   const self: World = {
     networks, netlink, told, warnings,
     add: (wish = {}) => addRecord(records, wish),
+    rename: (record, name) => void records.set(record.id, { ...record, name }),
     run: (record) => run(t, self, { record, pids }),
     restart: async (live) => {
       await close();
