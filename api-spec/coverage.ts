@@ -6,13 +6,32 @@ import { maxMinor, minMinor, versionText } from './versions.js';
 
 /** What is described and answered, and yet not done: 501, or 503 where Docker says so. */
 const answeredOnly: Readonly<Record<string, string>> = {
-  ImageBuild: '501: no builder yet',
-  ImageSearch: '501',
-  ImagePush: '501',
-  DistributionInspect: '501',
-  Session: '501: no BuildKit',
-  VolumeUpdate: '503: cluster volumes only',
+  ...notYet(
+    'ContainerArchive',
+    'ContainerArchiveInfo',
+    'ContainerChanges',
+    'ContainerExec',
+    'ContainerExport',
+    'ContainerStats',
+    'ContainerTop',
+    'ContainerUpdate',
+    'DistributionInspect',
+    'ExecInspect',
+    'ExecResize',
+    'ExecStart',
+    'ImageBuild',
+    'ImageCommit',
+    'ImagePush',
+    'ImageSearch',
+    'PutContainerArchive',
+    'Session',
+  ),
+  VolumeUpdate: '503: no cluster volumes',
 };
+
+function notYet(...operationIds: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(operationIds.map((id) => [id, '501: not yet']));
+}
 
 const swarmish = /^(Swarm|Node|Service|Task|Secret|Config)/;
 const pluginish = /^(Plugin|GetPluginPrivileges)/;

@@ -18,8 +18,10 @@ async function makeCertificates(t: Teardown) {
   const openssl = (...words: string[]) =>
     execFileSync('openssl', words, { cwd: folder, stdio: 'ignore' });
   const fresh = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  const make = (name: string, ...more: string[]) =>
-    openssl(...fresh, '-keyout', `${name}.key`, '-out', `${name}.crt`, '-subj', `/CN=${name}`, ...more);
+  const make = (name: string, ...more: string[]) => {
+    const files = ['-keyout', `${name}.key`, '-out', `${name}.crt`];
+    openssl(...fresh, ...files, '-subj', `/CN=${name}`, ...more);
+  };
   make('ca');
   make('stranger');
   for (const name of ['server', 'client']) {
