@@ -3,6 +3,7 @@ import { createGunzip } from 'node:zlib';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { invalidParameter } from '../../api-spec/errors.js';
 
+/** By the names that media types use. */
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
 const magics: readonly (readonly [Compression, readonly number[]])[] = [

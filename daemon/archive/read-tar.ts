@@ -69,7 +69,8 @@ async function nextHeader(bytes: ByteReader): Promise<TarHeader | undefined> {
 function withExtended(header: TarHeader, extended: ReadonlyMap<string, string>): TarHeader {
   const size = extended.get('size');
   const sizeBytes = size === undefined ? header.sizeBytes : Number(size);
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw invalidParameter('invalid tar header');
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0)
+    throw invalidParameter('invalid tar header');
   return {
     name: extended.get('path') ?? header.name,
     linkName: extended.get('linkpath') ?? header.linkName,
@@ -98,7 +99,10 @@ function shown(name: string): string {
 function worded(error: unknown): unknown {
   const isZlib = error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
   if (!isZlib || error instanceof ApiError) return error;
-  return invalidParameter(error.message === 'unexpected end of file' ? 'unexpected EOF' : error.message, error);
+  return invalidParameter(
+    error.message === 'unexpected end of file' ? 'unexpected EOF' : error.message,
+    error,
+  );
 }
 
 /** The content of one entry; can be read once. */
@@ -158,7 +162,7 @@ class ByteReader {
   }
 
   async skip(count: number): Promise<void> {
-    for (let left = count; left > 0; ) left -= (await this.some(left)).length;
+    for (let left = count; left > 0;) left -= (await this.some(left)).length;
   }
 
   private async next(): Promise<IteratorResult<unknown>> {

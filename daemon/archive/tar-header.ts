@@ -1,8 +1,10 @@
 /** The 512-byte header of a tar entry, as POSIX ustar and GNU write it. Pure. */
 import { invalidParameter } from '../../api-spec/errors.js';
 
+/** Everything in a tar is a multiple of this. */
 export const blockBytes = 512;
 
+/** What of a header matters to a reader of files. */
 export interface TarHeader {
   readonly name: string;
   readonly linkName: string;
@@ -15,7 +17,8 @@ export interface TarHeader {
 export function parseHeader(block: Buffer): TarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
   if (octal(block, 148, 8) !== checksum(block)) throw invalidParameter('invalid tar header');
-  const prefix = text(block, 257, 6).startsWith('ustar') && block[263] !== 0x20 ? text(block, 345, 155) : '';
+  const prefix =
+    text(block, 257, 6).startsWith('ustar') && block[263] !== 0x20 ? text(block, 345, 155) : '';
   const name = text(block, 0, 100);
   const flag = block[156] ?? 0;
   return {
@@ -61,7 +64,10 @@ function checksum(block: Buffer): number {
 }
 
 function octal(block: Buffer, start: number, length: number): number {
-  const digits = block.toString('latin1', start, start + length).replace(/[\0 ]+$/, '').trimStart();
+  const digits = block
+    .toString('latin1', start, start + length)
+    .replace(/[\0 ]+$/, '')
+    .trimStart();
   if (!/^[0-7]*$/.test(digits)) throw invalidParameter('invalid tar header');
   return digits === '' ? 0 : Number.parseInt(digits, 8);
 }

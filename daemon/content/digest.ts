@@ -9,7 +9,7 @@ export function isDigest(value: unknown): value is string {
   return typeof value === 'string' && sha256Digest.test(value);
 }
 
-/** The 64 hex digits; throws on anything that is not a digest, so that no path can be smuggled in. */
+/** The 64 hex digits; throws on what is no digest, so that no path can be smuggled in. */
 export function hexOf(digest: string): string {
   if (!isDigest(digest)) throw new Error(`invalid digest ${JSON.stringify(digest).slice(0, 100)}`);
   return digest.slice('sha256:'.length);

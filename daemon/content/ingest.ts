@@ -1,4 +1,4 @@
-/** One blob on its way in: hashed and counted as it is stored, in the store only once it is right. */
+/** One blob on its way in: hashed as it is stored, in the store only once it is right. */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
@@ -11,6 +11,7 @@ export interface Expected {
   readonly sizeBytes?: number;
 }
 
+/** Where the bytes go before and after they are known to be right. */
 export interface IngestOptions {
   readonly expected: Expected;
   readonly path: string;
@@ -33,7 +34,7 @@ export class Ingest {
     private readonly stored: number,
   ) {}
 
-  /** Opens the temporary file; `storedBytes` of it are there already and must be `replay`ed first. */
+  /** Opens the temporary file; `storedBytes` of it are there and must be `replay`ed first. */
   static async open(options: IngestOptions): Promise<Ingest> {
     const file = await open(options.path, options.resume ? 'a+' : 'w+', 0o600);
     try {
@@ -79,7 +80,7 @@ export class Ingest {
     }
   }
 
-  /** Throws `ContentError` unless the bytes are all there and right; nothing may be written after. */
+  /** Throws `ContentError` unless all bytes are there and right; nothing is written after. */
   verify(): string {
     const { digest: expected, sizeBytes } = this.options.expected;
     if (sizeBytes !== undefined && this.written !== sizeBytes) {

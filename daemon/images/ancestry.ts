@@ -23,10 +23,19 @@ export function imagesBelow(catalog: Catalog, name: string): ReadonlySet<string>
     const layers = catalog.layerKeys(other);
     return base.length > 0 && base.every((key, at) => layers[at] === key);
   };
-  return new Set([id, ...catalog.images().map((image) => image.id).filter(isBelow)]);
+  return new Set([
+    id,
+    ...catalog
+      .images()
+      .map((image) => image.id)
+      .filter(isBelow),
+  ]);
 }
 
 /** Bytes of all unpacked layers, each counted once. */
 export function layersSizeBytes(catalog: Catalog): number {
-  return [...catalog.allLayers()].reduce((sum, key) => sum + (catalog.layer(key)?.sizeBytes ?? 0), 0);
+  return [...catalog.allLayers()].reduce(
+    (sum, key) => sum + (catalog.layer(key)?.sizeBytes ?? 0),
+    0,
+  );
 }

@@ -18,6 +18,7 @@ export interface TagRow {
   readonly imageId: string;
 }
 
+/** A name of an image by digest: `repository` in full. */
 export interface DigestRow {
   readonly repository: string;
   readonly digest: string;
@@ -47,7 +48,7 @@ export interface Catalog {
   image(id: string): ImageRecord | undefined;
   images(): readonly ImageRecord[];
   imageCount(): number;
-  /** Whole ids that begin with `prefix` (`sha256:` included); at most two, to see whether it is unique. */
+  /** Whole ids that begin with `prefix` (`sha256:` included); two at most: is it the only one? */
   idsWithPrefix(prefix: string): readonly string[];
   imageOfTag(reference: string): string | undefined;
   imageOfDigest(repository: string, digest: string): string | undefined;
@@ -80,7 +81,8 @@ export function openCatalog(store: Store): Catalog {
   const digestRows = (where: string, ...params: string[]): readonly DigestRow[] =>
     store
       .rows<{ repository: string; digest: string; image_id: string }>(
-        `SELECT repository, digest, image_id FROM image_digests ${where} ORDER BY repository, digest`,
+        'SELECT repository, digest, image_id FROM image_digests ' +
+          `${where} ORDER BY repository, digest`,
         ...params,
       )
       .map(({ repository, digest, image_id }) => ({ repository, digest, imageId: image_id }));
@@ -88,7 +90,8 @@ export function openCatalog(store: Store): Catalog {
   return {
     image: (id) => store.rows<ImageRow>('SELECT * FROM images WHERE id = ?', id).map(toRecord)[0],
     images: () => store.rows<ImageRow>('SELECT * FROM images').map(toRecord),
-    imageCount: () => store.rows<{ value: number }>('SELECT count(*) AS value FROM images')[0]?.value ?? 0,
+    imageCount: () =>
+      store.rows<{ value: number }>('SELECT count(*) AS value FROM images')[0]?.value ?? 0,
     idsWithPrefix: (prefix) =>
       texts(
         'SELECT id AS value FROM images WHERE id >= ? AND id < ? LIMIT 2',
@@ -103,7 +106,8 @@ export function openCatalog(store: Store): Catalog {
         repository,
         digest,
       )[0],
-    tags: (imageId) => (imageId === undefined ? tagRows('') : tagRows('WHERE image_id = ?', imageId)),
+    tags: (imageId) =>
+      imageId === undefined ? tagRows('') : tagRows('WHERE image_id = ?', imageId),
     digests: (imageId) =>
       imageId === undefined ? digestRows('') : digestRows('WHERE image_id = ?', imageId),
     layerKeys: (imageId) =>
@@ -113,7 +117,8 @@ export function openCatalog(store: Store): Catalog {
       ),
     layer: (storageKey) => readLayer(store, storageKey),
     diffIdOf: (blob) => texts('SELECT diff_id AS value FROM layer_blobs WHERE digest = ?', blob)[0],
-    blobs: (imageId) => texts('SELECT digest AS value FROM image_blobs WHERE image_id = ?', imageId),
+    blobs: (imageId) =>
+      texts('SELECT digest AS value FROM image_blobs WHERE image_id = ?', imageId),
     isBlobUsed: (digest) =>
       texts('SELECT digest AS value FROM image_blobs WHERE digest = ? LIMIT 1', digest).length > 0,
     isLayerUsed: (storageKey) =>

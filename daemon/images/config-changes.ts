@@ -1,4 +1,4 @@
-/** Dockerfile instructions that change a config without running anything: `import`, `commit`. Pure. */
+/** Dockerfile instructions that change a config and run nothing: `import`, `commit`. Pure. */
 import type { ContainerConfig } from '../../api-spec/index.js';
 import { invalidParameter } from '../../api-spec/errors.js';
 
@@ -14,7 +14,8 @@ export function applyChanges(config: Config, changes: readonly string[]): Config
     if (apply === undefined) {
       throw invalidParameter(`${word.toUpperCase()} is not a valid change command`);
     }
-    if (text.trim() === '') throw invalidParameter(`${word.toUpperCase()} requires at least one argument`);
+    if (text.trim() === '')
+      throw invalidParameter(`${word.toUpperCase()} requires at least one argument`);
     return apply(current, text.trim());
   }, config);
 }
@@ -74,7 +75,10 @@ function setOf(keys: readonly string[]): Readonly<Record<string, Record<string, 
   return Object.fromEntries(keys.map((key) => [key, {}]));
 }
 
-function withVariable(env: readonly string[], [name, value]: readonly [string, string]): readonly string[] {
+function withVariable(
+  env: readonly string[],
+  [name, value]: readonly [string, string],
+): readonly string[] {
   const kept = env.filter((entry) => !entry.startsWith(`${name}=`));
   return [...kept, `${name}=${value}`];
 }
@@ -90,7 +94,9 @@ function pairsOf(word: string, text: string): readonly (readonly [string, string
   return [first, ...rest].map((pair) => {
     const equals = pair.indexOf('=');
     if (equals <= 0) {
-      throw invalidParameter(`Syntax error - can't find = in ${JSON.stringify(pair)}. Must be of the form: name=value`);
+      throw invalidParameter(
+        `Syntax error - can't find = in ${JSON.stringify(pair)}. Must be of the form: name=value`,
+      );
     }
     return [pair.slice(0, equals), pair.slice(equals + 1)];
   });

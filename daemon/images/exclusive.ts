@@ -32,7 +32,7 @@ export function createSlots(count: number): Slots {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         waiting.splice(waiting.indexOf(admit), 1);
-        reject(signal.reason);
+        reject(abortReason(signal));
       };
       const admit = (): void => {
         signal.removeEventListener('abort', leave);
@@ -57,4 +57,10 @@ export function createSlots(count: number): Slots {
       }
     },
   };
+}
+
+/** Why it was aborted, as an error: a signal may carry anything. */
+export function abortReason(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason;
+  return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }

@@ -11,7 +11,12 @@ export function checkFilters(filters: Filters, allowed: readonly string[]): void
   if (unknown !== undefined) throw invalidParameter(`invalid filter '${unknown}'`);
 }
 
-const truths: Readonly<Record<string, boolean>> = { '1': true, true: true, '0': false, false: false };
+const truths: Readonly<Record<string, boolean>> = {
+  '1': true,
+  true: true,
+  '0': false,
+  false: false,
+};
 
 /** A filter that is true or false; `otherwise` when it was not given. */
 export function flagFilter(filters: Filters, name: string, otherwise: boolean): boolean {
@@ -49,7 +54,10 @@ const unitMs: Readonly<Record<string, number>> = {
 export function parseTimeMs(value: string, nowMs: number): number {
   if (/^-?(\d+(\.\d+)?(h|ms|m|s|us|µs|ns))+$/.test(value)) {
     const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)];
-    const total = parts.reduce((sum, part) => sum + Number(part[1]) * (unitMs[part[2] ?? ''] ?? 0), 0);
+    const total = parts.reduce(
+      (sum, part) => sum + Number(part[1]) * (unitMs[part[2] ?? ''] ?? 0),
+      0,
+    );
     return nowMs - (value.startsWith('-') ? -total : total);
   }
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000;

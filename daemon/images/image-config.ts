@@ -83,7 +83,8 @@ const fields: Readonly<Record<string, FieldKind>> = {
 const readers: Readonly<Record<FieldKind, (value: unknown) => boolean>> = {
   text: (value) => typeof value === 'string',
   texts: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
-  textMap: (value) => isObject(value) && Object.values(value).every((item) => typeof item === 'string'),
+  textMap: (value) =>
+    isObject(value) && Object.values(value).every((item) => typeof item === 'string'),
   set: isObject,
   flag: (value) => typeof value === 'boolean',
   number: (value) => typeof value === 'number' && Number.isInteger(value),
@@ -98,7 +99,7 @@ function readContainerConfig(value: JsonObject): Partial<ContainerConfig> {
     return [[name, field] as const];
   });
   // Each field was checked against its kind above, and only fields of ContainerConfig are taken.
-  return Object.fromEntries(known) as Partial<ContainerConfig>;
+  return Object.fromEntries(known);
 }
 
 function parseOrUndefined(text: string): unknown {

@@ -18,6 +18,7 @@ import type { PullContext } from './pull.js';
 import { familiarName, fullName } from './reference.js';
 import { targetReference } from './tag.js';
 
+/** As in `POST /images/create?fromSrc=`. */
 export interface ImportRequest {
   /** `-`: the body. */
   readonly source: string;

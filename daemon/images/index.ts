@@ -37,6 +37,7 @@ import type { ContainerImage } from '../containers/needs.js';
 export { imageTables } from './tables.js';
 export type { ImageContext, ImageEvents, ImageUsers, UnpackLayer } from './needs.js';
 
+/** What the service is built from. */
 export interface ImagesOptions extends Omit<ImageContext, 'nowMs'> {
   readonly nowMs?: () => number;
   /** Layers fetched at once, over all pulls; 3 as Docker's. */
@@ -48,10 +49,7 @@ export interface Images {
   pull(request: PullRequest): Promise<void>;
   load(request: LoadRequest): Promise<void>;
   import(request: ImportRequest): Promise<void>;
-  save(
-    names: readonly string[],
-    options: { readonly signal: AbortSignal },
-  ): Promise<Readable>;
+  save(names: readonly string[], options: { readonly signal: AbortSignal }): Promise<Readable>;
   list(request: ListRequest): Promise<readonly ImageSummary[]>;
   inspect(name: string): Promise<ImageInspect>;
   history(name: string): Promise<readonly ImageHistoryResponseItem[]>;
@@ -114,8 +112,7 @@ export function createImages(options: ImagesOptions): Images {
     list: async (request) => listImages(catalog, request, context.nowMs()),
     inspect: async (name) => inspectImage(context, catalog, find(name)),
     history: async (name) => imageHistory(context, catalog, find(name)),
-    tag: (name, target) =>
-      tagImage({ catalog, keeper, nowMs: context.nowMs() }, name, target),
+    tag: (name, target) => tagImage({ catalog, keeper, nowMs: context.nowMs() }, name, target),
     remove: (name, { force }) => removeImage(context, name, { force }),
     prune: (filters) => pruneImages(context, filters),
     auth: (auth, signal) => context.registry.logIn(auth, signal),

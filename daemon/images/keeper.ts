@@ -11,18 +11,20 @@ import { createExclusive } from './exclusive.js';
 import type { ImageContext } from './needs.js';
 import { index } from './oci-index.js';
 
-/** Layers by storage key and blobs by digest; `collect` looks at each and removes what is unused. */
+/** Layers by storage key, blobs by digest. */
 export interface Things {
   readonly layers: readonly string[];
   readonly blobs: readonly string[];
 }
 
+/** What happened to an image, for `docker events`. */
 export interface ImageEvent {
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+/** The one way to change what is kept. */
 export interface Keeper {
   /** From now on neither is removed; may be called again for more. */
   hold(things: Things): Hold;
@@ -34,6 +36,7 @@ export interface Keeper {
   recover(): Promise<readonly string[]>;
 }
 
+/** Rows and events of one transaction. */
 export interface Change {
   readonly statements: readonly Statement[];
   readonly events: readonly ImageEvent[];
@@ -87,7 +90,8 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   const writeIndex = (): Promise<void> => context.content.writeIndex(index(catalog));
 
   return {
-    hold: (first) => openHold(first, count, (things, keep) => exclusive(() => collectNow(things, keep))),
+    hold: (first) =>
+      openHold(first, count, (things, keep) => exclusive(() => collectNow(things, keep))),
     commit: ({ statements, events }) =>
       exclusive(async () => {
         const pending = events.map((event) => context.events.stamp({ type: 'image', ...event }));

@@ -9,7 +9,7 @@ import type { LayerKey } from '../../storage-drivers/driver.js';
 import { ContentError, type Descriptor, type Ingest } from '../content/index.js';
 import { downloadBlob, type Repository } from '../registry/index.js';
 import type { LayerRecord } from './catalog.js';
-import { createSlots, type Slots } from './exclusive.js';
+import { abortReason, createSlots, type Slots } from './exclusive.js';
 import { layerFailure } from './layer-failure.js';
 import type { ImageContext } from './needs.js';
 
@@ -19,6 +19,7 @@ export type LayerStep =
   | { readonly step: 'downloading' | 'extracting'; readonly current: number }
   | { readonly step: 'retrying'; readonly inMs: number };
 
+/** A layer that is not there. */
 export interface WantedLayer {
   readonly descriptor: Descriptor;
   readonly diffId: string;
@@ -28,6 +29,7 @@ export interface WantedLayer {
   readonly beneath: Promise<unknown>;
 }
 
+/** One for the daemon, so that pulls find each other. */
 export interface LayerSource {
   /** Rejects with the signal's reason as soon as the caller leaves; the work goes on for others. */
   fetch(
@@ -88,7 +90,7 @@ async function join(
   const listener = (step: LayerStep): void => onStep(step);
   let left = (): void => undefined;
   const leaving = new Promise<never>((_, reject) => {
-    left = () => reject(signal.reason);
+    left = () => reject(abortReason(signal));
     signal.addEventListener('abort', left, { once: true });
   });
   shared.listeners.add(listener);
@@ -179,7 +181,12 @@ async function* storedBytes(work: Work, ingest: Ingest): AsyncGenerator<Uint8Arr
   for await (const chunk of ingest.replay()) yield chunk;
   const offsetBytes = ingest.sizeBytes;
   const onRetry = (inMs: number): void => tell({ step: 'retrying', inMs });
-  for await (const chunk of downloadBlob(repository, { descriptor, offsetBytes, signal, onRetry })) {
+  for await (const chunk of downloadBlob(repository, {
+    descriptor,
+    offsetBytes,
+    signal,
+    onRetry,
+  })) {
     await ingest.write(chunk);
     tell({ step: 'downloading', current: ingest.sizeBytes });
     yield chunk;
@@ -227,7 +234,9 @@ async function unpackBlob(work: Work): Promise<LayerRecord> {
 
 function checkDiffId(actual: string, promised: string): void {
   if (actual === promised) return;
-  throw systemError(`failed to register layer: wrong diff id calculated on extraction ${JSON.stringify(actual)}`);
+  throw systemError(
+    `failed to register layer: wrong diff id calculated on extraction ${JSON.stringify(actual)}`,
+  );
 }
 
 function recordOf(

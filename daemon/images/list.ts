@@ -15,13 +15,18 @@ import { createdSeconds, imageSummary } from './show.js';
 
 const listFilters = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'];
 
+/** As in `GET /images/json`. */
 export interface ListRequest {
   readonly filters: Filters;
   readonly sharedSize: boolean;
 }
 
 /** Newest first. */
-export function listImages(catalog: Catalog, request: ListRequest, nowMs: number): readonly ImageSummary[] {
+export function listImages(
+  catalog: Catalog,
+  request: ListRequest,
+  nowMs: number,
+): readonly ImageSummary[] {
   const { filters } = request;
   checkFilters(filters, listFilters);
   const names = namesByImage(catalog);
@@ -78,7 +83,11 @@ function shownNames(
   return danglingOnly && tags.length > 0 ? undefined : { tags, digests };
 }
 
-function selector(catalog: Catalog, filters: Filters, nowMs: number): (image: ImageRecord) => boolean {
+function selector(
+  catalog: Catalog,
+  filters: Filters,
+  nowMs: number,
+): (image: ImageRecord) => boolean {
   const times = (name: string): readonly number[] =>
     (filters[name] ?? []).map((value) => createdAt(findImage(catalog, value).image));
   const before = Math.min(...times('before'));
@@ -110,4 +119,3 @@ function sharedSizes(catalog: Catalog): ReadonlyMap<string, number> {
     }),
   );
 }
-

@@ -24,6 +24,7 @@ export interface ArchiveFiles {
   read(name: string): Promise<Buffer | undefined>;
 }
 
+/** One image of an archive, its files found. */
 export interface ArchivedImage {
   readonly id: string;
   readonly configText: string;
@@ -56,7 +57,7 @@ async function readDockerArchive(
 ): Promise<readonly ArchivedImage[]> {
   const images: ArchivedImage[] = [];
   for (const entry of listOf(parse(bytes, 'manifest.json'), 'manifest.json').slice(0, maxImages)) {
-    const { Config: config, Layers: layers, RepoTags: tags } = Object(entry);
+    const { Config: config, Layers: layers, RepoTags: tags } = objectOf(entry, 'manifest.json');
     if (typeof config !== 'string') throw wrong('manifest.json');
     const text = await files.read(config);
     if (text === undefined) throw missing(config);
@@ -81,14 +82,14 @@ async function readOciLayout(
   bytes: Buffer,
   platform: Platform,
 ): Promise<readonly ArchivedImage[]> {
-  const { manifests } = Object(parse(bytes, 'index.json'));
+  const { manifests } = objectOf(parse(bytes, 'index.json'), 'index.json');
   const byManifest = new Map<string, ArchivedImage>();
   for (const entry of listOf(manifests ?? [], 'index.json').slice(0, maxImages)) {
-    const { annotations, digest, mediaType } = Object(entry);
+    const { annotations, digest, mediaType } = objectOf(entry, 'index.json');
     if (!isDigest(digest) || typeof mediaType !== 'string') throw wrong('index.json');
     const found = await resolveManifest(files, { digest, mediaType, platform, depth: 0 });
     if (found === undefined) continue;
-    const names = nameOf(Object(annotations ?? {}));
+    const names = nameOf(objectOf(annotations ?? {}, 'index.json'));
     const known = byManifest.get(digest) ?? (await readOciImage(files, found));
     byManifest.set(digest, { ...known, references: [...known.references, ...names] });
   }
@@ -165,13 +166,17 @@ function nameOf(annotations: Readonly<Record<string, unknown>>): readonly Refere
   return isWhole ? [withDefaultTag(parseReference(short))] : [];
 }
 
-
 function parse(bytes: Buffer, name: string): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (error) {
     throw invalidParameter(`invalid archive: ${name}: ${String(error)}`, error);
   }
+}
+
+function objectOf(value: unknown, name: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw wrong(name);
+  return Object.fromEntries(Object.entries(value));
 }
 
 function listOf(value: unknown, name: string): readonly unknown[] {

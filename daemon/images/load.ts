@@ -7,18 +7,24 @@ import type { Readable } from 'node:stream';
 import { invalidParameter, tooLarge } from '../../api-spec/errors.js';
 import { compressionOf, decompressed, magicBytes, readTar } from '../archive/index.js';
 import type { Descriptor } from '../content/index.js';
-import { hostPlatform, mediaTypes, parsePlatform, pullError } from '../registry/index.js';
+import { hostPlatform, mediaTypes, parsePlatformJson, pullError } from '../registry/index.js';
 import { changes } from './catalog.js';
 import { maxConfigBytes, parseImageConfig } from './image-config.js';
 import type { Hold } from './keeper.js';
 import { layerKeys } from './layer-keys.js';
-import { readArchive, type ArchiveFiles, type ArchivedImage, type StoredFile } from './load-archive.js';
+import {
+  readArchive,
+  type ArchiveFiles,
+  type ArchivedImage,
+  type StoredFile,
+} from './load-archive.js';
 import { registerLocalImage } from './local-image.js';
 import type { ProgressSink } from './needs.js';
 import { Progress, shortId } from './progress.js';
 import type { PullContext } from './pull.js';
 import { familiarName, fullName, type Reference } from './reference.js';
 
+/** As in `POST /images/load`. */
 export interface LoadRequest {
   /** A tar, plain or gzip. */
   readonly body: Readable;
@@ -55,9 +61,7 @@ export async function loadImages(context: PullContext, request: LoadRequest): Pr
 
 function wantedPlatform({ platforms: [first] }: LoadRequest): ReturnType<typeof hostPlatform> {
   if (first === undefined || first === '') return hostPlatform();
-  const parsed: unknown = JSON.parse(first);
-  const { os, architecture, variant } = Object(parsed);
-  return parsePlatform([os, architecture, variant].filter((part) => typeof part === 'string').join('/'));
+  return parsePlatformJson(first);
 }
 
 /** The files of the archive as blobs, by name. */
@@ -70,7 +74,8 @@ async function storeFiles(
   const links = new Map<string, string>();
   for await (const entry of readTar(await decompressed(body))) {
     signal.throwIfAborted();
-    if (files.size + links.size >= maxFiles) throw tooLarge(`archive has more than ${maxFiles} files`);
+    if (files.size + links.size >= maxFiles)
+      throw tooLarge(`archive has more than ${maxFiles} files`);
     if (entry.kind === 'link') links.set(entry.name, entry.target);
     else files.set(entry.name, await storeFile(context, entry, hold));
   }
@@ -118,7 +123,10 @@ interface Loading {
   readonly progress: Progress;
 }
 
-async function loadOne({ context, request, hold, progress }: Loading, image: ArchivedImage): Promise<void> {
+async function loadOne(
+  { context, request, hold, progress }: Loading,
+  image: ArchivedImage,
+): Promise<void> {
   if (image.configText.length > maxConfigBytes) throw tooLarge('image configuration is too large');
   const config = parseImageConfig(image.configText);
   if (config.os !== 'linux') {

@@ -14,6 +14,7 @@ import { layerKeys } from './layer-keys.js';
 import { mendLayers } from './mend.js';
 import type { PullContext } from './pull.js';
 
+/** An image whose blobs are here. */
 export interface LocalImage {
   readonly configText: string;
   readonly id: string;

@@ -24,7 +24,8 @@ export async function mendLayers(
   driver: StorageDriver,
   layers: readonly LayerRecord[],
 ): Promise<readonly LayerRecord[]> {
-  const needed = driver.layerIdentity === 'diffID' && layers.some(({ implied }) => implied.length > 0);
+  const needed =
+    driver.layerIdentity === 'diffID' && layers.some(({ implied }) => implied.length > 0);
   if (!needed) return layers;
   const chain = chainIds(layers.map(({ diffId }) => diffId));
   const mended: LayerRecord[] = [];
@@ -57,7 +58,9 @@ async function differingFolders(
     const found: Folder[] = [];
     for (const path of implied) {
       const stats = await topmost(roots, path);
-      const differs = stats !== undefined && (stats.uid !== 0 || stats.gid !== 0 || (stats.mode & 0o7777) !== 0o755);
+      const differs =
+        stats !== undefined &&
+        (stats.uid !== 0 || stats.gid !== 0 || (stats.mode & 0o7777) !== 0o755);
       if (stats?.isDirectory() === true && differs) found.push({ path, stats });
     }
     return found;

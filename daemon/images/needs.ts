@@ -32,6 +32,7 @@ export type UnpackLayer = (options: {
   readonly signal?: AbortSignal;
 }) => Promise<UnpackedLayer>;
 
+/** What an unpacked layer turned out to be. */
 export interface UnpackedLayer {
   readonly diffId: string;
   readonly sizeBytes: number;

@@ -35,7 +35,7 @@ export function humanSize(bytes: number): string {
 /** Writes lines to one client; never throws: a broken client is told by its signal. */
 export class Progress {
   private last: Promise<void> = Promise.resolve();
-  private failure: unknown;
+  private failure: Error | undefined;
   private readonly countedAtMs = new Map<string, number>();
 
   constructor(private readonly sink: ProgressSink) {}
@@ -44,7 +44,7 @@ export class Progress {
   line(message: JsonMessage): void {
     const sent = this.sink(message);
     this.last = sent.catch((error: unknown) => {
-      this.failure ??= error;
+      this.failure ??= error instanceof Error ? error : new Error(String(error));
     });
   }
 
@@ -54,7 +54,11 @@ export class Progress {
   }
 
   /** A counting line, left out when the last one about `id` is not long ago. */
-  count(id: string, status: string, at: { readonly current: number; readonly total: number }): void {
+  count(
+    id: string,
+    status: string,
+    at: { readonly current: number; readonly total: number },
+  ): void {
     const now = performance.now();
     const before = this.countedAtMs.get(id) ?? Number.NEGATIVE_INFINITY;
     if (at.current < at.total && now - before < intervalMs) return;

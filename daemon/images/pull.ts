@@ -43,6 +43,7 @@ import {
   type Reference,
 } from './reference.js';
 
+/** As in `POST /images/create?fromImage=`. */
 export interface PullRequest {
   readonly image: string;
   /** A tag or a digest; empty for what `image` says, or all tags. */
@@ -260,7 +261,10 @@ async function fetchLayers(
     return { descriptor, layer, diffId: config.diffIds[height] ?? '', repository };
   });
   const there = await Promise.all(wanted.map((one) => layerThere(context, one)));
-  await checkSpace(context, wanted.filter((_, height) => there[height] === undefined));
+  await checkSpace(
+    context,
+    wanted.filter((_, height) => there[height] === undefined),
+  );
   for (const [height, { descriptor }] of wanted.entries()) {
     const isThere = there[height] !== undefined;
     progress.layer(shortId(descriptor.digest), isThere ? 'Already exists' : 'Pulling fs layer');
@@ -290,7 +294,11 @@ async function fetchLayers(
 /** The same layer twice in one image is fetched once, by `LayerSource`. */
 async function layerThere(
   { catalog, content, driver }: PullContext,
-  wanted: { readonly descriptor: Descriptor; readonly diffId: string; readonly layer: { key: string } },
+  wanted: {
+    readonly descriptor: Descriptor;
+    readonly diffId: string;
+    readonly layer: { key: string };
+  },
 ): Promise<LayerRecord | undefined> {
   const record = catalog.layer(wanted.layer.key);
   if (record === undefined || catalog.diffIdOf(wanted.descriptor.digest) !== wanted.diffId) {
@@ -347,7 +355,10 @@ interface Registration {
 }
 
 /** Blobs first, then the rows, then the event. */
-async function register(pulling: Pull, { top, chosen, document, text, stack }: Registration): Promise<void> {
+async function register(
+  pulling: Pull,
+  { top, chosen, document, text, stack }: Registration,
+): Promise<void> {
   const { context, reference } = pulling;
   const { catalog, content, keeper } = context;
   const id = document.config.digest;
@@ -377,4 +388,3 @@ async function register(pulling: Pull, { top, chosen, document, text, stack }: R
   });
   await keeper.collect({ layers: [], blobs: previous });
 }
-

@@ -118,8 +118,7 @@ function suffixOf(reference: Reference): string {
 function splitDomain(text: string): { domain: string; remainder: string } {
   const slash = text.indexOf('/');
   const first = slash < 0 ? '' : text.slice(0, slash);
-  const isHost =
-    /[.:]/.test(first) || first === 'localhost' || first.toLowerCase() !== first;
+  const isHost = /[.:]/.test(first) || first === 'localhost' || first.toLowerCase() !== first;
   const named = slash >= 0 && isHost;
   const host = named ? first : 'docker.io';
   const domain = host === 'index.docker.io' ? 'docker.io' : host;

@@ -9,9 +9,16 @@ import { chainIds, layerKeys } from './layer-keys.js';
 import { findImage } from './lookup.js';
 import type { ImageContext } from './needs.js';
 import { shortId } from './progress.js';
-import { familiarName, fullName, parseReference, repositoryOf, type Reference } from './reference.js';
+import {
+  familiarName,
+  fullName,
+  parseReference,
+  repositoryOf,
+  type Reference,
+} from './reference.js';
 import { createdSeconds, digestReference } from './show.js';
 
+/** What a removal works with. */
 export interface RemoveContext extends ImageContext {
   readonly catalog: Catalog;
   readonly keeper: Keeper;
@@ -137,7 +144,9 @@ async function deleteImage(
     statements: [...names.map(removalOf), ...changes.removeImage(image.id)],
     events: [...names.map(() => event('untag', image)), event('delete', image)],
   });
-  const gone = new Set((await keeper.collect({ layers: keys, blobs })).map((one) => one.storageKey));
+  const gone = new Set(
+    (await keeper.collect({ layers: keys, blobs })).map((one) => one.storageKey),
+  );
   const chain = chainIds(image.config.diffIds);
   const layers = layerKeys(image.config.diffIds, driver.layerIdentity).flatMap(({ key }, height) =>
     gone.has(key) ? [chain[height] ?? key] : [],
@@ -176,5 +185,8 @@ export async function pruneImages(
 }
 
 function layerBytes(catalog: Catalog): number {
-  return [...catalog.allLayers()].reduce((sum, key) => sum + (catalog.layer(key)?.sizeBytes ?? 0), 0);
+  return [...catalog.allLayers()].reduce(
+    (sum, key) => sum + (catalog.layer(key)?.sizeBytes ?? 0),
+    0,
+  );
 }

@@ -8,7 +8,13 @@ import { hexOf, type Descriptor } from '../content/index.js';
 import { parseManifest } from '../registry/index.js';
 import { findImage } from './lookup.js';
 import type { PullContext } from './pull.js';
-import { familiarName, familiarRepository, fullName, parseReference, type Reference } from './reference.js';
+import {
+  familiarName,
+  familiarRepository,
+  fullName,
+  parseReference,
+  type Reference,
+} from './reference.js';
 
 interface Saved {
   readonly image: ImageRecord;
@@ -18,7 +24,7 @@ interface Saved {
 
 const maxManifestBytes = 4 * 2 ** 20;
 
-/** Rejects with `ApiError` 404 before anything is written; the reader ends or destroys the stream. */
+/** Rejects with `ApiError` 404 before anything is written; the reader ends the stream. */
 export async function saveImages(
   context: PullContext,
   names: readonly string[],
@@ -57,7 +63,8 @@ function chooseImages(
     const { image, reference } = findImage(catalog, name);
     const entry = chosen.get(image.id) ?? { image, references: [] };
     chosen.set(image.id, entry);
-    if (reference?.tag !== undefined && reference.digest === undefined) entry.references.push(reference);
+    if (reference?.tag !== undefined && reference.digest === undefined)
+      entry.references.push(reference);
   }
   return chosen;
 }
@@ -77,7 +84,11 @@ interface Output {
   readonly signal: AbortSignal;
 }
 
-async function writeAll(context: PullContext, saved: readonly Saved[], output: Output): Promise<void> {
+async function writeAll(
+  context: PullContext,
+  saved: readonly Saved[],
+  output: Output,
+): Promise<void> {
   const blobs = new Set(
     saved.flatMap(({ image, layers }) => [
       ...layers.map(({ digest }) => digest),
@@ -105,7 +116,11 @@ async function writeAll(context: PullContext, saved: readonly Saved[], output: O
   }
 }
 
-async function writeBlob({ content }: PullContext, digest: string, { tar, signal }: Output): Promise<void> {
+async function writeBlob(
+  { content }: PullContext,
+  digest: string,
+  { tar, signal }: Output,
+): Promise<void> {
   const found = await content.stat(digest);
   const size = found?.sizeBytes ?? 0;
   const entry = tar.entry({ name: blobName(digest), size, mode: 0o644, mtime: new Date(0) });
@@ -113,7 +128,10 @@ async function writeBlob({ content }: PullContext, digest: string, { tar, signal
 }
 
 function describe({ image, references }: Saved): readonly Descriptor[] {
-  const tags = references.map((reference) => ({ reference: fullName(reference), imageId: image.id }));
+  const tags = references.map((reference) => ({
+    reference: fullName(reference),
+    imageId: image.id,
+  }));
   return ociIndex({ tags: () => tags, images: () => [image] });
 }
 

@@ -1,9 +1,5 @@
-/** Images as the API shows them: inspect, history, and the rows of a list. Pure but for the reads. */
-import type {
-  ImageHistoryResponseItem,
-  ImageInspect,
-  ImageSummary,
-} from '../../api-spec/index.js';
+/** Images as the API shows them: inspect, history, rows of a list. Pure but for the reads. */
+import type { ImageHistoryResponseItem, ImageInspect, ImageSummary } from '../../api-spec/index.js';
 import type { Catalog, ImageRecord } from './catalog.js';
 import { layerKeys } from './layer-keys.js';
 import type { ImageContext } from './needs.js';
@@ -59,7 +55,11 @@ const emptyConfig = {
 } as const;
 
 /** `GET /images/{name}/json`. */
-export function inspectImage(context: ImageContext, catalog: Catalog, image: ImageRecord): ImageInspect {
+export function inspectImage(
+  context: ImageContext,
+  catalog: Catalog,
+  image: ImageRecord,
+): ImageInspect {
   const { config } = image;
   return {
     Id: image.id,
@@ -80,7 +80,9 @@ export function inspectImage(context: ImageContext, catalog: Catalog, image: Ima
     RootFS: { Type: 'layers', Layers: config.diffIds },
     Metadata: {
       LastTagTime:
-        image.lastTaggedAtMs === undefined ? zeroTime : new Date(image.lastTaggedAtMs).toISOString(),
+        image.lastTaggedAtMs === undefined
+          ? zeroTime
+          : new Date(image.lastTaggedAtMs).toISOString(),
     },
   };
 }
@@ -114,7 +116,11 @@ export function imageHistory(
 /** One row of `GET /images/json`; names may be fewer than the image has. */
 export function imageSummary(
   image: ImageRecord,
-  shown: { readonly tags: readonly string[]; readonly digests: readonly string[]; readonly sharedSize: number },
+  shown: {
+    readonly tags: readonly string[];
+    readonly digests: readonly string[];
+    readonly sharedSize: number;
+  },
 ): ImageSummary {
   return {
     Id: image.id,

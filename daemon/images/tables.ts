@@ -5,7 +5,7 @@
  *     image_tags ──┐
  *     image_digests┴─► images ─┬─► image_layers ─► layers        (unpacked, in the storage driver)
  *                              └─► image_blobs ──► blobs on disk (manifest, config, layers)
- *                                                  layer_blobs   (which blob unpacks to which layer)
+ *                                                  layer_blobs   (blob → its layer)
  */
 export const imageTables = `
 CREATE TABLE images (

@@ -39,6 +39,8 @@ export async function tagImage(
       changes.setTag(fullName(reference), image.id),
       changes.touchTagTime(image.id, nowMs),
     ],
-    events: [{ action: 'tag', id: image.id, attributes: { ...labels, name: familiarName(reference) } }],
+    events: [
+      { action: 'tag', id: image.id, attributes: { ...labels, name: familiarName(reference) } },
+    ],
   });
 }

@@ -6,8 +6,8 @@
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 
-/** How far from the outside an address is; each may name those before it. */
 const reaches = ['public', 'private', 'loopback', 'linkLocal'] as const;
+/** How far from the outside an address is; each may name those before it. */
 export type Reach = (typeof reaches)[number];
 
 const privateRanges = blockList(
@@ -61,7 +61,7 @@ export interface InsecureHosts {
   has(host: string): boolean;
 }
 
-/** Docker's own rule: loopback addresses count as listed. Throws on what is neither host nor CIDR. */
+/** Docker's rule: loopback counts as listed. Throws on what is neither host nor CIDR. */
 export function insecureHosts(listed: readonly string[]): InsecureHosts {
   const ranges = blockList(
     ['127.0.0.0/8', ...listed.filter((entry) => /^[\d.]+\/\d+$/.test(entry))],

@@ -1,4 +1,4 @@
-/** From a registry's challenge to an `Authorization` header: basic, or a token from its token server. */
+/** From a registry's challenge to an `Authorization` header: basic, or a token from its server. */
 import type { AuthConfig } from '../../api-spec/index.js';
 import type { Challenge } from './challenge.js';
 import { basicCredentials } from './credentials.js';
@@ -17,6 +17,7 @@ export interface AuthorizeRequest {
   readonly signal: AbortSignal;
 }
 
+/** What answers a challenge. */
 export interface Authorization {
   readonly header: string;
   /** The lasting token, where one was asked for and given. */
@@ -27,7 +28,7 @@ const maxTokenAnswerBytes = 1024 * 1024;
 const maxTokenLength = 512 * 1024;
 const clientId = 'tsdocker';
 
-/** Rejects with `RegistryError` `NO_CREDENTIALS` when the challenge wants what we were not given. */
+/** Rejects with `RegistryError` `NO_CREDENTIALS` when it wants what we were not given. */
 export async function authorize(
   transport: Transport,
   request: AuthorizeRequest,
@@ -50,7 +51,11 @@ async function fetchToken(
 ): Promise<Authorization> {
   const realm = bearer.parameters['realm'] ?? '';
   if (!URL.canParse(realm)) {
-    throw new RegistryError(0, 'INVALID', `invalid token auth challenge realm: ${realm.slice(0, 200)}`);
+    throw new RegistryError(
+      0,
+      'INVALID',
+      `invalid token auth challenge realm: ${realm.slice(0, 200)}`,
+    );
   }
   const service = bearer.parameters['service'] ?? '';
   const query =
@@ -96,7 +101,11 @@ async function readToken(answer: Answer): Promise<Authorization> {
   const fields = isObject(parsed) ? parsed : {};
   const token = fields['token'] ?? fields['access_token'];
   if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token) || token.length > maxTokenLength) {
-    throw new RegistryError(0, 'INVALID', 'authorization server did not include a token in the response');
+    throw new RegistryError(
+      0,
+      'INVALID',
+      'authorization server did not include a token in the response',
+    );
   }
   const lasting = fields['refresh_token'];
   return {

@@ -35,7 +35,7 @@ function readAuthConfig(object: Readonly<Record<string, unknown>>): AuthConfig {
   return Object.fromEntries(known);
 }
 
-/** User and password, from the fields of their own or from `auth`; undefined when there are none. */
+/** User and password, from their own fields or from `auth`; undefined when there are none. */
 export function basicCredentials(auth: AuthConfig): string | undefined {
   if (auth.username !== undefined && auth.password !== undefined) {
     return Buffer.from(`${auth.username}:${auth.password}`).toString('base64');

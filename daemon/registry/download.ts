@@ -4,6 +4,7 @@ import type { Descriptor } from '../content/index.js';
 import { RegistryError } from './registry-error.js';
 import type { Repository } from './repository.js';
 
+/** Which blob, from where on. */
 export interface DownloadOptions {
   readonly descriptor: Descriptor;
   /** Bytes that are there already. */
@@ -35,13 +36,9 @@ export async function* downloadBlob(
     const before = at;
     try {
       const part = await repository.blob(descriptor, at, signal);
-      let skip = at - part.offsetBytes;
-      for await (const chunk of part.body) {
-        const fresh = chunk.subarray(Math.min(skip, chunk.length));
-        skip -= chunk.length - fresh.length;
-        if (fresh.length === 0) continue;
-        at += fresh.length;
-        yield fresh;
+      for await (const chunk of withoutFirst(part.body, at - part.offsetBytes)) {
+        at += chunk.length;
+        yield chunk;
       }
       if (at < descriptor.size) throw new RegistryError(0, 'NETWORK', 'unexpected EOF');
     } catch (error) {
@@ -53,6 +50,19 @@ export async function* downloadBlob(
       options.onRetry?.(wait);
       await pause(wait, undefined, { signal });
     }
+  }
+}
+
+/** A registry that knows no ranges sends what is there already again. */
+async function* withoutFirst(
+  body: AsyncIterable<Uint8Array>,
+  count: number,
+): AsyncGenerator<Uint8Array> {
+  let skip = count;
+  for await (const chunk of body) {
+    const fresh = chunk.subarray(Math.min(skip, chunk.length));
+    skip -= chunk.length - fresh.length;
+    if (fresh.length > 0) yield fresh;
   }
 }
 

@@ -6,6 +6,7 @@ import { spokePlaintext } from './network-error.js';
 import { errorOfAnswer, RegistryError } from './registry-error.js';
 import { headerOf, readBounded, type Answer, type Transport } from './transport.js';
 
+/** A server and what to show it. */
 export interface EndpointOptions {
   readonly transport: Transport;
   /** `registry-1.docker.io`, `localhost:5000`; or a whole URL for a mirror. */
@@ -16,6 +17,7 @@ export interface EndpointOptions {
   readonly offline?: boolean;
 }
 
+/** One request below `/v2/`. */
 export interface EndpointRequest {
   readonly method: 'GET' | 'HEAD';
   /** After `/v2/`. */
@@ -60,7 +62,8 @@ export class Endpoint {
 
   private sendAuthorized(request: EndpointRequest, url: URL): Promise<Answer> {
     const { method, headers, signal } = request;
-    const own = this.authorization === undefined ? {} : { authorization: this.authorization.header };
+    const own =
+      this.authorization === undefined ? {} : { authorization: this.authorization.header };
     return this.options.transport.send({ url, method, signal, headers: { ...headers, ...own } });
   }
 

@@ -1,7 +1,7 @@
 /**
  * The client side of the distribution protocol.
  *
- *     Registry ──open(repository)──► Repository ──► Endpoint (mirror …, the registry) ──► Transport
+ *     Registry ─open(repository)─► Repository ─► Endpoint (mirror …, registry) ─► Transport
  *
  * An `Endpoint` lives as long as one operation and holds its credentials; the `Transport` with its
  * connections is shared by all and never sees whose request it carries.
@@ -27,6 +27,7 @@ export {
   choosePlatform,
   hostPlatform,
   parsePlatform,
+  parsePlatformJson,
   platformName,
   satisfies,
   type Platform,
@@ -34,6 +35,7 @@ export {
 export { RegistryError } from './registry-error.js';
 export type { FetchedManifest, Repository } from './repository.js';
 
+/** As in the daemon's flags. */
 export interface RegistryOptions {
   /** URLs that are asked before Docker Hub. */
   readonly mirrors: readonly string[];
@@ -50,6 +52,7 @@ export interface RepositoryName {
   readonly path: string;
 }
 
+/** The client; one for the daemon's life. */
 export interface Registry {
   /** For one operation with one user's credentials; sends nothing yet. */
   open(name: RepositoryName, auth: AuthConfig): Repository;

@@ -5,6 +5,7 @@ import { Endpoint } from './endpoint.js';
 import { RegistryError } from './registry-error.js';
 import type { Transport } from './transport.js';
 
+/** One attempt. */
 export interface LogIn {
   readonly transport: Transport;
   readonly auth: AuthConfig;
@@ -12,7 +13,7 @@ export interface LogIn {
   readonly signal: AbortSignal;
 }
 
-/** The lasting token, where the registry gives one, is for the client to keep: nothing stays here. */
+/** A lasting token, where the registry gives one, is for the client to keep: none stays here. */
 export async function logIn({ transport, auth, hubHost, signal }: LogIn): Promise<AuthResponse> {
   const address = addressOf(auth.serveraddress ?? '', hubHost);
   const endpoint = new Endpoint({ transport, address, auth, scope: '', offline: true });
@@ -43,7 +44,8 @@ function addressOf(serverAddress: string, hubHost: string): string {
   if (host === '' || host === 'index.docker.io' || host === 'docker.io') return hubHost;
   if (!/^[A-Za-z0-9.-]+(:\d+)?$|^\[[\da-fA-F:]+\](:\d+)?$/.test(host)) {
     throw invalidParameter(
-      `unable to parse server address: parse ${JSON.stringify(`https://${bare}`)}: invalid host name`,
+      'unable to parse server address: ' +
+        `parse ${JSON.stringify(`https://${bare}`)}: invalid host name`,
     );
   }
   return host;

@@ -22,6 +22,7 @@ export interface ImageIndex {
   readonly manifests: readonly (Descriptor & { readonly platform: Platform | undefined })[];
 }
 
+/** The media types of images, by our names. */
 export const mediaTypes = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
   ociIndex: 'application/vnd.oci.image.index.v1+json',
@@ -47,8 +48,13 @@ const maxPlatforms = 1000;
 const maxBlobBytes = 2 ** 50;
 
 const configTypes: readonly string[] = [mediaTypes.ociConfig, mediaTypes.dockerConfig];
-const layerType =
-  /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar(\+(gzip|zstd))?|docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.(gzip|zstd))?)$/;
+/** OCI's layers and Docker's, plain or compressed, whether they may be passed on or not. */
+const layerType = new RegExp(
+  '^application/vnd\\.' +
+    '(?:oci\\.image\\.layer\\.(?:nondistributable\\.)?v1|' +
+    'docker\\.image\\.rootfs\\.(?:foreign\\.)?diff)' +
+    '\\.tar(?:[.+](?:gzip|zstd))?$',
+);
 
 /**
  * Reads a manifest or index that was served as `mediaType`. Refuses a document that is both, one
@@ -66,7 +72,9 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManife
     throw invalidAnswer(`mediaType in manifest should be '${mediaType}' not '${excerpt(own)}'`);
   }
   if (document['schemaVersion'] !== 2) {
-    throw invalidAnswer(`unsupported manifest schema version ${excerpt(document['schemaVersion'])}`);
+    throw invalidAnswer(
+      `unsupported manifest schema version ${excerpt(document['schemaVersion'])}`,
+    );
   }
   const isIndex = mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerIndex;
   return isIndex ? readIndex(document, mediaType) : readManifest(document, mediaType);
@@ -133,5 +141,6 @@ function readPlatform(value: unknown): Platform | undefined {
 }
 
 function excerpt(value: unknown): string {
-  return String(typeof value === 'string' ? value : JSON.stringify(value)).slice(0, 100);
+  const text: unknown = typeof value === 'string' ? value : JSON.stringify(value);
+  return String(text).slice(0, 100);
 }

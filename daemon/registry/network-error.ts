@@ -1,9 +1,11 @@
 /** Says why a registry could not be reached in the words that Docker's users know. Pure. */
 import { RegistryError } from './registry-error.js';
 
-const unknownAuthority = 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
+const unknownAuthority =
+  'tls: failed to verify certificate: x509: certificate signed by unknown authority';
 const timedOut =
-  'net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)';
+  'net/http: request canceled while waiting for connection ' +
+  '(Client.Timeout exceeded while awaiting headers)';
 
 const words: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: unknownAuthority,
@@ -14,8 +16,22 @@ const words: Readonly<Record<string, string>> = {
     'tls: failed to verify certificate: x509: certificate has expired or is not yet valid',
   UND_ERR_CONNECT_TIMEOUT: timedOut,
   UND_ERR_HEADERS_TIMEOUT: timedOut,
-  UND_ERR_BODY_TIMEOUT: 'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
+  UND_ERR_BODY_TIMEOUT:
+    'context deadline exceeded (Client.Timeout or context cancellation while reading body)',
   ETIMEDOUT: timedOut,
+  ECONNRESET: 'read: connection reset by peer',
+  UND_ERR_SOCKET: 'EOF',
+};
+
+const connectWords: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ENETUNREACH: 'network is unreachable',
+  EHOSTUNREACH: 'no route to host',
+};
+
+const lookupWords: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'temporary failure in name resolution',
 };
 
 /** Codes by which a plain HTTP server shows itself to a TLS client. */
@@ -26,8 +42,13 @@ const plaintextCodes: readonly string[] = [
   'ERR_SSL_HTTP_REQUEST',
 ];
 
-/** Turns whatever a request threw into a `RegistryError`; aborts and our own errors stay as they are. */
-export function networkError(error: unknown, method: string, url: URL, signal: AbortSignal): unknown {
+/** Turns what a request threw into a `RegistryError`; aborts and our own errors stay. */
+export function networkError(
+  error: unknown,
+  method: string,
+  url: URL,
+  signal: AbortSignal,
+): unknown {
   if (signal.aborted || error instanceof RegistryError || !(error instanceof Error)) return error;
   const verb = method.charAt(0) + method.slice(1).toLowerCase();
   const text = `${verb} "${url.href}": ${reason(error, url)}`;
@@ -48,13 +69,11 @@ function reason(error: Error, url: URL): string {
   const code = codeOf(error);
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
   if (plaintextCodes.includes(code)) return 'http: server gave HTTP response to HTTPS client';
-  if (code === 'ECONNREFUSED') return `dial tcp ${addressOf(error, url)}:${port}: connect: connection refused`;
-  if (code === 'ENETUNREACH') return `dial tcp ${addressOf(error, url)}:${port}: connect: network is unreachable`;
-  if (code === 'EHOSTUNREACH') return `dial tcp ${addressOf(error, url)}:${port}: connect: no route to host`;
-  if (code === 'ENOTFOUND') return `dial tcp: lookup ${url.hostname}: no such host`;
-  if (code === 'EAI_AGAIN') return `dial tcp: lookup ${url.hostname}: temporary failure in name resolution`;
-  if (code === 'ECONNRESET') return 'read: connection reset by peer';
-  if (code === 'UND_ERR_SOCKET') return 'EOF';
+  const refused = connectWords[code];
+  if (refused !== undefined)
+    return `dial tcp ${addressOf(error, url)}:${port}: connect: ${refused}`;
+  const unknown = lookupWords[code];
+  if (unknown !== undefined) return `dial tcp: lookup ${url.hostname}: ${unknown}`;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return `tls: failed to verify certificate: x509: certificate is not valid for ${url.hostname}`;
   }

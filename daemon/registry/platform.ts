@@ -1,5 +1,6 @@
 /** Platforms: read, compared, and chosen from an index. Pure. */
 import { invalidParameter } from '../../api-spec/errors.js';
+import { isObject, parseJson } from './registry-error.js';
 
 /** What an image runs on, in OCI's words. */
 export interface Platform {
@@ -38,12 +39,16 @@ export function parsePlatform(text: string): Platform {
   const parts = text.split('/');
   const wellFormed = parts.length <= 3 && parts.every((part) => /^[A-Za-z0-9_.-]+$/.test(part));
   if (!wellFormed) {
-    throw invalidParameter(`${JSON.stringify(text)}: cannot parse platform specifier: invalid argument`);
+    throw invalidParameter(
+      `${JSON.stringify(text)}: cannot parse platform specifier: invalid argument`,
+    );
   }
   const [first = '', second, variant] = parts.map((part) => part.toLowerCase());
   if (second === undefined) {
     const isOs = ['linux', 'windows', 'darwin', 'freebsd'].includes(first);
-    return isOs ? { ...hostPlatform(), os: first } : normalize({ os: 'linux', architecture: first });
+    return isOs
+      ? { ...hostPlatform(), os: first }
+      : normalize({ os: 'linux', architecture: first });
   }
   return normalize({
     os: first,
@@ -52,19 +57,28 @@ export function parsePlatform(text: string): Platform {
   });
 }
 
-/** One spelling for each platform: `aarch64` is `arm64`, `arm64/v8` is plain, `arm` is `arm/v7`. */
-export function normalize(platform: Platform): Platform {
-  const [architecture, implied] = aliases[platform.architecture] ?? [platform.architecture];
-  const variant = platform.variant === '' ? undefined : (platform.variant ?? implied);
-  const numbered = variant !== undefined && /^\d$/.test(variant) ? `v${variant}` : variant;
-  if (architecture === 'arm64' && numbered === 'v8') return { os: platform.os, architecture };
-  if (architecture === 'amd64' && numbered === 'v1') return { os: platform.os, architecture };
-  if (architecture === 'arm' && numbered === undefined) {
-    return { os: platform.os, architecture, variant: 'v7' };
-  }
-  const kept = numbered === undefined ? {} : { variant: numbered };
-  return { os: platform.os, architecture, ...kept };
+/** Reads an OCI platform as JSON, as newer clients send it; 400 for what is none. */
+export function parsePlatformJson(text: string): Platform {
+  const parsed = parseJson(text);
+  if (!isObject(parsed)) throw invalidParameter(`invalid platform ${JSON.stringify(text)}`);
+  const { os, architecture, variant } = parsed;
+  const parts = [os, architecture, variant].filter(
+    (part) => typeof part === 'string' && part !== '',
+  );
+  return parsePlatform(parts.join('/'));
 }
+
+/** One spelling for each platform: `aarch64` is `arm64`, `arm64/v8` is plain, `arm` is `arm/v7`. */
+export function normalize({ os, architecture: given, variant: wish }: Platform): Platform {
+  const [architecture, implied] = aliases[given] ?? [given];
+  const named = wish === '' ? implied : (wish ?? implied);
+  const variant = named?.replace(/^(?=\d$)/, 'v') ?? (architecture === 'arm' ? 'v7' : undefined);
+  const isPlain = variant === undefined || variant === plainVariants[architecture];
+  return { os, architecture, ...(isPlain ? {} : { variant }) };
+}
+
+/** Not written down where it is all that there is without. */
+const plainVariants: Readonly<Record<string, string>> = { amd64: 'v1', arm64: 'v8' };
 
 /** `linux/arm/v7`. */
 export function platformName(platform: Platform): string {
@@ -78,8 +92,8 @@ export function satisfies(wanted: Platform, actual: Platform): boolean {
 }
 
 /**
- * How well `actual` serves `wanted`, 0 the best; undefined when it cannot run there. A higher arm or
- * amd64 level runs what was made for the lower ones.
+ * How well `actual` serves `wanted`, 0 the best; undefined when it cannot run there. A higher
+ * level of arm or amd64 runs what was made for the lower ones.
  */
 function rank(wanted: Platform, actual: Platform): number | undefined {
   if (wanted.os !== actual.os || wanted.architecture !== actual.architecture) return undefined;

@@ -5,6 +5,7 @@ import { manifestTypes, parseManifest, type ImageIndex, type ImageManifest } fro
 import { invalidAnswer, isObject, parseJson, RegistryError } from './registry-error.js';
 import { headerOf, readBounded, type Answer } from './transport.js';
 
+/** A manifest or index as it was served. */
 export interface FetchedManifest {
   readonly bytes: Buffer;
   /** Of exactly these bytes. */
@@ -12,12 +13,14 @@ export interface FetchedManifest {
   readonly document: ImageManifest | ImageIndex;
 }
 
+/** A blob from somewhere on to its end. */
 export interface BlobPart {
   /** Where the bytes begin: as asked for, or 0 when the registry knows no ranges. */
   readonly offsetBytes: number;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+/** Requests reject with `RegistryError`. */
 export interface Repository {
   /** By tag or digest; verified against the digest and the size where they are known. */
   manifest(reference: string, signal: AbortSignal, sizeBytes?: number): Promise<FetchedManifest>;
@@ -52,24 +55,20 @@ export function openRepository(path: string, endpoints: readonly Endpoint[]): Re
     throw failure;
   };
 
-  const manifest: Repository['manifest'] = async (reference, signal, sizeBytes) => {
-    const headers = { accept: manifestTypes.join(', ') };
-    const answer = await send({ method: 'GET', path: `${path}/manifests/${reference}`, headers, signal });
-    const bytes = await readBounded(answer, maxManifestBytes, 'manifest');
-    const digest = digestOf(bytes);
-    checkManifestIdentity({ answer, reference, digest });
-    if (sizeBytes !== undefined && bytes.length !== sizeBytes) {
-      throw invalidAnswer(`manifest ${digest} has ${bytes.length} bytes instead of ${sizeBytes}`);
-    }
-    const mediaType = (headerOf(answer, 'content-type') ?? '').split(';', 1)[0]?.trim() ?? '';
-    return { bytes, digest, document: parseManifest(bytes, mediaType) };
-  };
-
   return {
-    manifest,
+    manifest: async (reference, signal, sizeBytes) => {
+      const headers = { accept: manifestTypes.join(', ') };
+      const request = { path: `${path}/manifests/${reference}`, headers, signal };
+      return readManifest(await send({ method: 'GET', ...request }), reference, sizeBytes);
+    },
     resolve: async (tag, signal) => {
       const headers = { accept: manifestTypes.join(', ') };
-      const answer = await send({ method: 'HEAD', path: `${path}/manifests/${tag}`, headers, signal });
+      const answer = await send({
+        method: 'HEAD',
+        path: `${path}/manifests/${tag}`,
+        headers,
+        signal,
+      });
       await answer.body.dump();
       const digest = headerOf(answer, 'docker-content-digest');
       return isDigest(digest) ? digest : undefined;
@@ -77,11 +76,31 @@ export function openRepository(path: string, endpoints: readonly Endpoint[]): Re
     blob: async ({ digest }, offsetBytes, signal) => {
       const range = offsetBytes === 0 ? {} : { range: `bytes=${offsetBytes}-` };
       const headers = { ...range, 'accept-encoding': 'identity' };
-      const answer = await send({ method: 'GET', path: `${path}/blobs/${digest}`, headers, signal });
+      const answer = await send({
+        method: 'GET',
+        path: `${path}/blobs/${digest}`,
+        headers,
+        signal,
+      });
       return { offsetBytes: firstByte(answer, offsetBytes), body: answer.body };
     },
     tags: (signal) => listTags(send, path, signal),
   };
+}
+
+async function readManifest(
+  answer: Answer,
+  reference: string,
+  sizeBytes: number | undefined,
+): Promise<FetchedManifest> {
+  const bytes = await readBounded(answer, maxManifestBytes, 'manifest');
+  const digest = digestOf(bytes);
+  checkManifestIdentity({ answer, reference, digest });
+  if (sizeBytes !== undefined && bytes.length !== sizeBytes) {
+    throw invalidAnswer(`manifest ${digest} has ${bytes.length} bytes instead of ${sizeBytes}`);
+  }
+  const mediaType = (headerOf(answer, 'content-type') ?? '').split(';', 1)[0]?.trim() ?? '';
+  return { bytes, digest, document: parseManifest(bytes, mediaType) };
 }
 
 function checkManifestIdentity(got: {
@@ -120,7 +139,9 @@ async function listTags(
       tags.push(...found.filter((tag): tag is string => typeof tag === 'string'));
     }
     // Only its query is taken: the rest of the path is ours.
-    const query: string | undefined = /<[^>?]*\?([^>]*)>;\s*rel="?next/.exec(headerOf(answer, 'link') ?? '')?.[1];
+    const query: string | undefined = /<[^>?]*\?([^>]*)>;\s*rel="?next/.exec(
+      headerOf(answer, 'link') ?? '',
+    )?.[1];
     next = query === undefined ? undefined : `${path}/tags/list?${query}`;
   }
   return tags;

@@ -1,4 +1,4 @@
-/** Certificates per registry: `<dir>/<host[:port]>/{*.crt, *.cert + *.key}`, as Docker lays them. */
+/** Certificates by registry: `<dir>/<host[:port]>/{*.crt, *.cert + *.key}`, as Docker has them. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
@@ -33,7 +33,9 @@ export async function certificatesFor(
       (name) => name.endsWith('.key') && !names.includes(name.replace(/\.key$/, '.cert')),
     );
     if (orphan !== undefined) {
-      throw new Error(`missing client certificate ${orphan.replace(/\.key$/, '.cert')} for key ${orphan}`);
+      throw new Error(
+        `missing client certificate ${orphan.replace(/\.key$/, '.cert')} for key ${orphan}`,
+      );
     }
   }
   const ca = authorities.length === 0 ? {} : { ca: [...rootCertificates, ...authorities] };

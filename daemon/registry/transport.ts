@@ -10,6 +10,7 @@ import { networkError } from './network-error.js';
 import { RegistryError } from './registry-error.js';
 import { certificatesFor } from './tls.js';
 
+/** What differs from host to host. */
 export interface TransportOptions {
   readonly insecure: InsecureHosts;
   /** Folders like `/etc/docker/certs.d`. */
@@ -17,22 +18,27 @@ export interface TransportOptions {
   readonly userAgent: string;
 }
 
+/** One request. */
 export interface Query {
   readonly url: URL;
   readonly method: 'GET' | 'HEAD' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal: AbortSignal;
-  /** The host that named `url`, when that was not the user: it may only name what it may know of. */
+  /** The host that named `url`, when it was not the user: it may not name what is more private. */
   readonly namedBy?: URL;
 }
 
 /** An answer whose body must be read or dumped by the caller. */
 export type Answer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers' | 'body'>;
 
+/** Shared by all; keeps connections, never credentials. */
 export interface Transport {
   readonly insecure: InsecureHosts;
-  /** Sends and follows redirects; rejects with `RegistryError`. `Authorization` never leaves its origin. */
+  /**
+   * Sends and follows redirects; rejects with `RegistryError`. `Authorization` never leaves its
+   * origin.
+   */
   send(query: Query): Promise<Answer>;
   close(): Promise<void>;
 }
@@ -54,19 +60,8 @@ export function createTransport(options: TransportOptions): Transport {
     const key = `${host} ${limit ?? ''}`;
     const known = agents.get(key);
     if (known !== undefined) return known;
-    const certificates = await certificatesFor(host, options.certificateDirectories);
-    const agent = new Agent({
-      connections: maxConnectionsPerHost,
-      headersTimeout: headersTimeoutMs,
-      bodyTimeout: bodyTimeoutMs,
-      connect: {
-        timeout: connectTimeoutMs,
-        rejectUnauthorized: !options.insecure.has(host),
-        ...certificates,
-        ...(limit === undefined ? {} : { lookup: guardedLookup(limit) }),
-      },
-    });
-    if (agents.size >= maxAgents) await dropOldest(agents);
+    const agent = await makeAgent(options, host, limit);
+    if (agents.size >= maxAgents) dropOldest(agents);
     agents.set(key, agent);
     return agent;
   };
@@ -110,7 +105,26 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
-async function dropOldest(agents: Map<string, Agent>): Promise<void> {
+async function makeAgent(
+  { insecure, certificateDirectories }: TransportOptions,
+  host: string,
+  limit: Reach | undefined,
+): Promise<Agent> {
+  const certificates = await certificatesFor(host, certificateDirectories);
+  return new Agent({
+    connections: maxConnectionsPerHost,
+    headersTimeout: headersTimeoutMs,
+    bodyTimeout: bodyTimeoutMs,
+    connect: {
+      timeout: connectTimeoutMs,
+      rejectUnauthorized: !insecure.has(host),
+      ...certificates,
+      ...(limit === undefined ? {} : { lookup: guardedLookup(limit) }),
+    },
+  });
+}
+
+function dropOldest(agents: Map<string, Agent>): void {
   const oldest = agents.entries().next().value;
   if (oldest === undefined) return;
   agents.delete(oldest[0]);
@@ -121,7 +135,8 @@ async function dropOldest(agents: Map<string, Agent>): Promise<void> {
 /** Credentials stay with the origin that they were meant for, and do not come back later. */
 function redirected(query: Query, location: string): Query {
   if (!URL.canParse(location, query.url.href)) {
-    throw new RegistryError(0, 'REFUSED', `redirect to an invalid location ${JSON.stringify(location).slice(0, 200)}`);
+    const shown = JSON.stringify(location).slice(0, 200);
+    throw new RegistryError(0, 'REFUSED', `redirect to an invalid location ${shown}`);
   }
   const url = new URL(location, query.url);
   if (url.origin === query.url.origin) return { ...query, url };
@@ -142,12 +157,14 @@ async function allowedReach(
 ): Promise<Reach | undefined> {
   const isHttp = to.protocol === 'http:' || to.protocol === 'https:';
   if (!isHttp || (to.protocol === 'http:' && !insecure.has(to.host))) {
-    throw new RegistryError(0, 'REFUSED', `${from.host} may not send us to ${to.origin} without TLS`);
+    const text = `${from.host} may not send us to ${to.origin} without TLS`;
+    throw new RegistryError(0, 'REFUSED', text);
   }
   if (to.hostname === from.hostname) return undefined;
   const own = await reachOfHost(from.hostname);
   if (!mayName(own, await reachOfHost(to.hostname))) {
-    throw new RegistryError(0, 'REFUSED', `${from.host} may not send us to the private address ${to.host}`);
+    const text = `${from.host} may not send us to the private address ${to.host}`;
+    throw new RegistryError(0, 'REFUSED', text);
   }
   return own;
 }
@@ -155,7 +172,7 @@ async function allowedReach(
 function guardedLookup(limit: Reach): LookupFunction {
   return (hostname, options, done) => {
     dns.lookup(hostname, options, (error, found, family) => {
-      const addresses = typeof found === 'string' ? [found] : (found ?? []).map((one) => one.address);
+      const addresses = addressesOf(found);
       const forbidden = addresses.find((address) => !mayName(limit, reachOf(address)));
       if (error === null && forbidden !== undefined) {
         done(new Error(`${hostname} resolves to the private address ${forbidden}`), '', 0);
@@ -166,15 +183,28 @@ function guardedLookup(limit: Reach): LookupFunction {
   };
 }
 
+/** After an error there are none, whatever the types say. */
+function addressesOf(
+  found: string | readonly { readonly address: string }[] | undefined,
+): string[] {
+  if (typeof found === 'string') return [found];
+  return (found ?? []).map(({ address }) => address);
+}
+
 /** Reads a body that must be small; rejects, and hangs up, beyond `limitBytes`. */
-export async function readBounded(answer: Answer, limitBytes: number, what: string): Promise<Buffer> {
+export async function readBounded(
+  answer: Answer,
+  limitBytes: number,
+  what: string,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of answer.body) {
     const bytes = Buffer.from(chunk as Uint8Array); // No encoding is set: chunks are bytes.
     size += bytes.length;
     if (size > limitBytes) {
-      throw new RegistryError(answer.statusCode, 'INVALID', `${what} is larger than ${limitBytes} bytes`);
+      const text = `${what} is larger than ${limitBytes} bytes`;
+      throw new RegistryError(answer.statusCode, 'INVALID', text);
     }
     chunks.push(bytes);
   }

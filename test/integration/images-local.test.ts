@@ -24,7 +24,13 @@ async function world(t: Test): Promise<ImageWorld> {
 async function load({ images }: ImageWorld, archive: Buffer): Promise<readonly JsonMessage[]> {
   const lines: JsonMessage[] = [];
   const sink = async (message: JsonMessage): Promise<void> => void lines.push(message);
-  await images.load({ body: Readable.from([archive]), quiet: true, platforms: [], sink, signal: never });
+  await images.load({
+    body: Readable.from([archive]),
+    quiet: true,
+    platforms: [],
+    sink,
+    signal: never,
+  });
   return lines;
 }
 
@@ -47,7 +53,9 @@ async function bring({ images }: ImageWorld, body: Buffer, more: object = {}): P
 
 /** As old and new `docker save` write it. */
 function dockerArchive(tags: readonly string[] | null, change: object = {}): Buffer {
-  const manifest = [{ Config: 'config.json', RepoTags: tags, Layers: ['one/layer.tar'], ...change }];
+  const manifest = [
+    { Config: 'config.json', RepoTags: tags, Layers: ['one/layer.tar'], ...change },
+  ];
   return tarOf([
     { name: 'one/', type: '5' },
     { name: 'one/layer.tar', content: layer },
@@ -91,7 +99,9 @@ test('load', async (t) => {
       { stream: 'Loaded image: app:1\n' },
       { stream: 'Loaded image: app:2\n' },
     ]);
-    t.same(await load(opened, gzipSync(dockerArchive(['app:3']))), [{ stream: 'Loaded image: app:3\n' }]);
+    t.same(await load(opened, gzipSync(dockerArchive(['app:3']))), [
+      { stream: 'Loaded image: app:3\n' },
+    ]);
     t.equal(opened.images.resolve('app:3').id, image.id);
     t.same(opened.images.tagsOf(image.id), ['app:1', 'app:2', 'app:3']);
     t.match(opened.events.at(-1), { action: 'load', id: image.id });
@@ -112,7 +122,7 @@ test('load', async (t) => {
   const other = `sha256:${'3'.repeat(64)}`;
   const bad: Readonly<Record<string, readonly [Buffer, string | RegExp]>> = {
     'no tar at all': [Buffer.from('hello'), 'unexpected EOF'],
-    'nothing': [Buffer.alloc(0), 'invalid archive: neither manifest.json nor index.json is in it'],
+    nothing: [Buffer.alloc(0), 'invalid archive: neither manifest.json nor index.json is in it'],
     'a cut one': [dockerArchive(['a:1']).subarray(0, 3000), 'unexpected EOF'],
     'a cut gzip': [gzipSync(dockerArchive(['a:1'])).subarray(0, 300), 'unexpected EOF'],
     'a name that climbs out': [
@@ -140,7 +150,10 @@ test('load', async (t) => {
       tarOf([
         { name: 'l', content: tarOf([{ name: 'x', content: 'y' }]) },
         { name: 'config.json', content: image.config },
-        { name: 'manifest.json', content: JSON.stringify([{ Config: 'config.json', Layers: ['l'] }]) },
+        {
+          name: 'manifest.json',
+          content: JSON.stringify([{ Config: 'config.json', Layers: ['l'] }]),
+        },
       ]),
       /^failed to register layer: invalid diffID for layer: expected sha256:/,
     ],
@@ -161,7 +174,9 @@ test('load', async (t) => {
         {
           name: 'index.json',
           content: JSON.stringify({
-            manifests: [{ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: other, size: 1 }],
+            manifests: [
+              { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: other, size: 1 },
+            ],
           }),
         },
         { name: `blobs/sha256/${other.slice(7)}`, content: image.manifest },
@@ -188,7 +203,9 @@ test('load', async (t) => {
     await expectNothing(t, opened);
     t.same(await load(opened, Buffer.concat(chunks)), [{ stream: 'Loaded image: app:1\n' }]);
     t.equal(opened.images.resolve('app:1').id, image.id);
-    await t.rejects(opened.images.save(['nope'], { signal: never }), { message: 'No such image: nope:latest' });
+    await t.rejects(opened.images.save(['nope'], { signal: never }), {
+      message: 'No such image: nope:latest',
+    });
   });
 });
 
@@ -196,7 +213,12 @@ test('import', async (t) => {
   await t.test('a tar becomes an image of one layer', async (t) => {
     const opened = await world(t);
     const changes = ['CMD ["/x"]', 'ENV a=b', 'LABEL c=d', 'EXPOSE 80'];
-    const id = await bring(opened, gzipSync(layer), { repo: 'in', tag: '2', message: 'hello', changes });
+    const id = await bring(opened, gzipSync(layer), {
+      repo: 'in',
+      tag: '2',
+      message: 'hello',
+      changes,
+    });
     const shown = await opened.images.inspect('in:2');
     t.match(shown, {
       Id: id,
@@ -207,7 +229,9 @@ test('import', async (t) => {
       Config: { Cmd: ['/x'], Env: ['a=b'], Labels: { c: 'd' }, ExposedPorts: { '80/tcp': {} } },
       RootFS: { Type: 'layers', Layers: [digest(layer)] },
     });
-    t.match(await opened.images.history('in:2'), [{ Id: id, Tags: ['in:2'], Comment: 'hello', Size: 3 }]);
+    t.match(await opened.images.history('in:2'), [
+      { Id: id, Tags: ['in:2'], Comment: 'hello', Size: 3 },
+    ]);
     t.match(opened.events, [{ action: 'import', id, name: 'in:2' }]);
   });
 
@@ -233,7 +257,14 @@ test('names', async (t) => {
   const short = image.id.slice(7, 19);
 
   await t.test('an image is found by name, id and the beginning of its id', async (t) => {
-    for (const name of ['app:1', 'docker.io/library/app:1', image.id, image.id.slice(7), short, `sha256:${short}`]) {
+    for (const name of [
+      'app:1',
+      'docker.io/library/app:1',
+      image.id,
+      image.id.slice(7),
+      short,
+      `sha256:${short}`,
+    ]) {
       t.equal(images.resolve(name).id, image.id, name);
     }
     t.throws(() => images.resolve('nope'), { message: 'No such image: nope:latest' });
@@ -249,16 +280,22 @@ test('names', async (t) => {
     await t.rejects(images.tag('app:1', { repo: 'sha256', tag: '1' }), {
       message: 'refusing to create an ambiguous tag using digest algorithm as name',
     });
-    await t.rejects(images.tag('app:1', { repo: 'a', tag: '-1' }), { message: 'invalid tag format' });
+    await t.rejects(images.tag('app:1', { repo: 'a', tag: '-1' }), {
+      message: 'invalid tag format',
+    });
   });
 
   await t.test('an image with several names is not removed by its id without force', async (t) => {
     await images.tag('app:1', { repo: 'second', tag: '' });
     await t.rejects(images.remove(short, { force: false, noprune: false }), {
       kind: 'Conflict',
-      message: `conflict: unable to delete ${short} (must be forced) - image is referenced in multiple repositories`,
+      message:
+        `conflict: unable to delete ${short} (must be forced) - ` +
+        'image is referenced in multiple repositories',
     });
-    t.same(await images.remove('second', { force: false, noprune: false }), [{ Untagged: 'second:latest' }]);
+    t.same(await images.remove('second', { force: false, noprune: false }), [
+      { Untagged: 'second:latest' },
+    ]);
   });
 
   await t.test('lists are filtered', async (t) => {
@@ -276,11 +313,19 @@ test('names', async (t) => {
 
   await t.test('prune removes what has no name and no container', async (t) => {
     const id = await bring(opened, tarOf([{ name: 'big', content: 'x'.repeat(1000) }]));
-    opened.users = { usersOf: (of) => (of === id ? [{ id: 'c', running: false }] : []), layersInUse: () => new Set() };
+    opened.users = {
+      usersOf: (of) => (of === id ? [{ id: 'c', running: false }] : []),
+      layersInUse: () => new Set(),
+    };
     t.same(await images.prune({}), { ImagesDeleted: null, SpaceReclaimed: 0 });
     opened.users = { usersOf: () => [], layersInUse: () => new Set() };
     t.match(await images.prune({}), { ImagesDeleted: [{ Deleted: id }, {}], SpaceReclaimed: 1000 });
-    t.equal((await images.prune({ dangling: ['false'] })).ImagesDeleted?.some(({ Deleted }) => Deleted === image.id), true);
+    t.equal(
+      (await images.prune({ dangling: ['false'] })).ImagesDeleted?.some(
+        ({ Deleted }) => Deleted === image.id,
+      ),
+      true,
+    );
     await expectNothing(t, opened);
   });
 });
@@ -309,7 +354,10 @@ test('a folder that a layer only implies keeps the mode of the layers beneath', 
     { name: 'a', content: layer },
     { name: 'b', content: implying },
     { name: 'c', content: built.config },
-    { name: 'manifest.json', content: JSON.stringify([{ Config: 'c', RepoTags: ['m:1'], Layers: ['a', 'b'] }]) },
+    {
+      name: 'manifest.json',
+      content: JSON.stringify([{ Config: 'c', RepoTags: ['m:1'], Layers: ['a', 'b'] }]),
+    },
   ]);
   await load(opened, archive);
   const { layers } = opened.images.resolve('m:1');

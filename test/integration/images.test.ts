@@ -12,7 +12,10 @@ const base = tarOf([
   { name: 'bin/', type: '5' },
   { name: 'bin/true', content: 'one', mode: 0o755 },
 ]);
-const upper = tarOf([{ name: 'etc/', type: '5' }, { name: 'etc/motd', content: 'two' }]);
+const upper = tarOf([
+  { name: 'etc/', type: '5' },
+  { name: 'etc/motd', content: 'two' },
+]);
 
 async function world(t: Test, options?: WorldOptions): Promise<ImageWorld> {
   const opened = await openImageWorld(options);
@@ -102,7 +105,10 @@ test('images from a real registry', async (t) => {
     const second = await first.reopen();
     t.teardown(() => second.close());
     t.equal(second.images.resolve(name).id, image.id);
-    t.same(await second.driver.reconcile({ layers: second.images.layerKeys(), containers: new Set() }), []);
+    t.same(
+      await second.driver.reconcile({ layers: second.images.layerKeys(), containers: new Set() }),
+      [],
+    );
   });
 
   await t.test('vfs unpacks the layers in order, each over the one beneath', async (t) => {
@@ -112,11 +118,13 @@ test('images from a real registry', async (t) => {
     t.equal((await unpacked()).length, 2);
   });
 
-  await t.test('what is not there is refused in Docker\'s words', async (t) => {
+  await t.test("what is not there is refused in Docker's words", async (t) => {
     const { pull } = await world(t);
     await t.rejects(pull(`${server.host}/test/app:no`), {
       kind: 'NotFound',
-      message: `manifest for ${server.host}/test/app:no not found: manifest unknown: manifest unknown`,
+      message:
+        `manifest for ${server.host}/test/app:no not found: ` +
+        'manifest unknown: manifest unknown',
     });
     await t.rejects(pull('127.0.0.1:1/x:y'), {
       kind: 'System',
@@ -150,7 +158,10 @@ test('images from a real registry', async (t) => {
     t.same(await content.digests(), []);
     t.same(await unpacked(), []);
     t.same(await index(), []);
-    t.same(events.map(({ action }) => action), ['pull', 'untag', 'untag', 'delete']);
+    t.same(
+      events.map(({ action }) => action),
+      ['pull', 'untag', 'untag', 'delete'],
+    );
   });
 
   await t.test('layers of a container survive the removal of its image', async (t) => {
@@ -170,7 +181,9 @@ test('images from a real registry', async (t) => {
     });
     const short = image.id.slice(7, 19);
     await t.rejects(opened.images.remove(short, { force: false, noprune: false }), {
-      message: `conflict: unable to delete ${short} (must be forced) - image is being used by stopped container cccccccccccc`,
+      message:
+        `conflict: unable to delete ${short} (must be forced) - ` +
+        'image is being used by stopped container cccccccccccc',
     });
     await opened.images.remove(short, { force: true, noprune: false });
     t.equal(opened.images.byId(image.id), undefined);

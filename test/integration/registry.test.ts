@@ -1,226 +1,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { test, type Test } from 'tap';
+import { test } from 'tap';
 import { buildImage, digest, type BuiltImage } from '../support/image-builder.js';
-import { openImageWorld, type ImageWorld, type WorldOptions } from '../support/image-world.js';
+import { openImageWorld } from '../support/image-world.js';
 import { sendBlob, startLyingRegistry, type LyingRegistry } from '../support/lying-registry.js';
-import { entryOf, tarOf } from '../support/tar.js';
+import { layerOf, ociManifest, scene } from '../support/registry-scene.js';
+import { tarOf } from '../support/tar.js';
 
 const small = tarOf([{ name: 'file', content: 'content' }]);
-
-interface Scene {
-  readonly server: LyingRegistry;
-  readonly world: ImageWorld;
-  /** Nothing of the image is there: no row, no blob, no layer, no temporary file. */
-  expectNothing(): Promise<void>;
-}
-
-async function scene(t: Test, options?: WorldOptions): Promise<Scene> {
-  const server = await startLyingRegistry();
-  t.teardown(() => server.stop());
-  const world = await openImageWorld(options);
-  t.teardown(() => world.close());
-  const expectNothing = async (): Promise<void> => {
-    t.same(await world.images.list({ filters: {}, sharedSize: false }), []);
-    t.same(await world.content.digests(), []);
-    t.same(await world.unpacked(), []);
-    t.same(await world.leftovers(), []);
-  };
-  return { server, world, expectNothing };
-}
-
-interface Lie {
-  readonly image?: BuiltImage;
-  /** Changes what the registry serves. */
-  readonly tell: (server: LyingRegistry, image: BuiltImage) => void;
-  readonly message: string | RegExp;
-  readonly kind?: string;
-}
-
-const layerOf = (image: BuiltImage): Buffer => image.layers[0] ?? Buffer.alloc(0);
-
-/** Replaces the manifest, which then has another digest, and another type if it is to. */
-function reshape(image: BuiltImage, change: (manifest: Record<string, never>) => object): Buffer {
-  const manifest: unknown = JSON.parse(image.manifest.toString('utf8'));
-  // The builder's own manifest: an object.
-  return Buffer.from(JSON.stringify(change(manifest as Record<string, never>)));
-}
-
-const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
-
-function serveManifest(server: LyingRegistry, bytes: Buffer, mediaType = ociManifest): void {
-  server.manifests.set('lie:1', { bytes, mediaType });
-}
-
-const bomb = tarOf([{ name: 'zeros', content: Buffer.alloc(400 * 2 ** 20) }]);
-
-const lies: Readonly<Record<string, Lie>> = {
-  'a layer with other bytes than its digest': {
-    tell: (server, image) => {
-      const bytes = Buffer.from(layerOf(image));
-      bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
-      server.blobs.set(digest(layerOf(image)), bytes);
-    },
-    message: /^filesystem layer verification failed for digest sha256:|^failed to register layer: /,
-  },
-  'a layer that is longer than announced': {
-    tell: (server, image) => {
-      const longer = Buffer.concat([layerOf(image), Buffer.alloc(70_000)]);
-      server.blobs.set(digest(layerOf(image)), longer);
-    },
-    message: /larger than the announced|^failed to register layer: /,
-  },
-  'a layer whose announced size is too small': {
-    tell: (server, image) =>
-      serveManifest(
-        server,
-        reshape(image, (manifest) => ({
-          ...manifest,
-          layers: [
-            {
-              mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
-              digest: digest(layerOf(image)),
-              size: layerOf(image).length - 1,
-            },
-          ],
-        })),
-      ),
-    message: /larger than the announced|^failed to register layer: /,
-  },
-  'a config that promises other layers': {
-    image: buildImage([small], { document: { rootfs: { diff_ids: [`sha256:${'1'.repeat(64)}`] } } }),
-    tell: () => undefined,
-    message: /^failed to register layer: wrong diff id calculated on extraction/,
-  },
-  'a config with more layers than the manifest': {
-    image: buildImage([small], {
-      document: { rootfs: { diff_ids: [digest(small), digest(small)] } },
-    }),
-    tell: () => undefined,
-    message: "layers from manifest don't match image configuration",
-  },
-  'a config with other bytes than its digest': {
-    tell: (server, image) => {
-      const changed = Buffer.from(image.config.toString('utf8').replace('amd64', 'amd63'));
-      server.blobs.set(image.id, changed);
-    },
-    message: /^error pulling image configuration: image config verification failed for digest sha256:/,
-  },
-  'a config that is no config': {
-    image: buildImage([small], { config: { Env: 'PATH=/bin' } }),
-    tell: () => undefined,
-    message: 'invalid image configuration: config.Env is missing or of the wrong type',
-  },
-  'a document that is manifest and index at once': {
-    tell: (server, image) =>
-      serveManifest(server, reshape(image, (manifest) => ({ ...manifest, manifests: [] }))),
-    message: 'ocimanifest: expected manifest but found index',
-  },
-  'a manifest of another type than its header says': {
-    tell: (server, image) =>
-      serveManifest(server, image.manifest, 'application/vnd.docker.distribution.manifest.v2+json'),
-    message:
-      "mediaType in manifest should be 'application/vnd.docker.distribution.manifest.v2+json' " +
-      `not '${ociManifest}'`,
-  },
-  'a manifest that is a web page': {
-    tell: (server, image) => serveManifest(server, image.manifest, 'text/html'),
-    message: 'unsupported media type text/html',
-  },
-  'a manifest that is not JSON': {
-    tell: (server) => serveManifest(server, Buffer.from('nonsense')),
-    message: 'manifest invalid: not a JSON object',
-  },
-  'a manifest without end': {
-    tell: (server) => serveManifest(server, Buffer.alloc(5 * 2 ** 20, ' ')),
-    message: 'manifest is larger than 4194304 bytes',
-  },
-  'a manifest with other bytes than its digest': {
-    tell: (server, image) => {
-      server.fault = (request, response) => {
-        if (request.url !== '/v2/lie/manifests/1') return false;
-        response.setHeader('content-type', ociManifest);
-        response.setHeader('docker-content-digest', `sha256:${'2'.repeat(64)}`);
-        response.end(image.manifest);
-        return true;
-      };
-    },
-    message: `manifest verification failed for digest sha256:${'2'.repeat(64)}`,
-  },
-  'a layer of a type that is no layer': {
-    tell: (server, image) =>
-      serveManifest(
-        server,
-        reshape(image, (manifest) => ({
-          ...manifest,
-          layers: [{ mediaType: 'application/foo', digest: digest(layerOf(image)), size: 1 }],
-        })),
-      ),
-    message: 'unsupported media type application/foo',
-  },
-  'a digest that is a path': {
-    tell: (server, image) =>
-      serveManifest(
-        server,
-        reshape(image, (manifest) => ({
-          ...manifest,
-          layers: [
-            {
-              mediaType: 'application/vnd.oci.image.layer.v1.tar',
-              digest: 'sha256:../../../../etc/passwd',
-              size: 1,
-            },
-          ],
-        })),
-      ),
-    message: 'manifest invalid: layer has invalid digest sha256:../../../../etc/passwd',
-  },
-  'a million layers': {
-    tell: (server, image) =>
-      serveManifest(server, reshape(image, (manifest) => ({ ...manifest, layers: Array(200).fill({}) }))),
-    message: 'max depth exceeded: 200 layers, at most 127',
-  },
-  'a tar that climbs out': {
-    image: buildImage([tarOf([{ name: '../../escaped', content: 'x' }])]),
-    tell: () => undefined,
-    message: /^failed to register layer: /,
-  },
-  'a tar that climbs out through a link': {
-    image: buildImage([
-      tarOf([
-        { name: 'out', type: '2', link: '/tmp' },
-        { name: 'out/tsdocker-escaped', content: 'x' },
-      ]),
-    ]),
-    tell: () => undefined,
-    message: /^failed to register layer: /,
-  },
-  'a tar that is cut off': {
-    image: buildImage([Buffer.concat(entryOf({ name: 'x', content: 'y', size: 5000 }))]),
-    tell: () => undefined,
-    message: /^failed to register layer: /,
-  },
-  'a bomb: 400 MB of zeros in 2 MB': {
-    image: buildImage([bomb], { gzipLevel: 9 }),
-    tell: () => undefined,
-    kind: 'TooLarge',
-    message: /^failed to register layer: /,
-  },
-};
-
-test('a registry that lies is told off, and nothing stays', async (t) => {
-  for (const [what, { image, tell, message, kind }] of Object.entries(lies)) {
-    await t.test(what, async (t) => {
-      const { server, world, expectNothing } = await scene(t);
-      const built = image ?? buildImage([small]);
-      server.serve('lie', '1', built);
-      tell(server, built);
-      const failure: unknown = await world.pull(`${server.host}/lie:1`).catch((error: unknown) => error);
-      t.match(failure, { name: 'ApiError', message, ...(kind === undefined ? {} : { kind }) });
-      await expectNothing();
-    });
-  }
-});
 
 test('an index gives the manifest of the platform that is asked for', async (t) => {
   const { server, world } = await scene(t);
@@ -258,7 +45,7 @@ test('an index gives the manifest of the platform that is asked for', async (t) 
     message: 'no matching manifest for linux/s390x in the manifest list entries',
   });
   await t.rejects(world.pull(`${server.host}/multi:amd`, { platform: 'linux/arm64' }), {
-    message: /was found but does not match the specified platform: wanted linux\/arm64, actual: linux\/amd64$/,
+    message: /was found but does not match .*: wanted linux\/arm64, actual: linux\/amd64$/,
   });
 });
 
@@ -315,7 +102,7 @@ test('credentials stay with the host that they are for', async (t) => {
     });
   });
 
-  await t.test('without credentials for basic auth Docker\'s words are used', async (t) => {
+  await t.test("without credentials for basic auth Docker's words are used", async (t) => {
     const { server, world } = await scene(t);
     server.fault = (_, response) => {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
@@ -336,7 +123,9 @@ test('credentials stay with the host that they are for', async (t) => {
     server.fault = (request, response) => {
       if (request.url === '/v2/') return false;
       response.writeHead(403, { 'content-type': 'application/json' });
-      response.end('{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}');
+      response.end(
+        '{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}',
+      );
       return true;
     };
     await t.rejects(world.pull(`${server.host}/r:1`), {
@@ -361,7 +150,9 @@ test('a connection that breaks', async (t) => {
       if (layer.length - start <= bytes) return false;
       response.writeHead(start === 0 ? 200 : 206, {
         'content-length': layer.length - start,
-        ...(start === 0 ? {} : { 'content-range': `bytes ${start}-${layer.length - 1}/${layer.length}` }),
+        ...(start === 0
+          ? {}
+          : { 'content-range': `bytes ${start}-${layer.length - 1}/${layer.length}` }),
       });
       response.write(layer.subarray(start, start + bytes), () => response.destroy());
       return true;
@@ -373,7 +164,9 @@ test('a connection that breaks', async (t) => {
     server.serve('r', '1', image);
     breakAfter(server, 200_000);
     await world.pull(`${server.host}/r:1`);
-    const ranges = server.seen.flatMap(({ path, range }) => (path.endsWith(digest(layer)) ? [range] : []));
+    const ranges = server.seen.flatMap(({ path, range }) =>
+      path.endsWith(digest(layer)) ? [range] : [],
+    );
     t.equal(ranges[0], undefined);
     t.ok(ranges.length >= 3 && ranges.slice(1).every((range) => /^bytes=\d+-$/.test(range ?? '')));
   });

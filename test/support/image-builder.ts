@@ -7,6 +7,7 @@ export function digest(bytes: Buffer | string): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
+/** The bytes of an image, and its id. */
 export interface BuiltImage {
   readonly id: string;
   readonly config: Buffer;
@@ -17,6 +18,7 @@ export interface BuiltImage {
   readonly manifest: Buffer;
 }
 
+/** What differs from the plain image. */
 export interface BuildOptions {
   readonly config?: object;
   /** Fields of the config document itself. */

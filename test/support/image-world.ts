@@ -4,37 +4,49 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonMessage } from '../../api-spec/index.js';
 import { openContent, type ContentStore } from '../../daemon/content/index.js';
-import { createImages, imageTables, type Images, type ImageUsers } from '../../daemon/images/index.js';
+import {
+  createImages,
+  imageTables,
+  type Images,
+  type ImageUsers,
+} from '../../daemon/images/index.js';
 import { createRegistry, type RegistryOptions } from '../../daemon/registry/index.js';
 import { openStore } from '../../daemon/store/index.js';
 import { unpackLayer } from '../../native/unpack/index.js';
 import { createStorageDriver, type StorageDriver } from '../../storage-drivers/index.js';
 
+/** A service with its disk. */
 export interface ImageWorld {
   readonly directory: string;
   readonly images: Images;
   readonly content: ContentStore;
   readonly driver: StorageDriver;
   /** Actions of all events so far. */
-  readonly events: { readonly action: string; readonly id: string; readonly name: string | undefined }[];
+  readonly events: {
+    readonly action: string;
+    readonly id: string;
+    readonly name: string | undefined;
+  }[];
   /** Containers that the service believes in; replaced by tests. */
   users: ImageUsers;
-  pull(reference: string, options?: PullOptions): Promise<readonly JsonMessage[]>;
+  readonly pull: (reference: string, options?: PullOptions) => Promise<readonly JsonMessage[]>;
   /** Names of files that are neither blobs in use nor part of the layout. */
-  leftovers(): Promise<readonly string[]>;
+  readonly leftovers: () => Promise<readonly string[]>;
   /** Folders of unpacked layers. */
-  unpacked(): Promise<readonly string[]>;
-  index(): Promise<readonly IndexEntry[]>;
+  readonly unpacked: () => Promise<readonly string[]>;
+  readonly index: () => Promise<readonly IndexEntry[]>;
   /** Ends this daemon's part and opens the same disk again, as after a restart. */
-  reopen(): Promise<ImageWorld>;
-  close(): Promise<void>;
+  readonly reopen: () => Promise<ImageWorld>;
+  readonly close: () => Promise<void>;
 }
 
+/** Of `index.json`. */
 export interface IndexEntry {
   readonly digest: string;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** What differs from the plain pull. */
 export interface PullOptions {
   readonly platform?: string;
   readonly auth?: { readonly username: string; readonly password: string };
@@ -42,6 +54,7 @@ export interface PullOptions {
   readonly onLine?: (message: JsonMessage) => void;
 }
 
+/** What differs from the plain world. */
 export interface WorldOptions {
   readonly registry?: Partial<RegistryOptions>;
   readonly driver?: 'overlay' | 'vfs';

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { digest, type BuiltImage } from './image-builder.js';
 
+/** A request that came. */
 export interface Seen {
   readonly method: string;
   readonly path: string;
@@ -13,6 +14,7 @@ export interface Seen {
 /** Looks at each request first; true when it has answered it. */
 export type Fault = (request: IncomingMessage, response: ServerResponse) => boolean;
 
+/** Serves what it is told to. */
 export interface LyingRegistry {
   readonly host: string;
   /** All requests, in order. */
@@ -39,14 +41,17 @@ export async function startLyingRegistry(): Promise<LyingRegistry> {
     seen.push({ method: request.method ?? '', path, authorization, range });
     if (registry.fault(request, response)) return;
     if (path === '/v2/') return void response.end('{}');
-    const [, name = '', kind, reference = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path) ?? [];
+    const [, name = '', kind, reference = ''] =
+      /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path) ?? [];
     const manifest = kind === 'manifests' ? find(manifests, name, reference) : undefined;
     const blob = kind === 'blobs' ? blobs.get(reference) : undefined;
     if (manifest !== undefined) return sendManifest(request, response, manifest);
     if (blob !== undefined) return sendBlob(response, blob, range);
     const code = kind === 'blobs' ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
     response.writeHead(404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ errors: [{ code, message: code.toLowerCase().replace('_', ' ') }] }));
+    response.end(
+      JSON.stringify({ errors: [{ code, message: code.toLowerCase().replace('_', ' ') }] }),
+    );
   };
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -14,6 +14,7 @@ import { request, Agent } from 'undici';
 
 const run = promisify(execFile);
 
+/** A running registry; the test stops it. */
 export interface RegistryUnderTest {
   /** `127.0.0.1:4711` */
   readonly host: string;
@@ -24,6 +25,7 @@ export interface RegistryUnderTest {
   stop(): Promise<void>;
 }
 
+/** How it is to run. */
 export interface RegistryUnderTestOptions {
   /** Folder for its data and configuration; the caller removes it. */
   readonly directory: string;
@@ -39,6 +41,7 @@ export interface RegistryUnderTestOptions {
   readonly tls?: boolean;
 }
 
+/** Who gets in. */
 export const basicUser = { username: 'alice', password: 'secret' } as const;
 /** `crypt("secret")`, bcrypt. */
 const basicLine = 'alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a';
@@ -182,6 +185,7 @@ export async function makeCertificate(
   return { certificate, key };
 }
 
+/** The bytes of an image. */
 export interface PushedImage {
   readonly config: Buffer;
   readonly layers: readonly Buffer[];

@@ -4,12 +4,17 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** A running token server; the test stops it. */
 export interface TokenServer {
   readonly realm: string;
   readonly service: string;
   readonly issuer: string;
   /** Paths with queries, and bodies of posts, as they came. */
-  readonly seen: { readonly url: string; readonly body: string; readonly authorization: string | undefined }[];
+  readonly seen: {
+    readonly url: string;
+    readonly body: string;
+    readonly authorization: string | undefined;
+  }[];
   /** Seconds that tokens are good for. */
   lifetimeSeconds: number;
   stop(): Promise<void>;
@@ -45,8 +50,13 @@ export async function startTokenServer(files: {
       jti: String(Math.random()),
       access,
     };
-    const parts = [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'));
-    const signature = sign('sha256', Buffer.from(parts.join('.')), { key, dsaEncoding: 'ieee-p1363' });
+    const parts = [header, claims].map((part) =>
+      Buffer.from(JSON.stringify(part)).toString('base64url'),
+    );
+    const signature = sign('sha256', Buffer.from(parts.join('.')), {
+      key,
+      dsaEncoding: 'ieee-p1363',
+    });
     return [...parts, signature.toString('base64url')].join('.');
   };
 

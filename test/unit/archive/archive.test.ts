@@ -1,7 +1,13 @@
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { test } from 'tap';
-import { compressionOf, decompressed, linkTarget, readTar, safeEntryName } from '../../../daemon/archive/index.js';
+import {
+  compressionOf,
+  decompressed,
+  linkTarget,
+  readTar,
+  safeEntryName,
+} from '../../../daemon/archive/index.js';
 import { tarOf } from '../../support/tar.js';
 
 interface Read {
@@ -14,7 +20,9 @@ async function entries(archive: Buffer, chunkBytes = 7): Promise<readonly Read[]
     archive.subarray(at * chunkBytes, (at + 1) * chunkBytes),
   );
   const found: Read[] = [];
-  for await (const entry of readTar(await decompressed(Readable.from(chunks, { objectMode: false })))) {
+  for await (const entry of readTar(
+    await decompressed(Readable.from(chunks, { objectMode: false })),
+  )) {
     if (entry.kind === 'link') {
       found.push({ name: entry.name, content: `-> ${entry.target}` });
       continue;
@@ -53,7 +61,9 @@ test('a tar is read in pieces of any size, plain or gzip', async (t) => {
 
 test('what an archive does not have to hold is passed over', async (t) => {
   const names: string[] = [];
-  for await (const entry of readTar(Readable.from([tarOf([{ name: 'a', content: 'x' }, { name: 'b' }])]))) {
+  for await (const entry of readTar(
+    Readable.from([tarOf([{ name: 'a', content: 'x' }, { name: 'b' }])]),
+  )) {
     names.push(entry.name);
   }
   t.same(names, ['a', 'b']);

@@ -1,7 +1,13 @@
 import { readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
-import { digestOf, hexOf, isDigest, openContent, type ContentStore } from '../../../daemon/content/index.js';
+import {
+  digestOf,
+  hexOf,
+  isDigest,
+  openContent,
+  type ContentStore,
+} from '../../../daemon/content/index.js';
 
 const bytes = Buffer.from('some content');
 const digest = digestOf(bytes);
@@ -74,7 +80,13 @@ test('a start keeps partials for a day and nothing else', async (t) => {
 
 test('nothing but a digest becomes a path', async (t) => {
   const { store } = await open(t);
-  for (const name of ['sha256:../../etc/passwd', `sha256:${'A'.repeat(64)}`, 'sha512:00', '', `${digest}\n`]) {
+  for (const name of [
+    'sha256:../../etc/passwd',
+    `sha256:${'A'.repeat(64)}`,
+    'sha512:00',
+    '',
+    `${digest}\n`,
+  ]) {
     t.notOk(isDigest(name));
     t.throws(() => store.path(name), { message: /^invalid digest/ });
   }

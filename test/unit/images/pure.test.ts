@@ -56,7 +56,9 @@ test('filters', (t) => {
   t.equal(parseTimeMs('1h30m', 10_000_000), 10_000_000 - 5_400_000);
   t.equal(parseTimeMs('1500000000', 0), 1_500_000_000_000);
   t.equal(parseTimeMs('2020-01-02T03:04:05Z', 0), Date.UTC(2020, 0, 2, 3, 4, 5));
-  t.throws(() => parseTimeMs('x', 0), { message: 'failed to parse value as time or duration: "x"' });
+  t.throws(() => parseTimeMs('x', 0), {
+    message: 'failed to parse value as time or duration: "x"',
+  });
   const reference = parseReference('me/app:1.2');
   for (const pattern of ['me/app', 'me/a*', 'me/app:1.?', '*/*:[0-9]*']) {
     t.ok(referenceMatches(pattern, reference), pattern);
@@ -72,21 +74,34 @@ test('an image config is checked field by field', (t) => {
   const good = { architecture: 'amd64', os: 'linux', rootfs: { diff_ids: [] } };
   t.same(parseImageConfig(JSON.stringify({ ...good, config: null, history: null })).config, {});
   t.same(parseImageConfig(JSON.stringify({ ...good, config: { Cmd: null, X: 1 } })).config, {});
-  for (const config of [{ Cmd: 'x' }, { Labels: { a: 1 } }, { Env: [1] }, { User: 1 }, { Volumes: [] }]) {
+  for (const config of [
+    { Cmd: 'x' },
+    { Labels: { a: 1 } },
+    { Env: [1] },
+    { User: 1 },
+    { Volumes: [] },
+  ]) {
     const [field] = Object.keys(config);
     t.throws(() => parseImageConfig(JSON.stringify({ ...good, config })), {
       message: `invalid image configuration: config.${field} is missing or of the wrong type`,
     });
   }
-  t.throws(() => parseImageConfig('nonsense'), { message: /^invalid image configuration: the document/ });
-  t.throws(() => parseImageConfig('{"rootfs":{"diff_ids":["../x"]}}'), { message: /rootfs\.diff_ids/ });
+  t.throws(() => parseImageConfig('nonsense'), {
+    message: /^invalid image configuration: the document/,
+  });
+  t.throws(() => parseImageConfig('{"rootfs":{"diff_ids":["../x"]}}'), {
+    message: /rootfs\.diff_ids/,
+  });
   t.end();
 });
 
 test('layers are named by what they are, or by what they stand on', (t) => {
   const [a, b] = [digest('a'), digest('b')];
   t.same(chainIds([a, b]), [a, digest(`${a} ${b}`)]);
-  t.same(layerKeys([a, b], 'diffID').map(({ key }) => key), [a, b]);
+  t.same(
+    layerKeys([a, b], 'diffID').map(({ key }) => key),
+    [a, b],
+  );
   t.same(layerKeys([a, b], 'chainID')[1]?.parents, [a]);
   t.same(distinctKeys(['x', 'y', 'x']), ['y', 'x']);
   t.end();

@@ -34,11 +34,28 @@ test('names are read in full and shown short', (t) => {
   t.end();
 });
 
-test('what is no reference is refused in Docker\'s words', (t) => {
-  const plain = ['', ' ', 'a b', 'a:', ':a', 'a@', 'a@b', 'a@sha256:12', 'a:b:c', 'a//b', '/a', 'a/'];
+test("what is no reference is refused in Docker's words", (t) => {
+  const plain = [
+    '',
+    ' ',
+    'a b',
+    'a:',
+    ':a',
+    'a@',
+    'a@b',
+    'a@sha256:12',
+    'a:b:c',
+    'a//b',
+    '/a',
+    'a/',
+  ];
   const more = ['a..b', 'a-', '-a', 'a___b', 'host:/a', 'é', 'a:é', `a:${'b'.repeat(129)}`];
   for (const text of [...plain, ...more]) {
-    t.throws(() => parseReference(text), { message: 'invalid reference format' }, JSON.stringify(text));
+    t.throws(
+      () => parseReference(text),
+      { message: 'invalid reference format' },
+      JSON.stringify(text),
+    );
   }
   const worded = [
     ['A', 'invalid reference format: repository name (library/A) must be lowercase'],

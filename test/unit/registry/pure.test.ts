@@ -3,16 +3,24 @@ import { insecureHosts, mayName, reachOf } from '../../../daemon/registry/addres
 import { parseChallenges } from '../../../daemon/registry/challenge.js';
 import { basicCredentials, decodeRegistryAuth } from '../../../daemon/registry/credentials.js';
 import { parseManifest } from '../../../daemon/registry/manifest.js';
-import { choosePlatform, parsePlatform, platformName, satisfies } from '../../../daemon/registry/platform.js';
+import {
+  choosePlatform,
+  parsePlatform,
+  platformName,
+  satisfies,
+} from '../../../daemon/registry/platform.js';
 import { errorOfAnswer } from '../../../daemon/registry/registry-error.js';
 
 test('challenges are read as RFC 9110 writes them', (t) => {
-  t.same(parseChallenges('Bearer realm="https://a/t?x=1,2",service="s",scope="repository:a:pull,push"'), [
-    {
-      scheme: 'bearer',
-      parameters: { realm: 'https://a/t?x=1,2', service: 's', scope: 'repository:a:pull,push' },
-    },
-  ]);
+  t.same(
+    parseChallenges('Bearer realm="https://a/t?x=1,2",service="s",scope="repository:a:pull,push"'),
+    [
+      {
+        scheme: 'bearer',
+        parameters: { realm: 'https://a/t?x=1,2', service: 's', scope: 'repository:a:pull,push' },
+      },
+    ],
+  );
   t.same(parseChallenges('Basic realm="a \\"b\\"", Negotiate, Bearer Realm=x'), [
     { scheme: 'basic', parameters: { realm: 'a "b"' } },
     { scheme: 'negotiate', parameters: {} },
@@ -32,7 +40,14 @@ test('credentials', (t) => {
   for (const header of [standard, url]) {
     t.same(decodeRegistryAuth(header), { username: 'ü?>', password: 'p' });
   }
-  for (const header of [undefined, '', 'e30=', 'null', '!!!', Buffer.from('[1]').toString('base64')]) {
+  for (const header of [
+    undefined,
+    '',
+    'e30=',
+    'null',
+    '!!!',
+    Buffer.from('[1]').toString('base64'),
+  ]) {
     t.same(decodeRegistryAuth(header), {});
   }
   t.equal(basicCredentials({ auth: Buffer.from('a:b').toString('base64') }), 'YTpi');
@@ -67,10 +82,24 @@ test('an address may only name what is no more private than itself', (t) => {
 
 test('TLS is demanded of every host that is not listed', (t) => {
   const hosts = insecureHosts(['r.example:5000', '10.1.0.0/16', 'fd00::/8']);
-  for (const host of ['r.example:5000', '10.1.2.3:80', '[fd00::1]:5000', '127.9.9.9:1', '[::1]', 'localhost:5000']) {
+  for (const host of [
+    'r.example:5000',
+    '10.1.2.3:80',
+    '[fd00::1]:5000',
+    '127.9.9.9:1',
+    '[::1]',
+    'localhost:5000',
+  ]) {
     t.ok(hosts.has(host), host);
   }
-  for (const host of ['r.example', 'r.example:443', '10.2.0.1', 'x.r.example:5000', 'docker.io', '128.0.0.1']) {
+  for (const host of [
+    'r.example',
+    'r.example:443',
+    '10.2.0.1',
+    'x.r.example:5000',
+    'docker.io',
+    '128.0.0.1',
+  ]) {
     t.notOk(hosts.has(host), host);
   }
   t.throws(() => insecureHosts(['10.0.0.0/99']));
@@ -98,14 +127,23 @@ test('platforms', (t) => {
 
 test('refusals of registries are worded as Docker words them', (t) => {
   const cases = [
-    [404, '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}', 'manifest unknown: manifest unknown'],
-    [429, '{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}', 'toomanyrequests: slow down'],
+    [
+      404,
+      '{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}',
+      'manifest unknown: manifest unknown',
+    ],
+    [
+      429,
+      '{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}',
+      'toomanyrequests: slow down',
+    ],
     [401, '', 'unauthorized: authentication required'],
     [500, 'oops', 'received unexpected HTTP status: 500 Internal Server Error'],
     [404, 'not found', 'unknown: not found'],
     [400, '{"errors":[]}', 'unknown: {"errors":[]}'],
   ] as const;
-  for (const [status, body, message] of cases) t.equal(errorOfAnswer(status, body).message, message);
+  for (const [status, body, message] of cases)
+    t.equal(errorOfAnswer(status, body).message, message);
   t.ok(errorOfAnswer(503, '').transient);
   t.ok(errorOfAnswer(429, '').transient);
   t.notOk(errorOfAnswer(404, '').transient);
@@ -114,12 +152,15 @@ test('refusals of registries are worded as Docker words them', (t) => {
 
 test('an index that is also a manifest is refused', (t) => {
   const type = 'application/vnd.oci.image.index.v1+json';
-  const parse = (document: object): unknown => parseManifest(Buffer.from(JSON.stringify(document)), type);
+  const parse = (document: object): unknown =>
+    parseManifest(Buffer.from(JSON.stringify(document)), type);
   t.throws(() => parse({ schemaVersion: 2, manifests: [], layers: [] }), {
     message: 'ociindex: expected index but found manifest',
   });
   t.throws(() => parse({ schemaVersion: 1, manifests: [] }), { message: /schema version 1/ });
-  t.throws(() => parse({ schemaVersion: 2, manifests: {} }), { message: /manifests is not a list/ });
+  t.throws(() => parse({ schemaVersion: 2, manifests: {} }), {
+    message: /manifests is not a list/,
+  });
   const bad = [
     { digest: `sha256:${'1'.repeat(64)}`, size: 1 },
     { mediaType: 'x', digest: 'sha256:x', size: 1 },
@@ -127,6 +168,9 @@ test('an index that is also a manifest is refused', (t) => {
     { mediaType: 'x', digest: `sha256:${'1'.repeat(64)}`, size: 1e20 },
     'x',
   ];
-  for (const entry of bad) t.throws(() => parse({ schemaVersion: 2, manifests: [entry] }), { message: /^manifest invalid/ });
+  for (const entry of bad)
+    t.throws(() => parse({ schemaVersion: 2, manifests: [entry] }), {
+      message: /^manifest invalid/,
+    });
   t.end();
 });
