@@ -82,6 +82,13 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
     held: new Map(),
   };
   await ensurePredefined(context, rootId, defaultBridge);
+  // One after the other, so that no two choose the same subnet or name.
+  let creating: Promise<unknown> = Promise.resolve();
+  const create = (body: NetworkCreateRequest): Promise<NetworkCreateResponse> => {
+    const created = creating.then(() => createNetwork(context, body));
+    creating = created.catch(() => undefined);
+    return created;
+  };
   return {
     check: (record) => check(context, record),
     allocate: (record, joined) => allocate(context, record, joined),
@@ -91,7 +98,7 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
     list: (filters) => Promise.resolve().then(() => list(context, filters)),
     inspect: (ref) =>
       Promise.resolve().then(() => networkInspect(context, context.book.resolve(ref))),
-    create: (body) => createNetwork(context, body),
+    create,
     remove: (ref) => remove(context, ref),
     attach: (ref, body) => connect(context, ref, body),
     detach: (ref, body) => disconnect(context, ref, body),

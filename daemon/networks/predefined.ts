@@ -8,11 +8,11 @@ import { pickSubnet, usedSubnets } from './create.js';
 import {
   contains, defaultGateway, overlaps, parseSubnet, subnetText, type AddressPool,
 } from './ipam.js';
-import { saveNetwork, type NetworkRecord } from './records.js';
+import { dropNetwork, saveNetwork, type NetworkRecord } from './records.js';
 
 /** What the configuration says of the default bridge. */
 export interface DefaultBridgeSettings {
-  /** Another link's name: one that the user made. */
+  /** Another link's name: one that the user made. `none` for no default bridge at all. */
   readonly bridge?: string;
   /** Its address as CIDR, `172.17.0.1/16`. */
   readonly bip?: string;
@@ -24,6 +24,8 @@ export interface DefaultBridgeSettings {
 
 /** Names that the default bridge may have, the first that is free or ours. */
 const linkNames = ['docker0', 'tsdocker0', 'tsdocker1', 'tsdocker2', 'tsdocker3'];
+/** `--bridge none`: there is no default bridge. */
+const noBridge = 'none';
 const usualSubnet = '172.17.0.0/16';
 
 /** Brings the three into the book and the store; the kernel is `reconcile`'s to change. */
@@ -40,6 +42,12 @@ export async function ensurePredefined(
   if (context.book.byName('none') === undefined) add(plain('none', 'null'));
   if (context.book.byName('host') === undefined) add(plain('host', 'host'));
   const before = context.book.byName('bridge');
+  if (settings.bridge === noBridge) {
+    if (before !== undefined) context.book.remove(before.spec.id);
+    if (before !== undefined) statements.push(dropNetwork(before.spec.id));
+    if (statements.length > 0) await context.store.commit(statements, 'full');
+    return;
+  }
   const bridge = await designBridge(context, rootId, { settings, before });
   if (JSON.stringify(bridge) !== JSON.stringify(before)) add(bridge);
   if (statements.length > 0) await context.store.commit(statements, 'full');
@@ -121,25 +129,24 @@ async function choosePool(
   },
 ): Promise<AddressPool> {
   const { settings, before, owner } = given;
-  const [address, prefix] = settings.bip?.split('/') ?? [];
-  const asked = parseSubnet(settings.bip ?? '');
-  if (settings.bip !== undefined) {
-    if (asked === undefined || address === undefined) {
-      throw invalidParameter(`invalid --bip ${settings.bip}: it should be an address as CIDR`);
+  const bip = settings.bip ?? (await addressOf(context, settings.bridge));
+  if (bip !== undefined) {
+    const asked = parseSubnet(bip);
+    if (asked === undefined) {
+      throw invalidParameter(`invalid --bip ${bip}: it should be an address as CIDR`);
     }
-    return withRange({ subnet: subnetText(asked), gateway: address, auxiliary: {} }, settings);
+    const gateway = bip.replace(/\/.*$/, '');
+    return withRange({ subnet: subnetText(asked), gateway, auxiliary: {} }, settings);
   }
   const usual = parseSubnet(before?.pools[0]?.subnet ?? usualSubnet);
-  if (usual === undefined || prefix !== undefined) throw new Error('no usual subnet');
+  if (usual === undefined) throw new Error('the default bridge has no subnet');
   const [links, routes] = await context.netlink.run([{ do: 'links' }, { do: 'routes' }]);
   const own = links.find(({ alias }) => alias === owner)?.index;
   const isRouted = routes.some(({ destination, index }) => {
     const subnet = parseSubnet(destination);
     return index !== own && subnet !== undefined && overlaps(usual, subnet);
   });
-  const others = usedSubnets({
-    ...context, book: context.book,
-  }).filter((subnet) => subnetText(subnet) !== before?.pools[0]?.subnet);
+  const others = usedSubnets(context).filter((subnet) => subnetText(subnet) !== before?.pools[0]?.subnet);
   const isTaken = isRouted || others.some((other) => overlaps(usual, other));
   const subnet = isTaken ? await pickSubnet(context, others) : usual;
   if (isTaken) {
@@ -147,6 +154,17 @@ async function choosePool(
   }
   const pool = { subnet: subnetText(subnet), gateway: defaultGateway(subnet), auxiliary: {} };
   return withRange(pool, settings);
+}
+
+/** The IPv4 address of a bridge that the user made, as CIDR. */
+async function addressOf(
+  { netlink }: Context,
+  name: string | undefined,
+): Promise<string | undefined> {
+  if (name === undefined) return undefined;
+  const [links, addresses] = await netlink.run([{ do: 'links' }, { do: 'addresses' }]);
+  const index = links.find((link) => link.name === name)?.index;
+  return addresses.find((each) => each.index === index && !each.cidr.includes(':'))?.cidr;
 }
 
 function withRange(pool: AddressPool, { fixedCidr }: DefaultBridgeSettings): AddressPool {

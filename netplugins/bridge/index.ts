@@ -167,9 +167,12 @@ async function reconcile(
   }
   for (const network of live.networks) {
     if (!links.some(({ alias }) => alias === ownerOf(rootId, network.id))) {
-      done.push(`made bridge ${network.linkName}`);
+      done.push(`bridge ${network.linkName} was missing`);
     }
-    await makeBridge(parts, network);
+    // One network that cannot be must not keep the others from being.
+    await makeBridge(parts, network).catch((error: unknown) => {
+      done.push(`network ${network.name} has no bridge: ${String(error)}`);
+    });
   }
   for (const { endpoint } of live.endpoints) {
     if (links.some(({ alias }) => alias === ownerOf(rootId, endpoint.id))) continue;

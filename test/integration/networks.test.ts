@@ -254,6 +254,15 @@ function facts(): void {
       notFound('network nosuch not found'));
   });
 
+  test('networks that are made at once have different subnets, and one name wins', async (t) => {
+    const { networks } = await world(t);
+    const names = ['a', 'b', 'c', 'c'];
+    const results = await Promise.allSettled(names.map((Name) => networks.create({ Name })));
+    t.same(results.map(({ status }) => status), ['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
+    const made = (await networks.list({ type: ['custom'] })).map(({ IPAM }) => IPAM.Config?.[0]?.Subnet);
+    t.equal(new Set(made).size, 3);
+  });
+
   test('an address that is asked for is given once, and only inside the subnet', async (t) => {
     const here = await world(t);
     const base = `10.${randomInt(128, 256)}.${randomInt(256)}`;
