@@ -34,7 +34,10 @@ export async function makeBigImage(folder: string, wish: BigImageWish): Promise<
   const real = realFiles();
   const layers: Layer[] = [];
   for (const [at, share] of layerShares.entries()) {
-    const part = { files: Math.round(wish.files * share), compressedBytes: wish.compressedBytes * share };
+    const part = {
+      files: Math.round(wish.files * share),
+      compressedBytes: wish.compressedBytes * share,
+    };
     layers.push(await makeLayer({ folder, name: `layer${at}`, real }, part));
   }
   const config = JSON.stringify({
@@ -53,7 +56,9 @@ export async function makeBigImage(folder: string, wish: BigImageWish): Promise<
       digest: await put(folder, config),
       size: Buffer.byteLength(config),
     },
-    layers: layers.map(({ digest, sizeBytes }) => ({ mediaType: layerMedia, digest, size: sizeBytes })),
+    layers: layers.map(
+      ({ digest, sizeBytes }) => ({ mediaType: layerMedia, digest, size: sizeBytes }),
+    ),
   });
   await writeFile(join(folder, 'latest'), await put(folder, manifest));
 }
@@ -75,7 +80,13 @@ async function makeLayer({ folder, name, real }: LayerPlace, wish: BigImageWish)
   const plain = hashing();
   const packed = hashing();
   const path = join(folder, name);
-  const written = pipeline(archive, plain.through, createGzip({ level: 6 }), packed.through, createWriteStream(path));
+  const written = pipeline(
+    archive,
+    plain.through,
+    createGzip({ level: 6 }),
+    packed.through,
+    createWriteStream(path),
+  );
   // The producer waits for the compressor, so what came out so far tells how much is missing.
   const filling = fill(archive, { name, real }, { wish, compressed: packed.sizeBytes });
   await Promise.all([written, filling]);
@@ -112,7 +123,10 @@ async function fill(
       await add(`${name}${source.value}`, await buffer(createReadStream(source.value)));
     } else {
       const rest = Math.max(wish.compressedBytes - compressed(), 0) / (wish.files - made);
-      await add(`${name}/random/${made}`, randomBytes(Math.min(Math.round(rest), largestRealBytes)));
+      await add(
+        `${name}/random/${made}`,
+        randomBytes(Math.min(Math.round(rest), largestRealBytes)),
+      );
     }
     made++;
   }

@@ -51,7 +51,9 @@ export function openClient(socketPath: string): Client {
       request.on('response', (answer) => {
         if ((answer.statusCode ?? 0) < 400) return resolve(answer);
         collect(answer).then(
-          (text) => reject(new Error(`${method} ${path}: ${answer.statusCode ?? 0} ${text.trim()}`)),
+          (text) => reject(
+            new Error(`${method} ${path}: ${answer.statusCode ?? 0} ${text.trim()}`),
+          ),
           reject,
         );
       });

@@ -35,7 +35,9 @@ export async function runOnce(client: Client, wish: ContainerWish): Promise<void
   await client.text('POST', `/containers/${id}/start`);
   let answer = '';
   for await (const chunk of wait) answer += String(chunk);
-  if (!/"StatusCode":0\b/.test(answer)) throw new Error(`a container of the bench failed: ${answer}`);
+  if (!/"StatusCode":0\b/.test(answer)) {
+    throw new Error(`a container of the bench failed: ${answer}`);
+  }
   await client.text('DELETE', `/containers/${id}`);
 }
 

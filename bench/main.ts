@@ -51,7 +51,9 @@ function readOptions(): Options {
   const path = (host: string | undefined): string | undefined => host?.replace(/^unix:\/\//, '');
   return {
     socket: path(values.socket),
-    reference: path(values.reference) ?? (existsSync(installedSocket) ? installedSocket : undefined),
+    reference: path(values.reference) ?? (
+      existsSync(installedSocket) ? installedSocket : undefined
+    ),
     referenceNetns: values['reference-netns'],
     referenceTmpfs: path(values['reference-tmpfs']),
     only: values.only,
@@ -116,7 +118,11 @@ async function bigImage({ isQuick }: Plan, undo: Undo[]): Promise<string> {
   return folder;
 }
 
-async function ourSubject(options: Options, plan: Plan, { folder, undo }: Setting): Promise<Subject> {
+async function ourSubject(
+  options: Options,
+  plan: Plan,
+  { folder, undo }: Setting,
+): Promise<Subject> {
   const registry = folder === undefined ? undefined : await registryFor(folder, undefined, undo);
   const engine = options.socket === undefined ? await startLocalEngine() : undefined;
   if (engine !== undefined) undo.push(engine.stop);
@@ -146,7 +152,11 @@ async function referenceSubject(
 ): Promise<Subject | undefined> {
   const { reference, referenceNetns, referenceTmpfs } = options;
   if (reference === undefined) return undefined;
-  const registry = folder === undefined ? undefined : await registryFor(folder, referenceNetns, undo);
+  const registry = folder === undefined ? undefined : await registryFor(
+    folder,
+    referenceNetns,
+    undo,
+  );
   const pid = findProcess('dockerd', reference);
   return {
     name: 'reference',
@@ -158,7 +168,11 @@ async function referenceSubject(
   };
 }
 
-async function registryFor(folder: string, netns: string | undefined, undo: Undo[]): Promise<string> {
+async function registryFor(
+  folder: string,
+  netns: string | undefined,
+  undo: Undo[],
+): Promise<string> {
   const registry = await serveRegistry(folder, netns);
   undo.push(registry.stop);
   return registry.address;
@@ -169,7 +183,9 @@ async function prepared(socket: string, { image }: Plan, undo: Undo[]): Promise<
   const client = openClient(socket);
   undo.push(client.close);
   await importImage(client, image);
-  undo.push(async () => void (await client.text('DELETE', `/images/${image}?force=1`)));
+  undo.push(async () => {
+    await client.text('DELETE', `/images/${image}?force=1`);
+  });
   return client;
 }
 
@@ -180,19 +196,24 @@ async function measureAll(
 ): Promise<readonly Result[]> {
   const results: Result[] = [];
   for (const measure of measures) {
-    const found = new Map<string, number[]>(subjects.map(({ name }) => [name, []]));
-    for (let round = 0; round < measure.rounds; round++) {
-      for (const subject of subjects) {
-        const value = await attempted(measure, subject);
-        if (value !== undefined) found.get(subject.name)?.push(value);
-      }
-    }
-    const ours = found.get('tsdocker') ?? [];
-    const theirs = found.get('reference') ?? [];
-    process.stderr.write(`${measure.name}: ${shown(median(ours))} / ${shown(median(theirs))} ${measure.unit}\n`);
-    results.push({ measure, ours, theirs });
+    const result = await measureOne(measure, subjects);
+    const [own, other] = [shown(median(result.ours)), shown(median(result.theirs))];
+    process.stderr.write(`${measure.name}: ${own} / ${other} ${measure.unit}\n`);
+    results.push(result);
   }
   return results;
+}
+
+async function measureOne(measure: Measure, subjects: readonly Subject[]): Promise<Result> {
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let round = 0; round < measure.rounds; round++) {
+    for (const subject of subjects) {
+      const value = await attempted(measure, subject);
+      if (value !== undefined) (subject.name === 'tsdocker' ? ours : theirs).push(value);
+    }
+  }
+  return { measure, ours, theirs };
 }
 
 /** A measure that fails leaves a gap in the table, and says why. */
@@ -208,6 +229,8 @@ async function attempted(measure: Measure, subject: Subject): Promise<number | u
 }
 
 main().catch((problem: unknown) => {
-  process.stderr.write(`${problem instanceof Error ? (problem.stack ?? problem.message) : String(problem)}\n${usage}`);
+  process.stderr.write(
+    `${problem instanceof Error ? (problem.stack ?? problem.message) : String(problem)}\n${usage}`,
+  );
   process.exitCode = 1;
 });

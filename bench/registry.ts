@@ -19,7 +19,10 @@ export async function serveRegistry(folder: string, netns: string | undefined): 
   const [command = '', ...rest] = inside;
   const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
   const port = await new Promise<string>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('the registry does not start')), startTimeoutMs);
+    const timer = setTimeout(
+      () => reject(new Error('the registry does not start')),
+      startTimeoutMs,
+    );
     child.on('error', reject);
     child.on('exit', () => reject(new Error('the registry ended')));
     createInterface({ input: child.stdout }).once('line', (line) => {

@@ -21,7 +21,8 @@ export function reportTable(results: readonly Result[], hasReference: boolean): 
 function cells({ measure, ours, theirs }: Result, hasReference: boolean): readonly string[] {
   const own = median(ours);
   const other = median(theirs);
-  const middle = hasReference ? [shown(other), ratioText(advantage(own, other, measure.better))] : [];
+  const ratio = ratioText(advantage(own, other, measure.better));
+  const middle = hasReference ? [shown(other), ratio] : [];
   return [measure.name, measure.unit, shown(own), ...middle, targetText({ measure, ours, theirs })];
 }
 
@@ -33,7 +34,7 @@ function targetText({ measure, ours, theirs }: Result): string {
   const { target, better, unit } = measure;
   if (target === undefined) return '';
   if ('bound' in target) {
-    return `${better === 'lower' ? '≤' : '≥'} ${target.bound} ${unit}${mark(median(ours) <= target.bound)}`;
+    return `≤ ${target.bound} ${unit}${mark(median(ours) <= target.bound)}`;
   }
   const ratio = advantage(median(ours), median(theirs), better);
   return `≥ ${target.ratio}×${Number.isFinite(ratio) ? mark(ratio >= target.ratio) : ''}`;

@@ -17,68 +17,213 @@ export interface CommandTree {
 type Load = () => Promise<Command>;
 
 const container = {
-  attach: leaf('Join the streams of a running container', async () => (await import('./container/attach.js')).attachCommand),
-  cp: leaf('Copy files between a container and this machine', async () => (await import('./container/copy.js')).copyCommand),
-  create: leaf('Make a container without starting it', async () => (await import('./container/create.js')).createCommand),
-  diff: leaf("Show what changed in a container's files", async () => (await import('./container/look.js')).diffCommand),
-  exec: leaf('Run a command in a running container', async () => (await import('./container/exec.js')).execCommand),
-  inspect: leaf('Show containers in full', async () => (await import('./system/inspect.js')).inspectContainerCommand),
-  kill: leaf('Send a signal to containers', async () => (await import('./container/change.js')).killCommand),
-  logs: leaf('Show what a container printed', async () => (await import('./container/logs.js')).logsCommand),
-  ls: leaf('List containers', async () => (await import('./container/list.js')).listCommand),
-  pause: leaf('Freeze containers', async () => (await import('./container/change.js')).pauseCommand),
-  port: leaf('Show the published ports of a container', async () => (await import('./container/look.js')).portCommand),
-  prune: leaf('Remove all stopped containers', async () => (await import('./system/prune.js')).pruneContainersCommand),
-  rename: leaf('Give a container another name', async () => (await import('./container/change.js')).renameCommand),
-  restart: leaf('Stop and start containers', async () => (await import('./container/change.js')).restartCommand),
-  rm: leaf('Remove containers', async () => (await import('./container/change.js')).removeCommand),
-  run: leaf('Make a container and start it', async () => (await import('./container/run.js')).runCommand),
-  start: leaf('Start stopped containers', async () => (await import('./container/start.js')).startCommand),
-  stats: leaf('Show what containers use', async () => (await import('./container/stats.js')).statsCommand),
-  stop: leaf('Stop containers', async () => (await import('./container/change.js')).stopCommand),
-  top: leaf('Show the processes of a container', async () => (await import('./container/look.js')).topCommand),
-  unpause: leaf('Thaw containers', async () => (await import('./container/change.js')).unpauseCommand),
-  wait: leaf('Wait until containers stop and print their exit codes', async () => (await import('./container/change.js')).waitCommand),
+  attach: leaf(
+    'Join the streams of a running container',
+    async () => (await import('./container/attach.js')).attachCommand,
+  ),
+  cp: leaf(
+    'Copy files between a container and this machine',
+    async () => (await import('./container/copy.js')).copyCommand,
+  ),
+  create: leaf(
+    'Make a container without starting it',
+    async () => (await import('./container/create.js')).createCommand,
+  ),
+  diff: leaf(
+    "Show what changed in a container's files",
+    async () => (await import('./container/look.js')).diffCommand,
+  ),
+  exec: leaf(
+    'Run a command in a running container',
+    async () => (await import('./container/exec.js')).execCommand,
+  ),
+  inspect: leaf(
+    'Show containers in full',
+    async () => (await import('./system/inspect.js')).inspectContainerCommand,
+  ),
+  kill: leaf(
+    'Send a signal to containers',
+    async () => (await import('./container/change.js')).killCommand,
+  ),
+  logs: leaf(
+    'Show what a container printed',
+    async () => (await import('./container/logs.js')).logsCommand,
+  ),
+  ls: leaf(
+    'List containers',
+    async () => (await import('./container/list.js')).listCommand,
+  ),
+  pause: leaf(
+    'Freeze containers',
+    async () => (await import('./container/change.js')).pauseCommand,
+  ),
+  port: leaf(
+    'Show the published ports of a container',
+    async () => (await import('./container/look.js')).portCommand,
+  ),
+  prune: leaf(
+    'Remove all stopped containers',
+    async () => (await import('./system/prune.js')).pruneContainersCommand,
+  ),
+  rename: leaf(
+    'Give a container another name',
+    async () => (await import('./container/change.js')).renameCommand,
+  ),
+  restart: leaf(
+    'Stop and start containers',
+    async () => (await import('./container/change.js')).restartCommand,
+  ),
+  rm: leaf(
+    'Remove containers',
+    async () => (await import('./container/change.js')).removeCommand,
+  ),
+  run: leaf(
+    'Make a container and start it',
+    async () => (await import('./container/run.js')).runCommand,
+  ),
+  start: leaf(
+    'Start stopped containers',
+    async () => (await import('./container/start.js')).startCommand,
+  ),
+  stats: leaf(
+    'Show what containers use',
+    async () => (await import('./container/stats.js')).statsCommand,
+  ),
+  stop: leaf(
+    'Stop containers',
+    async () => (await import('./container/change.js')).stopCommand,
+  ),
+  top: leaf(
+    'Show the processes of a container',
+    async () => (await import('./container/look.js')).topCommand,
+  ),
+  unpause: leaf(
+    'Thaw containers',
+    async () => (await import('./container/change.js')).unpauseCommand,
+  ),
+  wait: leaf(
+    'Wait until containers stop and print their exit codes',
+    async () => (await import('./container/change.js')).waitCommand,
+  ),
 };
 
 const image = {
-  import: leaf('Make an image from a tar of a file system', async () => (await import('./image/archive.js')).importCommand),
-  inspect: leaf('Show images in full', async () => (await import('./system/inspect.js')).inspectImageCommand),
-  load: leaf('Load images from a tar archive', async () => (await import('./image/archive.js')).loadCommand),
-  ls: leaf('List images', async () => (await import('./image/list.js')).imagesCommand),
-  prune: leaf('Remove unused images', async () => (await import('./system/prune.js')).pruneImagesCommand),
-  pull: leaf('Fetch an image from a registry', async () => (await import('./image/pull.js')).pullCommand),
-  rm: leaf('Remove images', async () => (await import('./image/change.js')).removeImageCommand),
-  tag: leaf('Give an image one more name', async () => (await import('./image/change.js')).tagCommand),
+  import: leaf(
+    'Make an image from a tar of a file system',
+    async () => (await import('./image/archive.js')).importCommand,
+  ),
+  inspect: leaf(
+    'Show images in full',
+    async () => (await import('./system/inspect.js')).inspectImageCommand,
+  ),
+  load: leaf(
+    'Load images from a tar archive',
+    async () => (await import('./image/archive.js')).loadCommand,
+  ),
+  ls: leaf(
+    'List images',
+    async () => (await import('./image/list.js')).imagesCommand,
+  ),
+  prune: leaf(
+    'Remove unused images',
+    async () => (await import('./system/prune.js')).pruneImagesCommand,
+  ),
+  pull: leaf(
+    'Fetch an image from a registry',
+    async () => (await import('./image/pull.js')).pullCommand,
+  ),
+  rm: leaf(
+    'Remove images',
+    async () => (await import('./image/change.js')).removeImageCommand,
+  ),
+  tag: leaf(
+    'Give an image one more name',
+    async () => (await import('./image/change.js')).tagCommand,
+  ),
 };
 
 const network = {
-  connect: leaf('Connect a container to a network', async () => (await import('./network/change.js')).connectCommand),
-  create: leaf('Make a network', async () => (await import('./network/create.js')).createNetworkCommand),
-  disconnect: leaf('Disconnect a container from a network', async () => (await import('./network/change.js')).disconnectCommand),
-  inspect: leaf('Show networks in full', async () => (await import('./system/inspect.js')).inspectNetworkCommand),
-  ls: leaf('List networks', async () => (await import('./network/list.js')).networksCommand),
-  prune: leaf('Remove unused networks', async () => (await import('./system/prune.js')).pruneNetworksCommand),
-  rm: leaf('Remove networks', async () => (await import('./network/change.js')).removeNetworkCommand),
+  connect: leaf(
+    'Connect a container to a network',
+    async () => (await import('./network/change.js')).connectCommand,
+  ),
+  create: leaf(
+    'Make a network',
+    async () => (await import('./network/create.js')).createNetworkCommand,
+  ),
+  disconnect: leaf(
+    'Disconnect a container from a network',
+    async () => (await import('./network/change.js')).disconnectCommand,
+  ),
+  inspect: leaf(
+    'Show networks in full',
+    async () => (await import('./system/inspect.js')).inspectNetworkCommand,
+  ),
+  ls: leaf(
+    'List networks',
+    async () => (await import('./network/list.js')).networksCommand,
+  ),
+  prune: leaf(
+    'Remove unused networks',
+    async () => (await import('./system/prune.js')).pruneNetworksCommand,
+  ),
+  rm: leaf(
+    'Remove networks',
+    async () => (await import('./network/change.js')).removeNetworkCommand,
+  ),
 };
 
 const volume = {
-  create: leaf('Make a volume', async () => (await import('./volume/volume.js')).createVolumeCommand),
-  inspect: leaf('Show volumes in full', async () => (await import('./system/inspect.js')).inspectVolumeCommand),
-  ls: leaf('List volumes', async () => (await import('./volume/volume.js')).volumesCommand),
-  prune: leaf('Remove unused volumes', async () => (await import('./system/prune.js')).pruneVolumesCommand),
-  rm: leaf('Remove volumes', async () => (await import('./volume/volume.js')).removeVolumeCommand),
+  create: leaf(
+    'Make a volume',
+    async () => (await import('./volume/volume.js')).createVolumeCommand,
+  ),
+  inspect: leaf(
+    'Show volumes in full',
+    async () => (await import('./system/inspect.js')).inspectVolumeCommand,
+  ),
+  ls: leaf(
+    'List volumes',
+    async () => (await import('./volume/volume.js')).volumesCommand,
+  ),
+  prune: leaf(
+    'Remove unused volumes',
+    async () => (await import('./system/prune.js')).pruneVolumesCommand,
+  ),
+  rm: leaf(
+    'Remove volumes',
+    async () => (await import('./volume/volume.js')).removeVolumeCommand,
+  ),
 };
 
 const system = {
-  df: leaf('Show how much disk space is used', async () => (await import('./system/disk.js')).diskCommand),
-  'dial-stdio': leaf('Carry the API over standard input and output', async () => (await import('./system/dial.js')).dialCommand),
-  events: leaf('Show events as they happen', async () => (await import('./system/events.js')).eventsCommand),
-  info: leaf('Show facts about the engine', async () => (await import('./system/info.js')).infoCommand),
-  prune: leaf('Remove what is not used', async () => (await import('./system/prune.js')).pruneSystemCommand),
+  df: leaf(
+    'Show how much disk space is used',
+    async () => (await import('./system/disk.js')).diskCommand,
+  ),
+  'dial-stdio': leaf(
+    'Carry the API over standard input and output',
+    async () => (await import('./system/dial.js')).dialCommand,
+  ),
+  events: leaf(
+    'Show events as they happen',
+    async () => (await import('./system/events.js')).eventsCommand,
+  ),
+  info: leaf(
+    'Show facts about the engine',
+    async () => (await import('./system/info.js')).infoCommand,
+  ),
+  prune: leaf(
+    'Remove what is not used',
+    async () => (await import('./system/prune.js')).pruneSystemCommand,
+  ),
 };
 
-const { prune: _containers, ls: ps, inspect: _inspect, ...containerVerbs } = container;
+/** Without `container` before them, these mean something else or nothing. */
+const groupOnly = new Set(['prune', 'ls', 'inspect']);
+const containerVerbs = Object.fromEntries(
+  Object.entries(container).filter(([name]) => !groupOnly.has(name)),
+);
 
 /** All that the program can do. The short forms come first, as people use them most. */
 export const program: CommandTree = {
@@ -86,7 +231,7 @@ export const program: CommandTree = {
   flags: globalFlags(),
   commands: {
     ...containerVerbs,
-    ps,
+    ps: container.ls,
     images: image.ls,
     import: image.import,
     load: image.load,
@@ -95,12 +240,30 @@ export const program: CommandTree = {
     tag: image.tag,
     events: system.events,
     info: system.info,
-    inspect: leaf('Show any objects in full', async () => (await import('./system/inspect.js')).inspectCommand),
-    version: leaf('Show the versions of client and engine', async () => (await import('./system/version.js')).versionCommand),
-    container: group('Containers', { ...container, ...aliases(container, { list: 'ls', ps: 'ls', remove: 'rm' }) }),
-    image: group('Images', { ...image, ...aliases(image, { list: 'ls', remove: 'rm' }) }),
-    network: group('Networks', { ...network, ...aliases(network, { list: 'ls', remove: 'rm' }) }),
-    volume: group('Volumes', { ...volume, ...aliases(volume, { list: 'ls', remove: 'rm' }) }),
+    inspect: leaf(
+      'Show any objects in full',
+      async () => (await import('./system/inspect.js')).inspectCommand,
+    ),
+    version: leaf(
+      'Show the versions of client and engine',
+      async () => (await import('./system/version.js')).versionCommand,
+    ),
+    container: group('Containers', {
+      ...container,
+      ...aliases(container, { list: 'ls', ps: 'ls', remove: 'rm' }),
+    }),
+    image: group('Images', {
+      ...image,
+      ...aliases(image, { list: 'ls', remove: 'rm' }),
+    }),
+    network: group('Networks', {
+      ...network,
+      ...aliases(network, { list: 'ls', remove: 'rm' }),
+    }),
+    volume: group('Volumes', {
+      ...volume,
+      ...aliases(volume, { list: 'ls', remove: 'rm' }),
+    }),
     system: group('The engine', system),
   },
 };

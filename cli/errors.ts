@@ -16,12 +16,16 @@ export class UsageError extends CommandError {
   override readonly name = 'UsageError';
 }
 
-/** Shown as it is, with status 1, even where other failures get a prefix and a status of their own. */
+/**
+ * Shown as it is, with status 1, even where other failures get a prefix and a status of their own.
+ */
 export class PlainError extends CommandError {
   override readonly name = 'PlainError';
 }
 
-/** The command ends with this status and has said all that there is to say (`run`, `exec`, `wait`). */
+/**
+ * The command ends with this status and has said all that there is to say (`run`, `exec`, `wait`).
+ */
 export class ExitStatus extends CommandError {
   override readonly name = 'ExitStatus';
 

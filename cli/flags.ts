@@ -50,7 +50,7 @@ export class GivenFlags {
   give(definition: Flag, text: string, shown: string): void {
     const value = parseFlagValue(definition.kind, text, shown);
     const before = this.#given.get(definition.name);
-    const grown = Array.isArray(value) && Array.isArray(before) ? [...before, ...value] : value;
+    const grown = isList(value) && isList(before) ? [...before, ...value] : value;
     this.#given.set(definition.name, grown);
   }
 
@@ -75,7 +75,7 @@ export class GivenFlags {
 
   list(name: string): readonly string[] {
     const value = this.#value(name);
-    return Array.isArray(value) ? value : [];
+    return isList(value) ? value : [];
   }
 
   #value(name: string): FlagValue | undefined {
@@ -85,6 +85,10 @@ export class GivenFlags {
     if (definition?.otherwise === undefined) return undefined;
     return parseFlagValue(definition.kind, definition.otherwise, name);
   }
+}
+
+function isList(value: FlagValue | undefined): value is readonly string[] {
+  return Array.isArray(value);
 }
 
 /** What a command line was taken apart into. */
@@ -97,7 +101,9 @@ export interface ParsedLine {
 /** How a command wants its line read. */
 export interface LineGrammar {
   readonly flags: readonly Flag[];
-  /** False: the first operand ends the flags (`run`, `exec`), so that the rest is the container's. */
+  /**
+   * False: the first operand ends the flags (`run`, `exec`), so that the rest is the container's.
+   */
   readonly interspersed: boolean;
 }
 

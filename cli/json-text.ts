@@ -9,33 +9,32 @@ export function indentJson(text: string, indent: string, prefix = ''): string {
   const newLine = (): void => {
     out.push('\n', prefix, indent.repeat(depth));
   };
-  for (let at = 0; at < text.length; at++) {
+  let at = 0;
+  while (at < text.length) {
     const character = text.charAt(at);
-    if (character === '"') {
-      const end = endOfString(text, at);
-      out.push(text.slice(at, end));
-      at = end - 1;
-    } else if (character === '{' || character === '[') {
-      const close = nextVisible(text, at + 1);
-      if (text[close] === '}' || text[close] === ']') {
-        out.push(character, text.charAt(close));
-        at = close;
-        continue;
-      }
-      depth++;
-      out.push(character);
-      newLine();
-    } else if (character === '}' || character === ']') {
+    const end = character === '"' ? endOfString(text, at) : endOfEmpty(text, at);
+    const piece = text.slice(at, end);
+    at = end;
+    if (piece.length > 1) out.push(piece.startsWith('"') ? piece : piece.replace(/\s/g, ''));
+    else if ('}]'.includes(piece)) {
       depth--;
       newLine();
-      out.push(character);
-    } else if (character === ',') {
-      out.push(character);
+      out.push(piece);
+    } else if ('{[,'.includes(piece)) {
+      if (piece !== ',') depth++;
+      out.push(piece);
       newLine();
-    } else if (character === ':') out.push(': ');
-    else if (!isBlank(character)) out.push(character);
+    } else if (piece === ':') out.push(': ');
+    else if (!isBlank(piece)) out.push(piece);
   }
   return out.join('');
+}
+
+/** An object or a list with nothing in it is one piece; anything else is one character. */
+function endOfEmpty(text: string, start: number): number {
+  const closing = { '{': '}', '[': ']' }[text.charAt(start)];
+  const close = nextVisible(text, start + 1);
+  return closing !== undefined && text[close] === closing ? close + 1 : start + 1;
 }
 
 function endOfString(text: string, start: number): number {
@@ -56,7 +55,7 @@ function isBlank(character: string): boolean {
 
 /** JSON as Go's encoder writes it: `<`, `>`, `&` and the two line separators escaped. */
 export function goJson(value: unknown): string {
-  return (JSON.stringify(value) ?? 'null').replace(
+  return JSON.stringify(value ?? null).replace(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

@@ -1,5 +1,5 @@
 import { anyNumber, type Command } from './command.js';
-import { program, type CommandEntry, type CommandTree } from './commands.js';
+import { program, type CommandTree } from './commands.js';
 import { configFolder, resolveEndpoint } from './engine/endpoint.js';
 import { CommandError, ExitStatus, messageOf, UsageError } from './errors.js';
 import { GivenFlags, parseLine } from './flags.js';
@@ -25,7 +25,10 @@ export async function runProgram(words: readonly string[], outputs: Outputs): Pr
       outputs.print(`tsdocker version ${clientVersion}\n`);
       return 0;
     }
-    return await descend({ tree: program, path: [], words: line.operands, globals, outputs }, line.wantsHelp);
+    return await descend(
+      { tree: program, path: [], words: line.operands, globals, outputs },
+      line.wantsHelp,
+    );
   } catch (problem) {
     if (problem instanceof UsageError) {
       outputs.complain(`${problem.message}\nSee '${programName} --help'.\n`);
@@ -46,28 +49,31 @@ interface Descent {
 async function descend(descent: Descent, wantsHelp: boolean): Promise<number> {
   const { tree, path, words, outputs } = descent;
   const [name, ...rest] = words;
-  const shown = path.join(' ');
-  if (name === undefined || wantsHelp || name === '--help' || (name === 'help' && path.length === 0)) {
-    const target = rest.length > 0 && name === 'help' ? { ...descent, words: [...rest, '--help'] } : undefined;
-    if (target !== undefined) return descend(target, false);
-    outputs.print(treeHelp(shown, tree));
+  if (name === 'help' && rest.length > 0) {
+    return descend({ ...descent, words: [...rest, '--help'] }, false);
+  }
+  if (name === undefined || wantsHelp || name === '--help' || name === 'help') {
+    outputs.print(treeHelp(path.join(' '), tree));
     return 0;
   }
-  const entry: CommandEntry | undefined = Object.hasOwn(tree.commands, name)
-    ? tree.commands[name]
-    : undefined;
-  if (entry === undefined) {
-    const full = [programName, ...path, name].join(' ');
-    const parent = [programName, ...path].join(' ');
-    outputs.complain(`${programName}: unknown command: ${full}\n\nRun '${parent} --help' for more information\n`);
-    return 1;
-  }
+  const entry = Object.hasOwn(tree.commands, name) ? tree.commands[name] : undefined;
+  if (entry === undefined) return complainUnknown(descent, name);
   const deeper = { ...descent, path: [...path, name], words: rest };
   if ('commands' in entry) return descend({ ...deeper, tree: entry }, false);
   return perform(await entry.load(), deeper);
 }
 
-async function perform(command: Command, { path, words, globals, outputs }: Descent): Promise<number> {
+function complainUnknown({ path, outputs }: Descent, name: string): number {
+  const parent = [programName, ...path].join(' ');
+  const advice = `Run '${parent} --help' for more information\n`;
+  outputs.complain(`${programName}: unknown command: ${parent} ${name}\n\n${advice}`);
+  return 1;
+}
+
+async function perform(
+  command: Command,
+  { path, words, globals, outputs }: Descent,
+): Promise<number> {
   const shown = path.join(' ');
   try {
     const grammar = { flags: command.flags, interspersed: command.interspersed ?? true };
@@ -78,7 +84,9 @@ async function perform(command: Command, { path, words, globals, outputs }: Desc
     }
     const complaint = countComplaint(shown, command, line.operands.length);
     if (complaint !== undefined) {
-      const advice = complaint.includes('at least') ? hint(shown).replace('Run', 'See') : hint(shown);
+      const advice = complaint.includes('at least') ? hint(shown).replace('Run', 'See') : hint(
+        shown,
+      );
       outputs.complain(
         `${programName}: ${complaint}\n\nUsage:  ${usageLine(shown, command)}\n\n${advice}`,
       );
@@ -94,7 +102,9 @@ async function perform(command: Command, { path, words, globals, outputs }: Desc
     if (!(problem instanceof UsageError)) {
       return report(problem, { outputs, isDebugging: globals.switch('debug') });
     }
-    outputs.complain(`${problem.message}\n\nUsage:  ${usageLine(shown, command)}\n\n${hint(shown)}`);
+    outputs.complain(
+      `${problem.message}\n\nUsage:  ${usageLine(shown, command)}\n\n${hint(shown)}`,
+    );
     return usageStatus;
   }
 }

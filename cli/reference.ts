@@ -8,33 +8,35 @@ export interface ImageName {
   readonly digest: string | undefined;
 }
 
-const grammar =
-  /^((?:[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*\/?)+)(?::([\w][\w.-]{0,127}))?(?:@([a-z0-9+._-]+:[0-9a-f]{32,}))?$/;
+const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
+const grammar = new RegExp(
+  `^(${component}(?:/${component})*)` +
+    '(?::(\\w[\\w.-]{0,127}))?' +
+    '(?:@([a-z0-9+._-]+:[0-9a-f]{32,}))?$',
+);
 
 /** Reads `ubuntu`, `host:5000/a/b:tag`, `name@sha256:…`. Throws CommandError. */
 export function parseImageName(text: string): ImageName {
-  const slash = text.indexOf('/');
-  const first = slash < 0 ? '' : text.slice(0, slash);
-  const isDomain = /[.:]/.test(first) || first === 'localhost' || /[A-Z]/.test(first);
-  const domain = isDomain ? first : 'docker.io';
-  const rest = isDomain ? text.slice(slash + 1) : text;
+  const { domain, rest } = splitDomain(text);
+  const inHub = (name: string): string =>
+    domain === 'docker.io' && !name.includes('/') ? `library/${name}` : name;
   const repository = rest.replace(/[:@].*$/, '');
   if (/[A-Z]/.test(repository)) {
-    const shown = isDomain || repository.includes('/') ? repository : `library/${repository}`;
-    throw new CommandError(`invalid reference format: repository name (${shown}) must be lowercase`);
+    const shown = `repository name (${inHub(repository)})`;
+    throw new CommandError(`invalid reference format: ${shown} must be lowercase`);
   }
   const parts = grammar.exec(rest);
-  if (parts === null || (parts[1] ?? '').endsWith('/')) {
-    throw new CommandError('invalid reference format');
-  }
-  const name = parts[1] ?? '';
-  const isHub = domain === 'docker.io' || domain === 'index.docker.io';
-  return {
-    domain: isHub ? 'docker.io' : domain,
-    path: isHub && !name.includes('/') ? `library/${name}` : name,
-    tag: parts[2],
-    digest: parts[3],
-  };
+  if (parts === null) throw new CommandError('invalid reference format');
+  return { domain, path: inHub(parts[1] ?? ''), tag: parts[2], digest: parts[3] };
+}
+
+/** What stands before the first slash is a registry if it looks like a host. */
+function splitDomain(text: string): { readonly domain: string; readonly rest: string } {
+  const slash = text.indexOf('/');
+  const first = slash < 0 ? '' : text.slice(0, slash);
+  if (first !== 'localhost' && !/[.:A-Z]/.test(first)) return { domain: 'docker.io', rest: text };
+  const domain = first === 'index.docker.io' ? 'docker.io' : first;
+  return { domain, rest: text.slice(slash + 1) };
 }
 
 /** The name as people write it: no `docker.io/library/`. */

@@ -51,12 +51,15 @@ export function humanDuration(elapsedMs: number): string {
   if (minutes === 1) return 'About a minute';
   if (minutes < 60) return `${minutes} minutes`;
   const hours = Math.floor(elapsedMs / 3_600_000 + 0.5);
-  if (hours === 1) return 'About an hour';
+  return hours === 1 ? 'About an hour' : longDuration(hours);
+}
+
+function longDuration(hours: number): string {
+  const days = Math.floor(hours / 24);
   if (hours < 48) return `${hours} hours`;
-  if (hours < 24 * 14) return `${Math.floor(hours / 24)} days`;
-  if (hours < 24 * 60) return `${Math.floor(hours / 24 / 7)} weeks`;
-  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
-  return `${Math.floor(elapsedMs / 3_600_000 / 24 / 365)} years`;
+  if (days < 14) return `${days} days`;
+  if (days < 60) return `${Math.floor(days / 7)} weeks`;
+  return days < 730 ? `${Math.floor(days / 30)} months` : `${Math.floor(days / 365)} years`;
 }
 
 /** `5 minutes ago`; `N/A` for Docker's zero times. */

@@ -62,7 +62,8 @@ function flagLines(flags: readonly Flag[]): readonly string[] {
   const order = flags.map((flag, at) => ({ flag, text: left[at] ?? '' }));
   order.sort((a, b) => (a.flag.name < b.flag.name ? -1 : 1));
   return order.map(({ flag, text }) => {
-    const about = flag.otherwise === undefined ? flag.about : `${flag.about} (default ${flag.otherwise})`;
+    const standard = flag.otherwise === undefined ? '' : ` (default ${flag.otherwise})`;
+    const about = flag.about + standard;
     return text.padEnd(column) + wrap(about, widest - column).join(`\n${' '.repeat(column)}`);
   });
 }

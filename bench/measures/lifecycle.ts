@@ -78,11 +78,17 @@ async function spacedStarts({ client }: Subject, { image, prefix }: Plan): Promi
   }
 }
 
+interface Crowd {
+  readonly startedMs: number;
+  readonly keeperBytes: number;
+  readonly idleBytes: number;
+}
+
 /** What sixty containers cost: time, memory of each one's keeper, and what the daemon keeps. */
 export function crowdMeasures(plan: Plan): readonly Measure[] {
-  const seen = new Map<string, { startedMs: number; keeperBytes: number; idleBytes: number }>();
+  const seen = new Map<string, Crowd>();
   const settle = plan.isQuick ? settleMs / 10 : settleMs;
-  const of = async (subject: Subject): Promise<{ startedMs: number; keeperBytes: number; idleBytes: number }> => {
+  const of = async (subject: Subject): Promise<Crowd> => {
     const known = seen.get(subject.name);
     if (known !== undefined) return known;
     const found = await meetCrowd(subject, plan, settle);
@@ -121,7 +127,7 @@ async function meetCrowd(
   { client, pids }: Subject,
   { image }: Plan,
   settle: number,
-): Promise<{ startedMs: number; keeperBytes: number; idleBytes: number }> {
+): Promise<Crowd> {
   const ids: string[] = [];
   try {
     const start = performance.now();

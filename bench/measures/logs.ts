@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { text } from 'node:stream/consumers';
 import type { Client } from '../client.js';
 import { create, removeAll } from '../container.js';
 import { linesFileBytes } from '../image.js';
@@ -25,7 +26,7 @@ export function logMeasures({ image, isQuick }: Plan): readonly Measure[] {
       const start = performance.now();
       const wait = await client.open('POST', `/containers/${id}/wait?condition=next-exit`);
       await client.text('POST', `/containers/${id}/start`);
-      for await (const _ of wait) continue;
+      await text(wait);
       const written = rate(writtenBytes, performance.now() - start);
       const readStart = performance.now();
       const readBytes = await client.drain('GET', `/containers/${id}/logs?stdout=1`);
@@ -50,7 +51,9 @@ export function logMeasures({ image, isQuick }: Plan): readonly Measure[] {
       ...common,
       name: 'log written, data on tmpfs',
       target: { ratio: 3 },
-      run: async ({ onTmpfs }) => (onTmpfs === undefined ? undefined : (await measure(onTmpfs)).written),
+      run: async ({ onTmpfs }) => (
+        onTmpfs === undefined ? undefined : (await measure(onTmpfs)).written
+      ),
     },
     {
       ...common,

@@ -37,7 +37,10 @@ export function pullMeasures({ isQuick }: Plan, repository: string): readonly Me
   ];
 }
 
-async function pull({ client, registry }: Subject, repository: string): Promise<Pulled | undefined> {
+async function pull(
+  { client, registry }: Subject,
+  repository: string,
+): Promise<Pulled | undefined> {
   if (registry === undefined) return undefined;
   const name = `${registry}/${repository}`;
   const start = performance.now();

@@ -2,10 +2,8 @@ import type { ContainerInspectResponse } from '../../api-spec/container.js';
 import type { Call, Command } from '../command.js';
 import { CommandError, ExitStatus } from '../errors.js';
 import { flag } from '../flags.js';
-import { parseDetachKeys } from '../terminal/detach-keys.js';
-import { joinStreams } from '../terminal/join.js';
-import { proxySignals } from '../terminal/signals.js';
-import { checkTerminal, followSize } from '../terminal/terminal.js';
+import { checkTerminal } from '../terminal/terminal.js';
+import { attachQuery, attend } from './attend.js';
 import { beginWait } from './wait.js';
 
 /** `attach`: joins a running container and ends with its exit code. */
@@ -25,37 +23,28 @@ async function attach(call: Call): Promise<void> {
   const { engine, flags, operands } = call;
   const path = `/containers/${encodeURIComponent(operands[0] ?? '')}`;
   const found = await engine.json<ContainerInspectResponse>('GET', `${path}/json`);
-  if (!found.State.Running) throw new CommandError('You cannot attach to a stopped container, start it first');
-  if (found.State.Paused) throw new CommandError('You cannot attach to a paused container, unpause it first');
-  if (found.State.Restarting) {
-    throw new CommandError('You cannot attach to a restarting container, wait until it is running');
-  }
+  checkState(found);
   const tty = found.Config.Tty === true;
   const stdin = found.Config.OpenStdin === true && !flags.switch('no-stdin');
   checkTerminal(tty, stdin);
+  const detachKeys = flags.text('detach-keys');
   const exitCode = await beginWait(engine, found.Id, 'not-running');
-  const stopProxy = flags.switch('sig-proxy') && !tty ? proxySignals(engine, found.Id) : undefined;
-  const hijacked = await engine.hijack(`${path}/attach`, {
-    query: {
-      stream: 1,
-      stdin: stdin ? 1 : undefined,
-      stdout: 1,
-      stderr: 1,
-      detachKeys: flags.text('detach-keys') || undefined,
-    },
-  });
-  const stopSize = tty ? followSize(engine, path) : undefined;
-  const detachKeys = tty ? parseDetachKeys(flags.text('detach-keys')) : undefined;
-  try {
-    const framed = { ...hijacked, isMultiplexed: !tty };
-    if ((await joinStreams(framed, { stdin, tty, detachKeys })) === 'detached') {
-      call.complain('read escape sequence\n');
-      return;
-    }
-    const status = await exitCode();
-    if (status !== 0) throw new ExitStatus(status);
-  } finally {
-    stopSize?.();
-    stopProxy?.();
+  const query = attachQuery({ stdin, stdout: true, stderr: true }, detachKeys);
+  const hijacked = await engine.hijack(`${path}/attach`, { query });
+  const proxiesSignals = flags.switch('sig-proxy');
+  const attended = { engine, id: found.Id, hijacked, tty, stdin, detachKeys, proxiesSignals };
+  if ((await attend(attended, async () => undefined)) === 'detached') {
+    call.complain('read escape sequence\n');
+    return;
   }
+  const status = await exitCode();
+  if (status !== 0) throw new ExitStatus(status);
+}
+
+function checkState({ State }: ContainerInspectResponse): void {
+  const cannot = (state: string, first: string): CommandError =>
+    new CommandError(`You cannot attach to a ${state} container, ${first}`);
+  if (!State.Running) throw cannot('stopped', 'start it first');
+  if (State.Paused) throw cannot('paused', 'unpause it first');
+  if (State.Restarting) throw cannot('restarting', 'wait until it is running');
 }

@@ -43,8 +43,12 @@ async function copy(call: Call): Promise<void> {
   if (from.container !== undefined && to.container !== undefined) {
     throw new CommandError('copying between containers is not supported');
   }
-  if (from.container !== undefined) return copyOut(call, from.container, { from: from.path, to: to.path });
-  if (to.container !== undefined) return copyIn(call, to.container, { from: from.path, to: to.path });
+  if (from.container !== undefined) {
+    return copyOut(call, from.container, { from: from.path, to: to.path });
+  }
+  if (to.container !== undefined) {
+    return copyIn(call, to.container, { from: from.path, to: to.path });
+  }
   throw new CommandError('must specify at least one container source');
 }
 
@@ -53,7 +57,11 @@ interface Paths {
   readonly to: string;
 }
 
-async function copyOut({ engine, flags }: Call, container: string, { from, to }: Paths): Promise<void> {
+async function copyOut(
+  { engine, flags }: Call,
+  container: string,
+  { from, to }: Paths,
+): Promise<void> {
   let path = from;
   if (flags.switch('follow-link')) {
     const found = await statInside(engine, container, path);
@@ -62,7 +70,10 @@ async function copyOut({ engine, flags }: Call, container: string, { from, to }:
   const answer = await engine.open('GET', archivePath(container), { query: { path } });
   if (to === '-') return pipeline(answer, process.stdout, { end: false });
   const { folder, name } = landing(to, path);
-  await tar(['-x', '-C', folder, ...renaming(basename(resolve('/', path)), name, path)], { input: answer });
+  await tar(
+    ['-x', '-C', folder, ...renaming(basename(resolve('/', path)), name, path)],
+    { input: answer },
+  );
 }
 
 async function copyIn(call: Call, container: string, { from, to }: Paths): Promise<void> {
@@ -85,9 +96,19 @@ async function copyIn(call: Call, container: string, { from, to }: Paths): Promi
   const copiesContent = /(^|\/)\.$/.test(from);
   const words = copiesContent
     ? ['-c', '-C', source, '.']
-    : ['-c', '-C', dirname(source), ...renaming(basename(source), into.name, from), basename(source)];
+    : [
+      '-c',
+      '-C',
+      dirname(source),
+      ...renaming(basename(source), into.name, from),
+      basename(source),
+    ];
   const dereference = flags.switch('follow-link') ? ['-h'] : [];
-  const program = spawn('tar', [...dereference, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const program = spawn(
+    'tar',
+    [...dereference, ...words],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   const ended = exitOf(program);
   await engine.text('PUT', archivePath(container), { ...parts, stream: program.stdout });
   await ended;
@@ -112,7 +133,11 @@ function landing(to: string, from: string): Landing {
   return { folder: dirname(resolve(to)), name: basename(to) };
 }
 
-async function landingInside(engine: Engine, container: string, { from, to }: Paths): Promise<Landing> {
+async function landingInside(
+  engine: Engine,
+  container: string,
+  { from, to }: Paths,
+): Promise<Landing> {
   const found = await statInside(engine, container, to);
   const goDirectory = 2 ** 31;
   if (found !== undefined && found.mode >= goDirectory) return { folder: to, name: undefined };
@@ -148,7 +173,10 @@ function renaming(from: string, to: string | undefined, asked: string): readonly
   return ['--transform', `s|^${plain(from)}|${plain(to)}|`];
 }
 
-async function tar(words: readonly string[], { input }: { readonly input: Readable }): Promise<void> {
+async function tar(
+  words: readonly string[],
+  { input }: { readonly input: Readable },
+): Promise<void> {
   const program = spawn('tar', words, { stdio: ['pipe', 'inherit', 'inherit'] });
   const sink: Writable = program.stdin;
   await Promise.all([pipeline(input, sink), exitOf(program)]);

@@ -1,4 +1,8 @@
-import type { ExecCreateBody, ExecInspectResponse, IDResponse } from '../../api-spec/container-verbs.js';
+import type {
+  ExecCreateBody,
+  ExecInspectResponse,
+  IDResponse,
+} from '../../api-spec/container-verbs.js';
 import { anyNumber, type Call, type Command } from '../command.js';
 import { environmentOf } from '../create-options/pairs.js';
 import { EngineError } from '../engine/engine.js';

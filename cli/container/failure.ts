@@ -18,8 +18,13 @@ export async function withStartStatus(verb: string, act: () => Promise<void>): P
     const isSaid = problem instanceof ExitStatus || problem instanceof PlainError;
     if (isSaid || problem instanceof UsageError) throw problem;
     const reason = messageOf(problem);
-    const text = `${programName}: ${reason}\n\nRun '${programName} ${verb} --help' for more information`;
+    const hint = `Run '${programName} ${verb} --help' for more information`;
+    const text = `${programName}: ${reason}\n\n${hint}`;
     const known = problem instanceof CommandError && problem.exitStatus > 1;
-    throw new CommandError(text, known ? problem.exitStatus : startStatus(reason), { cause: problem });
+    throw new CommandError(
+      text,
+      known ? problem.exitStatus : startStatus(reason),
+      { cause: problem },
+    );
   }
 }

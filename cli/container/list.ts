@@ -1,5 +1,6 @@
 import type { ContainerSummary } from '../../api-spec/container.js';
 import type { Call, Command } from '../command.js';
+import type { Heard } from '../engine/heard.js';
 import { filtersParameter } from '../engine/filters.js';
 import { flag, type Flag } from '../flags.js';
 import { labelColumn, labelsText, renderList, type ListShape } from '../format/list.js';
@@ -35,7 +36,7 @@ async function list({ engine, flags, print }: Call): Promise<void> {
   const last = flags.switch('latest') && flags.number('last') === -1 ? 1 : flags.number('last');
   const format = flags.text('format');
   const showsSize = flags.switch('size');
-  const rows = await engine.json<readonly ContainerSummary[]>('GET', '/containers/json', {
+  const rows = await engine.json<readonly Row[]>('GET', '/containers/json', {
     query: {
       all: flags.switch('all') ? 1 : undefined,
       limit: last > 0 ? last : undefined,
@@ -48,8 +49,11 @@ async function list({ engine, flags, print }: Call): Promise<void> {
   print(renderList(rows, { ...shape, table }, { format, quiet: flags.switch('quiet') }));
 }
 
+/** One container of the list. */
+type Row = Heard<ContainerSummary>;
+
 /** How containers are listed; shortened ids, images and commands if `truncates`. */
-export function containerShape(truncates: boolean): ListShape<ContainerSummary> {
+export function containerShape(truncates: boolean): ListShape<Row> {
   return {
     table:
       '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}',
@@ -57,7 +61,7 @@ export function containerShape(truncates: boolean): ListShape<ContainerSummary> 
     goType: '*formatter.ContainerContext',
     columns: {
       ID: { heading: 'CONTAINER ID', of: ({ Id }) => (truncates ? shortId(Id) : Id) },
-      Names: { heading: 'NAMES', of: ({ Names }) => namesText(Names, truncates) },
+      Names: { heading: 'NAMES', of: ({ Names }) => namesText(Names ?? [], truncates) },
       Image: { heading: 'IMAGE', of: (row) => imageText(row, truncates) },
       Command: { heading: 'COMMAND', of: ({ Command }) => commandText(Command, truncates) },
       CreatedAt: { heading: 'CREATED AT', of: ({ Created }) => goTime(Created) },
@@ -72,7 +76,9 @@ export function containerShape(truncates: boolean): ListShape<ContainerSummary> 
       Mounts: { heading: 'MOUNTS', of: (row) => mountsText(row, truncates) },
       LocalVolumes: {
         heading: 'LOCAL VOLUMES',
-        of: ({ Mounts }) => String((Mounts ?? []).filter(({ Driver }) => Driver === 'local').length),
+        of: ({ Mounts }) => String(
+          (Mounts ?? []).filter(({ Driver }) => Driver === 'local').length,
+        ),
       },
       Networks: {
         heading: 'NETWORKS',
@@ -94,7 +100,7 @@ function commandText(command: string, truncates: boolean): string {
   return JSON.stringify(truncates ? ellipsis(command, shownCommandWidth) : command);
 }
 
-function imageText({ Image, ImageID }: ContainerSummary, truncates: boolean): string {
+function imageText({ Image, ImageID }: Row, truncates: boolean): string {
   if (Image === '') return '<no image>';
   if (!truncates) return Image;
   if (shortId(Image) === shortId(ImageID)) return shortId(Image);
@@ -102,14 +108,14 @@ function imageText({ Image, ImageID }: ContainerSummary, truncates: boolean): st
 }
 
 /** Docker shows sizes with three digits in lists. */
-function sizeText({ SizeRw = 0, SizeRootFs = 0 }: ContainerSummary): string {
+function sizeText({ SizeRw = 0, SizeRootFs = 0 }: Row): string {
   const own = humanSize(SizeRw, 3);
   return SizeRootFs > 0 ? `${own} (virtual ${humanSize(SizeRootFs, 3)})` : own;
 }
 
 const shownMountWidth = 15;
 
-function mountsText({ Mounts }: ContainerSummary, truncates: boolean): string {
+function mountsText({ Mounts }: Row, truncates: boolean): string {
   return (Mounts ?? [])
     .map(({ Name = '', Source }) => (Name === '' ? Source : Name))
     .map((name) => (truncates ? ellipsis(name, shownMountWidth) : name))

@@ -1,6 +1,8 @@
 import type { ContainerTopResponse, FilesystemChange } from '../../api-spec/container-verbs.js';
 import type { ContainerInspectResponse } from '../../api-spec/container.js';
+import type { PortBinding } from '../../api-spec/host-config.js';
 import { anyNumber, type Call, type Command } from '../command.js';
+import type { Heard } from '../engine/heard.js';
 import { CommandError } from '../errors.js';
 import { naturalOrder } from '../order.js';
 import { layOut } from '../table.js';
@@ -13,12 +15,12 @@ export const topCommand: Command = {
   operands: [1, anyNumber],
   interspersed: false,
   run: async ({ engine, operands: [container = '', ...options], print }) => {
-    const { Titles, Processes } = await engine.json<ContainerTopResponse>(
+    const { Titles, Processes } = await engine.json<Heard<ContainerTopResponse>>(
       'GET',
       `/containers/${encodeURIComponent(container)}/top`,
       { query: { ps_args: options.join(' ') || undefined } },
     );
-    const lines = [Titles, ...(Processes ?? [])].map((cells) => cells.join('\t'));
+    const lines = [Titles ?? [], ...(Processes ?? [])].map((cells) => cells.join('\t'));
     print(layOut(`${lines.join('\n')}\n`, { minimum: 20, padding: 3 }));
   },
 };
@@ -47,23 +49,25 @@ export const portCommand: Command = {
   run: port,
 };
 
-async function port({ engine, operands: [container = '', wanted], print }: Call): Promise<void> {
-  const { NetworkSettings } = await engine.json<ContainerInspectResponse>(
+async function port(call: Call): Promise<void> {
+  const { engine, operands, print } = call;
+  const [container = '', wanted] = operands;
+  const { NetworkSettings } = await engine.json<Heard<ContainerInspectResponse>>(
     'GET',
     `/containers/${encodeURIComponent(container)}/json`,
   );
-  const lines: string[] = [];
   const key = wanted === undefined || wanted.includes('/') ? wanted : `${wanted}/tcp`;
-  for (const [inside, bindings] of Object.entries(NetworkSettings.Ports ?? {})) {
-    if (key !== undefined && inside !== key) continue;
-    for (const { HostIp = '', HostPort = '' } of bindings ?? []) {
-      const address = `${HostIp.includes(':') ? `[${HostIp}]` : HostIp}:${HostPort}`;
-      lines.push(key === undefined ? `${inside} -> ${address}` : address);
-    }
-  }
+  const lines = Object.entries(NetworkSettings?.Ports ?? {}).flatMap(([inside, bindings]) =>
+    key === undefined
+      ? (bindings ?? []).map((binding) => `${inside} -> ${addressOf(binding)}`)
+      : (inside === key ? (bindings ?? []) : []).map(addressOf),
+  );
   if (key !== undefined && lines.length === 0) {
     throw new CommandError(`Error: No public port '${wanted ?? ''}' published for ${container}`);
   }
-  const sorted = lines.sort(naturalOrder);
-  if (sorted.length > 0) print(`${sorted.join('\n')}\n`);
+  print(lines.sort(naturalOrder).map((line) => `${line}\n`).join(''));
+}
+
+function addressOf({ HostIp = '', HostPort = '' }: PortBinding): string {
+  return `${HostIp.includes(':') ? `[${HostIp}]` : HostIp}:${HostPort}`;
 }

@@ -1,6 +1,7 @@
 import { openSync, closeSync, writeSync } from 'node:fs';
 import type { ContainerCreateBody, ContainerCreateResponse } from '../../api-spec/container.js';
 import type { Call } from '../command.js';
+import type { Heard } from '../engine/heard.js';
 import { EngineError } from '../engine/engine.js';
 import { CommandError, messageOf } from '../errors.js';
 import { fetchImage } from '../image/fetch.js';
@@ -11,7 +12,10 @@ export async function makeContainer(call: Call, body: ContainerCreateBody): Prom
   const { flags } = call;
   const when = flags.text('pull');
   if (!['always', 'missing', 'never', ''].includes(when)) {
-    throw new CommandError(`invalid pull option: '${when}': must be one of "always", "missing" or "never"`, 125);
+    throw new CommandError(
+      `invalid pull option: '${when}': must be one of "always", "missing" or "never"`,
+      125,
+    );
   }
   const idFile = openIdFile(flags.text('cidfile'));
   const image = body.Image ?? '';
@@ -30,7 +34,10 @@ export async function makeContainer(call: Call, body: ContainerCreateBody): Prom
   return made.Id;
 }
 
-function create({ flags, engine }: Call, body: ContainerCreateBody): Promise<ContainerCreateResponse> {
+function create(
+  { flags, engine }: Call,
+  body: ContainerCreateBody,
+): Promise<Heard<ContainerCreateResponse>> {
   const query = {
     name: flags.text('name') || undefined,
     platform: flags.text('platform') || undefined,

@@ -2,13 +2,11 @@ import type { ContainerCreateBody } from '../../api-spec/container.js';
 import { anyNumber, type Call, type Command } from '../command.js';
 import { containerFlags } from '../create-options/flags.js';
 import { planContainer } from '../create-options/plan.js';
-import type { Hijacked } from '../engine/engine.js';
-import { CommandError, ExitStatus } from '../errors.js';
+import { ExitStatus } from '../errors.js';
 import { flag } from '../flags.js';
 import { parseDetachKeys } from '../terminal/detach-keys.js';
-import { joinStreams } from '../terminal/join.js';
-import { proxySignals } from '../terminal/signals.js';
-import { checkTerminal, consoleSize, followSize } from '../terminal/terminal.js';
+import { checkTerminal, consoleSize } from '../terminal/terminal.js';
+import { attachQuery, attend } from './attend.js';
 import { withStartStatus } from './failure.js';
 import { makeContainer } from './make.js';
 import { beginWait } from './wait.js';
@@ -40,54 +38,34 @@ async function run(call: Call): Promise<void> {
     call.print(`${id}\n`);
     return;
   }
-  const status = await attend(call, id, body);
+  const status = await follow(call, id, body);
   if (status !== 0) throw new ExitStatus(status);
 }
 
 /** Joins and waits before the start, so that neither the first byte nor a quick end is missed. */
-async function attend(call: Call, id: string, body: ContainerCreateBody): Promise<number> {
+async function follow(call: Call, id: string, body: ContainerCreateBody): Promise<number> {
   const { engine, flags } = call;
-  const isTty = body.Tty === true;
-  const stopProxy = flags.switch('sig-proxy') && !isTty ? proxySignals(engine, id) : undefined;
-  const joins = body.AttachStdin === true || body.AttachStdout === true || body.AttachStderr === true;
-  const hijacked = joins ? await attach(call, id, body) : undefined;
   const isRemoved = body.HostConfig?.AutoRemove === true;
+  const wanted = {
+    stdin: body.AttachStdin === true,
+    stdout: body.AttachStdout === true,
+    stderr: body.AttachStderr === true,
+  };
+  const detachKeys = flags.text('detach-keys');
+  const query = attachQuery(wanted, detachKeys);
+  const hijacked = await engine.hijack(`/containers/${id}/attach`, { query });
   const exitCode = await beginWait(engine, id, isRemoved ? 'removed' : 'next-exit');
-  const detachKeys = isTty ? parseDetachKeys(flags.text('detach-keys')) : undefined;
-  const plan = { stdin: body.AttachStdin === true, tty: isTty, detachKeys };
-  try {
-    await engine.text('POST', `/containers/${id}/start`);
-  } catch (problem) {
-    hijacked?.socket.destroy();
-    stopProxy?.();
-    if (isRemoved) await exitCode().catch(() => 0);
-    throw problem;
-  }
-  const stopSize = isTty ? followSize(engine, `/containers/${id}`) : undefined;
-  try {
-    if (hijacked === undefined) call.print(`${id}\n`);
-    const outcome = hijacked === undefined ? 'ended' : await joinStreams(hijacked, plan);
-    if (outcome === 'detached') return 0;
-    return await exitCode();
-  } finally {
-    stopSize?.();
-    stopProxy?.();
-  }
-}
-
-async function attach(call: Call, id: string, body: ContainerCreateBody): Promise<Hijacked> {
-  const hijacked = await call.engine.hijack(`/containers/${id}/attach`, {
-    query: {
-      stream: 1,
-      stdin: body.AttachStdin === true ? 1 : undefined,
-      stdout: body.AttachStdout === true ? 1 : undefined,
-      stderr: body.AttachStderr === true ? 1 : undefined,
-      detachKeys: call.flags.text('detach-keys') || undefined,
-    },
-  });
-  hijacked.socket.on('error', (problem: Error) => {
-    call.complain(`${new CommandError(problem.message).message}\n`);
-  });
-  // An engine of an old API does not say whether it frames; without a terminal it always does.
-  return { ...hijacked, isMultiplexed: body.Tty !== true };
+  const begin = async (): Promise<void> => {
+    try {
+      await engine.text('POST', `/containers/${id}/start`);
+    } catch (problem) {
+      // It is gone when the program ends, as `--rm` promises; why it did not start is the news.
+      if (isRemoved) await exitCode().catch(() => undefined);
+      throw problem;
+    }
+  };
+  const proxiesSignals = flags.switch('sig-proxy');
+  const attended = { engine, id, hijacked, tty: body.Tty === true, stdin: wanted.stdin };
+  const outcome = await attend({ ...attended, detachKeys, proxiesSignals }, begin);
+  return outcome === 'detached' ? 0 : exitCode();
 }

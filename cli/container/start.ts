@@ -2,10 +2,8 @@ import type { ContainerInspectResponse } from '../../api-spec/container.js';
 import { anyNumber, forEachOperand, type Call, type Command } from '../command.js';
 import { CommandError, ExitStatus } from '../errors.js';
 import { flag } from '../flags.js';
-import { parseDetachKeys } from '../terminal/detach-keys.js';
-import { joinStreams } from '../terminal/join.js';
-import { proxySignals } from '../terminal/signals.js';
-import { checkTerminal, followSize } from '../terminal/terminal.js';
+import { checkTerminal } from '../terminal/terminal.js';
+import { attachQuery, attend } from './attend.js';
 import { beginWait } from './wait.js';
 
 /** `start`: starts stopped containers; with `-a` or `-i` joins the one that is named. */
@@ -33,7 +31,11 @@ async function startEach(call: Call): Promise<void> {
   } catch (problem) {
     if (!(problem instanceof CommandError)) throw problem;
     const names = call.operands.join(', ');
-    throw new CommandError(`${problem.message}\nError: failed to start containers: ${names}`, 1, { cause: problem });
+    throw new CommandError(
+      `${problem.message}\nError: failed to start containers: ${names}`,
+      1,
+      { cause: problem },
+    );
   }
 }
 
@@ -47,27 +49,15 @@ async function startJoined(call: Call): Promise<void> {
   const tty = found.Config.Tty === true;
   const stdin = flags.switch('interactive') && found.Config.OpenStdin === true;
   checkTerminal(tty, stdin);
-  const stopProxy = tty ? undefined : proxySignals(engine, found.Id);
-  const hijacked = await engine.hijack(`${path}/attach`, {
-    query: { stream: 1, stdin: stdin ? 1 : undefined, stdout: 1, stderr: 1 },
-  });
+  const detachKeys = flags.text('detach-keys');
+  const query = attachQuery({ stdin, stdout: true, stderr: true }, detachKeys);
+  const hijacked = await engine.hijack(`${path}/attach`, { query });
   const isRemoved = found.HostConfig.AutoRemove === true;
   const exitCode = await beginWait(engine, found.Id, isRemoved ? 'removed' : 'next-exit');
-  try {
-    await engine.text('POST', `${path}/start`);
-  } catch (problem) {
-    hijacked.socket.destroy();
-    throw problem;
-  }
-  const stopSize = tty ? followSize(engine, path) : undefined;
-  const detachKeys = tty ? parseDetachKeys(flags.text('detach-keys')) : undefined;
-  try {
-    const framed = { ...hijacked, isMultiplexed: !tty };
-    if ((await joinStreams(framed, { stdin, tty, detachKeys })) === 'detached') return;
-    const status = await exitCode();
-    if (status !== 0) throw new ExitStatus(status);
-  } finally {
-    stopSize?.();
-    stopProxy?.();
-  }
+  const attended = { engine, id: found.Id, hijacked, tty, stdin, detachKeys };
+  const outcome = await attend({ ...attended, proxiesSignals: true }, () =>
+    engine.text('POST', `${path}/start`),
+  );
+  const status = outcome === 'detached' ? 0 : await exitCode();
+  if (status !== 0) throw new ExitStatus(status);
 }

@@ -18,11 +18,21 @@ interface Sample {
     readonly limit?: number;
     readonly stats?: Readonly<Record<string, number>>;
   };
-  readonly networks?: Readonly<Record<string, { readonly rx_bytes: number; readonly tx_bytes: number }>>;
+  readonly networks?: Readonly<Record<string, Traffic>>;
   readonly blkio_stats?: {
-    readonly io_service_bytes_recursive?: readonly { readonly op: string; readonly value: number }[] | null;
+    readonly io_service_bytes_recursive?: readonly BlockTransfer[] | null;
   };
   readonly pids_stats?: { readonly current?: number };
+}
+
+interface Traffic {
+  readonly rx_bytes: number;
+  readonly tx_bytes: number;
+}
+
+interface BlockTransfer {
+  readonly op: string;
+  readonly value: number;
 }
 
 interface CpuSample {
@@ -97,7 +107,8 @@ function statsShape(truncates: boolean): ListShape<Row> {
   const percent = (value: number): string => `${value.toFixed(2)}%`;
   return {
     table:
-      '{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t{{.BlockIO}}\t{{.PIDs}}',
+      '{{.ID}}\t{{.Name}}\t{{.CPUPerc}}\t{{.MemUsage}}\t{{.MemPerc}}\t{{.NetIO}}\t' +
+      '{{.BlockIO}}\t{{.PIDs}}',
     quiet: '{{.ID}}',
     goType: '*container.statsContext',
     columns: {
@@ -109,11 +120,15 @@ function statsShape(truncates: boolean): ListShape<Row> {
       MemUsage: {
         heading: 'MEM USAGE / LIMIT',
         of: ({ sample }) =>
-          `${humanBinarySize(memoryUsed(sample))} / ${humanBinarySize(sample?.memory_stats?.limit ?? 0)}`,
+          `${humanBinarySize(memoryUsed(sample))} / ` +
+            humanBinarySize(sample?.memory_stats?.limit ?? 0),
       },
       Name: { heading: 'NAME', of: ({ name }) => (name === '' ? '--' : name) },
       NetIO: { heading: 'NET I/O', of: ({ sample }) => networkText(sample) },
-      PIDs: { heading: 'PIDS', of: ({ sample }) => significant(sample?.pids_stats?.current ?? 0, 15) },
+      PIDs: {
+        heading: 'PIDS',
+        of: ({ sample }) => significant(sample?.pids_stats?.current ?? 0, 15),
+      },
     },
   };
 }

@@ -91,14 +91,19 @@ function readHost(spec: string): string {
   return `${parts[1] ?? ''}:${(parts[2] ?? '').replace(/^\[(.*)\]$/, '$1')}`;
 }
 
-/** `no`, `always`, `unless-stopped`, `on-failure[:count]`; anything else is the engine's to refuse. */
+/**
+ * `no`, `always`, `unless-stopped`, `on-failure[:count]`; anything else is the engine's to refuse.
+ */
 function readRestartPolicy(spec: string): RestartPolicy {
   const [name = '', count, ...more] = spec.split(':');
   if (name === '' && spec !== '') {
     throw new CommandError('invalid restart policy format: no policy provided before colon', 125);
   }
   if (more.length > 0 || (count !== undefined && !/^-?\d+$/.test(count))) {
-    throw new CommandError('invalid restart policy format: maximum retry count must be an integer', 125);
+    throw new CommandError(
+      'invalid restart policy format: maximum retry count must be an integer',
+      125,
+    );
   }
   return { Name: name, MaximumRetryCount: Number(count ?? 0) };
 }
@@ -124,8 +129,7 @@ function withProfile(spec: string): string {
   try {
     return `seccomp=${JSON.stringify(JSON.parse(readFileSync(value, 'utf8')))}`;
   } catch (problem) {
-    throw new CommandError(`opening seccomp profile (${value}) failed: ${messageOf(problem)}`, 125, {
-      cause: problem,
-    });
+    const reason = `opening seccomp profile (${value}) failed: ${messageOf(problem)}`;
+    throw new CommandError(reason, 125, { cause: problem });
   }
 }

@@ -126,7 +126,13 @@ function setRecursive(draft: Draft, value: string): void {
   if (value === 'disabled') draft.bind.NonRecursive = true;
   else if (value === 'writable') draft.bind.ReadOnlyNonRecursive = true;
   else if (value === 'readonly') draft.bind.ReadOnlyForceRecursive = true;
-  else fail(value, `invalid value for bind-recursive: ${value} (must be "enabled", "disabled", "writable", or "readonly")`);
+  else {
+    fail(
+      value,
+      `invalid value for bind-recursive: ${value} (must be "enabled", "disabled", "writable", ` +
+        'or "readonly")',
+    );
+  }
 }
 
 function readSwitch(key: string, value: string | undefined): boolean {

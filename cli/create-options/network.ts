@@ -1,4 +1,4 @@
-import type { EndpointSettings } from '../../api-spec/endpoints.js';
+import type { EndpointIPAMConfig, EndpointSettings } from '../../api-spec/endpoints.js';
 import { CommandError, UsageError } from '../errors.js';
 import type { GivenFlags } from '../flags.js';
 import { csvFields, pairsOf } from './pairs.js';
@@ -37,62 +37,64 @@ function isNetwork(name: string): boolean {
 }
 
 function firstEndpoint(flags: GivenFlags, mode: string): Draft {
-  const endpoint: Draft = {};
-  const aliases = [...flags.list('network-alias'), ...flags.list('net-alias')];
   const isUserDefined = isNetwork(mode) && mode !== 'default' && mode !== 'bridge';
-  const ipv4 = flags.text('ip');
-  const ipv6 = flags.text('ip6');
-  const local = flags.list('link-local-ip');
-  if (aliases.length > 0) endpoint.Aliases = aliases;
-  if (isUserDefined && flags.list('link').length > 0) endpoint.Links = flags.list('link');
-  if (flags.text('mac-address') !== '') endpoint.MacAddress = flags.text('mac-address');
-  if (ipv4 !== '' || ipv6 !== '' || local.length > 0) {
-    endpoint.IPAMConfig = {
-      ...(ipv4 === '' ? {} : { IPv4Address: ipv4 }),
-      ...(ipv6 === '' ? {} : { IPv6Address: ipv6 }),
-      ...(local.length === 0 ? {} : { LinkLocalIPs: local }),
-    };
-  }
-  return endpoint;
+  const addresses = filled({
+    IPv4Address: flags.text('ip'),
+    IPv6Address: flags.text('ip6'),
+    LinkLocalIPs: flags.list('link-local-ip'),
+  });
+  return {
+    ...filled({
+      Aliases: [...flags.list('network-alias'), ...flags.list('net-alias')],
+      Links: isUserDefined ? flags.list('link') : [],
+      MacAddress: flags.text('mac-address'),
+    }),
+    ...(Object.keys(addresses).length === 0 ? {} : { IPAMConfig: addresses }),
+  };
 }
 
+/** The fields that were given: neither empty texts nor empty lists. */
+function filled<T extends Readonly<Record<string, string | readonly string[]>>>(
+  fields: T,
+): Partial<T> {
+  const given = Object.entries(fields).filter(([, value]) => value.length > 0);
+  // Only fields of T are left, some of them.
+  return Object.fromEntries(given) as Partial<T>;
+}
+
+type SetField = (endpoint: Draft, value: string) => void;
+
+const fieldSetters: Readonly<Record<string, SetField>> = {
+  alias: (endpoint, value) => void (endpoint.Aliases = [...(endpoint.Aliases ?? []), value]),
+  ip: (endpoint, value) => setAddress(endpoint, { IPv4Address: value }),
+  ip6: (endpoint, value) => setAddress(endpoint, { IPv6Address: value }),
+  'mac-address': (endpoint, value) => void (endpoint.MacAddress = value),
+  'driver-opt': (endpoint, value) =>
+    void (endpoint.DriverOpts = { ...endpoint.DriverOpts, ...pairsOf([value]) }),
+  'gw-priority': (endpoint, value) => void (endpoint.GwPriority = Number(value)),
+};
+
+function setAddress(endpoint: Draft, address: EndpointIPAMConfig): void {
+  endpoint.IPAMConfig = { ...endpoint.IPAMConfig, ...address };
+}
+
+/** Reads `name`, or `name=net,alias=…,ip=…`. */
 function readNetwork(spec: string): { readonly name: string; readonly endpoint: Draft } {
-  const [first = ''] = csvFields(spec);
-  if (!first.includes('=')) return { name: spec, endpoint: {} };
+  const fields = csvFields(spec);
+  if (fields[0]?.includes('=') !== true) return { name: spec, endpoint: {} };
   let name = '';
   const endpoint: Draft = {};
-  const options: string[] = [];
-  for (const field of csvFields(spec)) {
+  for (const field of fields) {
     const [key = '', ...rest] = field.split('=');
     const value = rest.join('=');
-    switch (key.toLowerCase()) {
-      case 'name':
-        name = value;
-        break;
-      case 'alias':
-        endpoint.Aliases = [...(endpoint.Aliases ?? []), value];
-        break;
-      case 'ip':
-        endpoint.IPAMConfig = { ...endpoint.IPAMConfig, IPv4Address: value };
-        break;
-      case 'ip6':
-        endpoint.IPAMConfig = { ...endpoint.IPAMConfig, IPv6Address: value };
-        break;
-      case 'mac-address':
-        endpoint.MacAddress = value;
-        break;
-      case 'driver-opt':
-        options.push(value);
-        break;
-      case 'gw-priority':
-        endpoint.GwPriority = Number(value);
-        break;
-      default:
-        throw new UsageError(
-          `invalid argument "${spec}" for "--network" flag: invalid field ${field}`,
-        );
+    const setter = fieldSetters[key.toLowerCase()];
+    if (key.toLowerCase() === 'name') name = value;
+    else if (setter !== undefined) setter(endpoint, value);
+    else {
+      throw new UsageError(
+        `invalid argument "${spec}" for "--network" flag: invalid field ${field}`,
+      );
     }
   }
-  if (options.length > 0) endpoint.DriverOpts = pairsOf(options);
   return { name, endpoint };
 }

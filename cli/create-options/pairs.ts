@@ -22,7 +22,9 @@ export function environmentOf(files: readonly string[], given: readonly string[]
   );
   const own = given.map((text) => {
     if (text === '' || text.startsWith('=')) {
-      throw new UsageError(`invalid argument "${text}" for "-e, --env" flag: invalid environment variable: ${text}`);
+      throw new UsageError(
+        `invalid argument "${text}" for "-e, --env" flag: invalid environment variable: ${text}`,
+      );
     }
     const value = text.includes('=') ? undefined : process.env[text];
     return value === undefined ? text : `${text}=${value}`;
@@ -31,7 +33,10 @@ export function environmentOf(files: readonly string[], given: readonly string[]
 }
 
 /** Labels of files and those given, as a map. */
-export function labelsOf(files: readonly string[], given: readonly string[]): Record<string, string> {
+export function labelsOf(
+  files: readonly string[],
+  given: readonly string[],
+): Record<string, string> {
   return pairsOf([...files.flatMap(keyLines), ...given]);
 }
 
@@ -51,9 +56,17 @@ function keyLines(path: string): readonly string[] {
     .map((line) => {
       const key = line.split('=')[0] ?? '';
       if (/\s/.test(key.trimEnd()) || (line.includes('=') && key !== key.trimEnd())) {
-        throw new CommandError(`invalid env file (${path}): variable '${key}' contains whitespaces`, 125);
+        throw new CommandError(
+          `invalid env file (${path}): variable '${key}' contains whitespaces`,
+          125,
+        );
       }
-      if (key === '') throw new CommandError(`invalid env file (${path}): no variable name on line '${line}'`, 125);
+      if (key === '') {
+        throw new CommandError(
+          `invalid env file (${path}): no variable name on line '${line}'`,
+          125,
+        );
+      }
       return line;
     });
 }

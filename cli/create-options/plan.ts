@@ -89,7 +89,8 @@ export function attachments(flags: GivenFlags, isDetached: boolean): Attached {
   const wrong = named.find((name) => !['stdin', 'stdout', 'stderr'].includes(name));
   if (wrong !== undefined) {
     throw new UsageError(
-      `invalid argument "${wrong}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`,
+      `invalid argument "${wrong}" for "-a, --attach" flag: valid streams are STDIN, STDOUT ` +
+        'and STDERR',
     );
   }
   if (isDetached && named.length > 0) {

@@ -16,11 +16,16 @@ export function planPorts(published: readonly string[], exposed: readonly string
   const plan: PortPlan = { exposed: {}, bindings: {} };
   for (const spec of published) publish(plan, spec.includes('=') ? longForm(spec) : spec);
   for (const spec of exposed) {
-    if (spec.includes(':')) throw new CommandError(`invalid port format for --expose: ${spec}`, 125);
+    if (spec.includes(':')) {
+      throw new CommandError(`invalid port format for --expose: ${spec}`, 125);
+    }
     const { ports, protocol } = splitProtocol(spec);
     const range = readRange(ports);
     if (range === undefined) {
-      throw new CommandError(`invalid range format for --expose: ${spec}, error: invalid port`, 125);
+      throw new CommandError(
+        `invalid range format for --expose: ${spec}, error: invalid port`,
+        125,
+      );
     }
     for (let port = range.from; port <= range.to; port++) plan.exposed[`${port}/${protocol}`] = {};
   }
@@ -29,22 +34,30 @@ export function planPorts(published: readonly string[], exposed: readonly string
 
 function publish(plan: PortPlan, spec: string): void {
   const { ip, host, inside, protocol } = takeApart(spec);
-  const target = readRange(inside);
   if (inside === '') throw new CommandError(`no port specified: ${spec}<empty>`, 125);
+  const target = readRange(inside);
   if (target === undefined) throw new CommandError(`invalid containerPort: ${inside}`, 125);
-  const source = host === '' ? undefined : readRange(host);
-  if (host !== '' && source === undefined) throw new CommandError(`invalid hostPort: ${host}`, 125);
-  const width = target.to - target.from;
-  const isSpread = source !== undefined && source.to - source.from !== width;
-  if (isSpread && width !== 0) {
-    throw new CommandError(`invalid ranges specified for container and host Ports: ${inside} and ${host}`, 125);
-  }
-  for (let offset = 0; offset <= width; offset++) {
-    const key = `${target.from + offset}/${protocol}`;
-    const HostPort = isSpread ? host : source === undefined ? '' : String(source.from + offset);
+  const hostPortAt = hostPorts(host, { inside, width: target.to - target.from });
+  for (let port = target.from; port <= target.to; port++) {
+    const key = `${port}/${protocol}`;
+    const binding = { HostIp: ip, HostPort: hostPortAt(port - target.from) };
     plan.exposed[key] = {};
-    plan.bindings[key] = [...(plan.bindings[key] ?? []), { HostIp: ip, HostPort }];
+    plan.bindings[key] = [...(plan.bindings[key] ?? []), binding];
   }
+}
+
+/** A range for one port is the engine's to choose from; else both ranges must be as wide. */
+function hostPorts(
+  host: string,
+  { inside, width }: { readonly inside: string; readonly width: number },
+): (offset: number) => string {
+  if (host === '') return () => '';
+  const source = readRange(host);
+  if (source === undefined) throw new CommandError(`invalid hostPort: ${host}`, 125);
+  if (source.to - source.from === width) return (offset) => String(source.from + offset);
+  if (width === 0) return () => host;
+  const ranges = `${inside} and ${host}`;
+  throw new CommandError(`invalid ranges specified for container and host Ports: ${ranges}`, 125);
 }
 
 interface PublishedParts {
@@ -69,7 +82,9 @@ function takeApart(spec: string): PublishedParts {
 function splitProtocol(spec: string): { readonly ports: string; readonly protocol: string } {
   const [ports = '', protocol = 'tcp'] = spec.split('/');
   const lower = protocol.toLowerCase();
-  if (!['tcp', 'udp', 'sctp'].includes(lower)) throw new CommandError(`invalid proto: ${protocol}`, 125);
+  if (!['tcp', 'udp', 'sctp'].includes(lower)) {
+    throw new CommandError(`invalid proto: ${protocol}`, 125);
+  }
   return { ports, protocol: lower };
 }
 
@@ -86,7 +101,10 @@ function longForm(spec: string): string {
     csvFields(spec).map((field): [string, string] => {
       const [key = '', value = ''] = field.split('=');
       if (value === '') {
-        throw new CommandError(`invalid publish opts format (should be name=value but got '${field}')`, 125);
+        throw new CommandError(
+          `invalid publish opts format (should be name=value but got '${field}')`,
+          125,
+        );
       }
       return [key.toLowerCase(), value];
     }),

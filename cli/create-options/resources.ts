@@ -1,4 +1,9 @@
-import type { DeviceMapping, DeviceRequest, HostConfig, Ulimit } from '../../api-spec/host-config.js';
+import type {
+  DeviceMapping,
+  DeviceRequest,
+  HostConfig,
+  Ulimit,
+} from '../../api-spec/host-config.js';
 import { CommandError, UsageError } from '../errors.js';
 import { parseSizeBytes } from '../flag-values.js';
 import type { GivenFlags } from '../flags.js';
@@ -108,7 +113,11 @@ function readGpus(spec: string): DeviceRequest {
     else if (key === 'driver') request.Driver = value;
     else if (key === 'count') request.Count = value === 'all' ? -1 : Number(value);
     else if (key === 'capabilities') request.Capabilities = [['gpu', ...value.split(',')]];
-    else throw new UsageError(`invalid argument "${spec}" for "--gpus" flag: unexpected key '${key}' in '${field}'`);
+    else {
+      throw new UsageError(
+        `invalid argument "${spec}" for "--gpus" flag: unexpected key '${key}' in '${field}'`,
+      );
+    }
   }
   return request;
 }
@@ -116,13 +125,16 @@ function readGpus(spec: string): DeviceRequest {
 function readUlimit(spec: string): Ulimit {
   const parts = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(spec);
   if (parts === null) {
-    throw new UsageError(`invalid argument "${spec}" for "--ulimit" flag: invalid ulimit argument: ${spec}`);
+    throw new UsageError(
+      `invalid argument "${spec}" for "--ulimit" flag: invalid ulimit argument: ${spec}`,
+    );
   }
   const soft = Number(parts[2]);
   const hard = parts[3] === undefined ? soft : Number(parts[3]);
   if (hard !== -1 && soft > hard) {
     throw new UsageError(
-      `invalid argument "${spec}" for "--ulimit" flag: ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`,
+      `invalid argument "${spec}" for "--ulimit" flag: ulimit soft limit must be less than or ` +
+        `equal to hard limit: ${soft} > ${hard}`,
     );
   }
   return { Name: parts[1] ?? '', Soft: soft, Hard: hard };

@@ -58,8 +58,7 @@ function hostOf(key: string): string {
 function decoded(entry: AuthConfig): AuthConfig {
   if (entry.auth === undefined || entry.auth === '') return entry;
   const [username = '', ...rest] = Buffer.from(entry.auth, 'base64').toString('utf8').split(':');
-  const { auth: _, ...others } = entry;
-  return { ...others, username, password: rest.join(':').replace(/\0+$/, '') };
+  return { ...entry, auth: '', username, password: rest.join(':').replace(/\0+$/, '') };
 }
 
 function askHelper(name: string, key: string): Promise<AuthConfig | undefined> {

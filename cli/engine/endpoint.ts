@@ -29,7 +29,9 @@ const defaultSocket = 'unix:///var/run/tsdocker.sock';
 const plainPort = 2375;
 const tlsPort = 2376;
 
-/** `-H`, then `DOCKER_HOST`, then our own socket. Throws CommandError for what cannot be dialled. */
+/**
+ * `-H`, then `DOCKER_HOST`, then our own socket. Throws CommandError for what cannot be dialled.
+ */
 export function resolveEndpoint(choice: EndpointChoice, environment = process.env): Endpoint {
   const shown = choice.host ?? (environment['DOCKER_HOST'] || defaultSocket);
   const parts = /^(?:([a-z]+):\/\/)?(.*)$/.exec(shown);
@@ -37,7 +39,9 @@ export function resolveEndpoint(choice: EndpointChoice, environment = process.en
   const address = parts?.[2] ?? '';
   if (scheme === 'unix') return { kind: 'unix', path: address, shown };
   if (!['tcp', 'http', 'https'].includes(scheme)) {
-    throw new CommandError(`unable to parse docker host \`${shown}\`: only unix:// and tcp:// work here`);
+    throw new CommandError(
+      `unable to parse docker host \`${shown}\`: only unix:// and tcp:// work here`,
+    );
   }
   const tls = tlsOptions(choice, environment, scheme === 'https');
   const url = new URL(`http://${address.replace(/\/+$/, '')}`);
@@ -50,20 +54,19 @@ function tlsOptions(
   environment: NodeJS.ProcessEnv,
   isHttps: boolean,
 ): ConnectionOptions | undefined {
-  const verifies = choice.tlsVerify || (environment['DOCKER_TLS_VERIFY'] ?? '') !== '';
-  const wanted = verifies || choice.tls || isHttps || (environment['DOCKER_TLS'] ?? '') !== '';
-  if (!wanted) return undefined;
+  const isSet = (name: string): boolean => (environment[name] ?? '') !== '';
+  const verifies = choice.tlsVerify || isSet('DOCKER_TLS_VERIFY');
+  if (![verifies, choice.tls, isHttps, isSet('DOCKER_TLS')].includes(true)) return undefined;
   const folder = environment['DOCKER_CERT_PATH'] || configFolder(environment);
   const read = (given: string | undefined, name: string): Buffer | undefined =>
     readOptional(given ?? join(folder, name), given !== undefined);
   const ca = verifies ? read(choice.caFile, 'ca.pem') : undefined;
   const cert = read(choice.certFile, 'cert.pem');
   const key = read(choice.keyFile, 'key.pem');
+  const files = Object.entries({ ca, cert, key });
   return {
     rejectUnauthorized: verifies,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+    ...Object.fromEntries(files.filter(([, file]) => file !== undefined)),
   };
 }
 

@@ -13,7 +13,8 @@ export function filtersParameter(
     const equals = text.indexOf('=');
     if (equals < 0) {
       throw new UsageError(
-        `invalid argument "${text}" for "-f, --filter" flag: bad format of filter (expected name=value)`,
+        `invalid argument "${text}" for "-f, --filter" flag: bad format of filter (expected ` +
+          'name=value)',
       );
     }
     add(text.slice(0, equals).trim().toLowerCase(), text.slice(equals + 1).trim());

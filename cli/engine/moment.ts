@@ -1,6 +1,12 @@
 import { parseDurationNs } from '../flag-values.js';
 import { CommandError } from '../errors.js';
 
+const timeGrammar = new RegExp(
+  '^(\\d{4}-\\d{2}-\\d{2})' +
+    '(?:T(\\d{2})(?::(\\d{2})(?::(\\d{2})(?:[.,](\\d{1,9}))?)?)?)?' +
+    '(Z|[+-]\\d{2}:?\\d{2})?$',
+);
+
 /**
  * A moment for `--since` and `--until` as the API takes it: seconds of the epoch with nine digits
  * after the point. Takes RFC 3339 (whole or in parts, local time without a zone), seconds, and
@@ -13,10 +19,7 @@ export function momentParameter(
 ): string | undefined {
   if (text === '') return undefined;
   if (/^\d+(\.\d+)?$/.test(text)) return text;
-  const parts =
-    /^(\d{4}-\d{2}-\d{2})(?:T(\d{2})(?::(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?)?)?(Z|[+-]\d{2}:?\d{2})?$/.exec(
-      text,
-    );
+  const parts = timeGrammar.exec(text);
   if (parts !== null) {
     const [, day = '', hour = '00', minute = '00', second = '00', fraction = '', zone = ''] = parts;
     const ms = Date.parse(`${day}T${hour}:${minute}:${second}${zone}`);

@@ -29,7 +29,11 @@ export interface ListWish {
 }
 
 /** The text of a list. Throws CommandError for a template that does not work. */
-export function renderList<Row>(rows: readonly Row[], shape: ListShape<Row>, wish: ListWish): string {
+export function renderList<Row>(
+  rows: readonly Row[],
+  shape: ListShape<Row>,
+  wish: ListWish,
+): string {
   const { source, isTable } = templateOf(shape, wish);
   const template = compile(source, shape.goType);
   const lines = rows.map((row) => renderRow(template, viewOf(row, shape)));
@@ -64,7 +68,11 @@ function compile(source: string, goType: string): Template {
         `template: :1:2: executing "" at <${path}>: can't evaluate field ${name} in type ${goType}`,
     });
   } catch (problem) {
-    throw new CommandError(`failed to parse template: ${messageOf(problem)}`, 1, { cause: problem });
+    throw new CommandError(
+      `failed to parse template: ${messageOf(problem)}`,
+      1,
+      { cause: problem },
+    );
   }
 }
 
@@ -72,7 +80,11 @@ function renderRow(template: Template, view: unknown): string {
   try {
     return template.render(view);
   } catch (problem) {
-    throw new CommandError(`failed to execute template: ${messageOf(problem)}`, 1, { cause: problem });
+    throw new CommandError(
+      `failed to execute template: ${messageOf(problem)}`,
+      1,
+      { cause: problem },
+    );
   }
 }
 
@@ -85,7 +97,9 @@ function viewOf<Row>(row: Row, shape: ListShape<Row>): unknown {
   }
   const plain = entries.filter(([, { isFunction }]) => isFunction !== true);
   const toJSON = (): unknown =>
-    Object.fromEntries(plain.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { of }]) => [name, of(row)]));
+    Object.fromEntries(
+      plain.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { of }]) => [name, of(row)]),
+    );
   return Object.defineProperty(view, 'toJSON', { value: toJSON });
 }
 
@@ -117,6 +131,10 @@ export function labelsText(labels: Readonly<Record<string, string>> | null | und
 export function labelColumn<Row>(
   labelsOf: (row: Row) => Readonly<Record<string, string>> | null | undefined,
 ): Column<Row> {
-  return { heading: '', isFunction: true, of: (row) => (key: string) => labelsOf(row)?.[key] ?? '' };
+  return {
+    heading: '',
+    isFunction: true,
+    of: (row) => (key: string) => labelsOf(row)?.[key] ?? '',
+  };
 }
 

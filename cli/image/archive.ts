@@ -5,6 +5,7 @@ import { CommandError, messageOf } from '../errors.js';
 import { flag } from '../flags.js';
 import { familiarName, parseImageName } from '../reference.js';
 import { showProgress } from '../terminal/progress.js';
+import { consoleSize } from '../terminal/terminal.js';
 
 /** `load`: images from a tar archive of a file or of standard input. */
 export const loadCommand: Command = {
@@ -30,7 +31,7 @@ async function load({ engine, flags, print }: Call): Promise<void> {
     stream: path === '' ? process.stdin : opened(path),
     contentType: 'application/x-tar',
   });
-  await showProgress(answer, { write: print, isTerminal, columns: process.stdout.columns ?? 0 });
+  await showProgress(answer, { write: print, isTerminal, columns: consoleSize()?.[1] ?? 0 });
 }
 
 /** `import`: an image from the tar of a file system, of a file, an address or standard input. */
@@ -63,7 +64,7 @@ async function importImage({ engine, flags, operands, print }: Call): Promise<vo
     ...(stream === undefined ? {} : { stream, contentType: 'application/x-tar' }),
   });
   const isTerminal = process.stdout.isTTY;
-  await showProgress(answer, { write: print, isTerminal, columns: process.stdout.columns ?? 0 });
+  await showProgress(answer, { write: print, isTerminal, columns: consoleSize()?.[1] ?? 0 });
 }
 
 /** Fails here, before anything is sent, if the file is not there. */

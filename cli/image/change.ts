@@ -1,5 +1,5 @@
 import type { ImageDeleteResponseItem } from '../../api-spec/image.js';
-import { anyNumber, type Command } from '../command.js';
+import { anyNumber, type Call, type Command } from '../command.js';
 import { EngineError } from '../engine/engine.js';
 import { CommandError, messageOf } from '../errors.js';
 import { flag } from '../flags.js';
@@ -37,33 +37,43 @@ export const removeImageCommand: Command = {
   use: 'rmi [OPTIONS] IMAGE [IMAGE...]',
   about: 'Remove images',
   flags: [
-    flag('switch', 'force', 'Remove it though it has more names or stopped containers', { short: 'f' }),
+    flag(
+      'switch',
+      'force',
+      'Remove it though it has more names or stopped containers',
+      { short: 'f' },
+    ),
     flag('switch', 'no-prune', 'Keep parents without a name'),
     flag('list', 'platform', 'Only this platform'),
   ],
   operands: [1, anyNumber],
-  run: async ({ engine, flags, operands, print, complain }) => {
-    const problems: string[] = [];
-    let isFatal = false;
-    for (const image of operands) {
-      try {
-        const done = await engine.json<readonly ImageDeleteResponseItem[]>('DELETE', imagePath(image), {
-          query: {
-            force: flags.switch('force') ? 1 : undefined,
-            noprune: flags.switch('no-prune') ? 1 : undefined,
-          },
-        });
-        for (const { Deleted, Untagged } of done) {
-          print(Deleted === undefined ? `Untagged: ${Untagged ?? ''}\n` : `Deleted: ${Deleted}\n`);
-        }
-      } catch (problem) {
-        const isMissing = problem instanceof EngineError && problem.status === 404;
-        isFatal ||= !isMissing;
-        problems.push(messageOf(problem));
-      }
-    }
-    if (problems.length === 0) return;
-    if (isFatal || !flags.switch('force')) throw new CommandError(problems.join('\n'));
-    complain(`${problems.join('\n')}\n`);
-  },
+  run: removeImages,
 };
+
+/** With `-f` an image that is not there is told of and no failure. */
+async function removeImages(call: Call): Promise<void> {
+  const problems: string[] = [];
+  let isFatal = !call.flags.switch('force');
+  for (const image of call.operands) {
+    try {
+      call.print(await removeImage(call, image));
+    } catch (problem) {
+      isFatal ||= !(problem instanceof EngineError) || problem.status !== 404;
+      problems.push(messageOf(problem));
+    }
+  }
+  if (problems.length === 0) return;
+  if (isFatal) throw new CommandError(problems.join('\n'));
+  call.complain(`${problems.join('\n')}\n`);
+}
+
+async function removeImage({ engine, flags }: Call, image: string): Promise<string> {
+  const on = (name: string): number | undefined => (flags.switch(name) ? 1 : undefined);
+  const query = { force: on('force'), noprune: on('no-prune') };
+  type Done = readonly ImageDeleteResponseItem[];
+  const done = await engine.json<Done>('DELETE', imagePath(image), { query });
+  const lines = done.map(({ Deleted, Untagged }) =>
+    Deleted === undefined ? `Untagged: ${Untagged ?? ''}\n` : `Deleted: ${Deleted}\n`,
+  );
+  return lines.join('');
+}

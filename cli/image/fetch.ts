@@ -2,6 +2,7 @@ import type { Call } from '../command.js';
 import { registryAuthHeader } from '../engine/credentials.js';
 import { familiarName, parseImageName } from '../reference.js';
 import { showProgress } from '../terminal/progress.js';
+import { consoleSize } from '../terminal/terminal.js';
 
 /** How a pull is shown, and of which platform it is. */
 export interface FetchOptions {
@@ -24,6 +25,6 @@ export async function fetchImage(
     query: { fromImage: familiarName(name), tag, platform: platform || undefined },
     headers,
   });
-  const columns = process.stdout.columns ?? 0;
+  const columns = consoleSize()?.[1] ?? 0;
   await showProgress(answer, { write, isTerminal, columns: isTerminal ? columns : 0 });
 }

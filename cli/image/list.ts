@@ -1,6 +1,7 @@
 import type { ImageSummary } from '../../api-spec/image.js';
 import type { Call, Command } from '../command.js';
 import { formatFlag } from '../container/list.js';
+import type { Heard } from '../engine/heard.js';
 import { filtersParameter } from '../engine/filters.js';
 import { flag } from '../flags.js';
 import { renderList, type ListShape } from '../format/list.js';
@@ -8,7 +9,7 @@ import { goTime, humanAge, humanSize, shortId } from '../units.js';
 
 /** One line of the list: an image has one for each of its names. */
 export interface ImageRow {
-  readonly image: ImageSummary;
+  readonly image: Heard<ImageSummary>;
   readonly repository: string;
   readonly tag: string;
   readonly digest: string;
@@ -35,7 +36,7 @@ export const imagesCommand: Command = {
 
 async function images({ engine, flags, operands, print }: Call): Promise<void> {
   const reference = operands[0] === undefined ? {} : { reference: [operands[0]] };
-  const found = await engine.json<readonly ImageSummary[]>('GET', '/images/json', {
+  const found = await engine.json<readonly Heard<ImageSummary>[]>('GET', '/images/json', {
     query: {
       all: flags.switch('all') ? 1 : undefined,
       filters: filtersParameter(flags.list('filter'), reference),
@@ -51,7 +52,7 @@ async function images({ engine, flags, operands, print }: Call): Promise<void> {
 }
 
 /** The lines of one image; with digests a repository's digests and tags are paired. */
-export function imageRows(image: ImageSummary, withDigests: boolean): readonly ImageRow[] {
+export function imageRows(image: Heard<ImageSummary>, withDigests: boolean): readonly ImageRow[] {
   const tags = pairs(image.RepoTags ?? [], ':').filter(([name]) => name !== none);
   const digests = pairs(image.RepoDigests ?? [], '@').filter(([name]) => name !== none);
   const row = (repository: string, tag: string, digest: string): ImageRow => ({
@@ -105,7 +106,9 @@ export function imageShape(truncates: boolean): ListShape<ImageRow> {
       Tag: { heading: 'TAG', of: ({ tag }) => tag },
       UniqueSize: {
         heading: 'UNIQUE SIZE',
-        of: ({ image }) => (image.SharedSize === -1 ? 'N/A' : humanSize(image.Size - image.SharedSize)),
+        of: ({ image }) => (
+          image.SharedSize === -1 ? 'N/A' : humanSize(image.Size - image.SharedSize)
+        ),
       },
       VirtualSize: { heading: 'SIZE', of: ({ image }) => humanSize(image.Size) },
     },

@@ -1,4 +1,8 @@
-import type { IPAMConfig, NetworkCreateRequest, NetworkCreateResponse } from '../../api-spec/network.js';
+import type {
+  IPAMConfig,
+  NetworkCreateRequest,
+  NetworkCreateResponse,
+} from '../../api-spec/network.js';
 import type { Call, Command } from '../command.js';
 import { pairsOf } from '../create-options/pairs.js';
 import { CommandError } from '../errors.js';
@@ -55,7 +59,7 @@ async function createNetwork({ engine, flags, operands, print, complain }: Call)
     ...(from === '' ? {} : { ConfigFrom: { Network: from } }),
   };
   const made = await engine.json<NetworkCreateResponse>('POST', '/networks/create', { body });
-  if ((made.Warning ?? '') !== '') complain(`WARNING: ${made.Warning}\n`);
+  if (made.Warning !== '') complain(`WARNING: ${made.Warning}\n`);
   print(`${made.Id}\n`);
 }
 
@@ -69,7 +73,9 @@ function planSubnets(flags: GivenFlags): readonly IPAMConfig[] {
     if (found === undefined) throw new CommandError(`no matching subnet for ${what} ${address}`);
     return found;
   };
-  if (flags.list('ip-range').length > subnets.length || flags.list('gateway').length > subnets.length) {
+  if (
+    flags.list('ip-range').length > subnets.length || flags.list('gateway').length > subnets.length
+  ) {
     throw new CommandError('every ip-range or gateway must have a corresponding subnet');
   }
   for (const range of flags.list('ip-range')) within(range, 'range').IPRange = range;

@@ -1,6 +1,7 @@
 import type { Network } from '../../api-spec/network.js';
 import type { Command } from '../command.js';
 import { formatFlag } from '../container/list.js';
+import type { Heard } from '../engine/heard.js';
 import { filtersParameter } from '../engine/filters.js';
 import { flag } from '../flags.js';
 import { labelColumn, labelsText, renderList, type ListShape } from '../format/list.js';
@@ -19,7 +20,7 @@ export const networksCommand: Command = {
   ],
   operands: [0, 0],
   run: async ({ engine, flags, print }) => {
-    const found = await engine.json<readonly Network[]>('GET', '/networks', {
+    const found = await engine.json<readonly Heard<Network>[]>('GET', '/networks', {
       query: { filters: filtersParameter(flags.list('filter')) },
     });
     const rows = [...found].sort((a, b) => naturalOrder(a.Name, b.Name));
@@ -28,7 +29,7 @@ export const networksCommand: Command = {
   },
 };
 
-function networkShape(truncates: boolean): ListShape<Network> {
+function networkShape(truncates: boolean): ListShape<Heard<Network>> {
   return {
     table: '{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}',
     quiet: '{{.ID}}',

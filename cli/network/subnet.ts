@@ -31,7 +31,9 @@ function bitsOf6(address: string): string {
   const groups = (text: string): readonly string[] => (text === '' ? [] : text.split(':'));
   const before = groups(head);
   const after = groups(tail ?? '');
-  const zeros = new Array<string>(tail === undefined ? 0 : 8 - before.length - after.length).fill('0');
+  const zeros = new Array<string>(tail === undefined ? 0 : 8 - before.length - after.length).fill(
+    '0',
+  );
   return [...before, ...zeros, ...after]
     .map((group) => parseInt(group, 16).toString(2).padStart(16, '0'))
     .join('');

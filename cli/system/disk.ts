@@ -2,6 +2,7 @@ import type { ContainerSummary } from '../../api-spec/container.js';
 import type { BuildCache, SystemDataUsageResponse } from '../../api-spec/system.js';
 import type { Call, Command } from '../command.js';
 import { containerShape, formatFlag } from '../container/list.js';
+import type { Heard } from '../engine/heard.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { renderList, type ListShape } from '../format/list.js';
@@ -30,7 +31,7 @@ export const diskCommand: Command = {
 };
 
 async function disk({ engine, flags, print }: Call): Promise<void> {
-  const usage = await engine.json<SystemDataUsageResponse>('GET', '/system/df');
+  const usage = await engine.json<Heard<SystemDataUsageResponse>>('GET', '/system/df');
   const format = flags.text('format');
   if (!flags.switch('verbose')) {
     print(renderList(summary(usage), usageShape, { format, quiet: false }));
@@ -40,7 +41,7 @@ async function disk({ engine, flags, print }: Call): Promise<void> {
   print(verbose(usage));
 }
 
-function summary({ LayersSize = 0, ...usage }: SystemDataUsageResponse): readonly Usage[] {
+function summary({ LayersSize = 0, ...usage }: Heard<SystemDataUsageResponse>): readonly Usage[] {
   const images = usage.Images ?? [];
   const containers = usage.Containers ?? [];
   const volumes = usage.Volumes ?? [];
@@ -49,32 +50,50 @@ function summary({ LayersSize = 0, ...usage }: SystemDataUsageResponse): readonl
   const usedBytes = sum(usedImages, ({ Size, SharedSize }) =>
     Size === -1 || SharedSize === -1 ? 0 : Size - SharedSize,
   );
-  const isLive = ({ State }: ContainerSummary): boolean =>
+  const isLive = ({ State }: Heard<ContainerSummary>): boolean =>
     ['running', 'paused', 'restarting'].includes(State);
   const idle = containers.filter((each) => !isLive(each));
   const freeVolumes = volumes.filter(({ UsageData }) => UsageData?.RefCount === 0);
-  const own = ({ SizeRw = 0 }: ContainerSummary): number => SizeRw;
+  const usedVolumes = volumes.filter(({ UsageData }) => (UsageData?.RefCount ?? 0) > 0);
+  const own = ({ SizeRw = 0 }: Heard<ContainerSummary>): number => SizeRw;
   const cacheBytes = sum(cache, ({ Shared, Size }) => (Shared ? 0 : Size));
   const usedCache = sum(cache, ({ InUse, Shared, Size }) => (InUse && !Shared ? Size : 0));
   return [
     row('Images', images.length, usedImages.length, [LayersSize, LayersSize - usedBytes]),
-    row('Containers', containers.length, containers.length - idle.length, [sum(containers, own), sum(idle, own)]),
-    row('Local Volumes', volumes.length, volumes.filter(({ UsageData }) => (UsageData?.RefCount ?? 0) > 0).length, [
+    row(
+      'Containers',
+      containers.length,
+      containers.length - idle.length,
+      [sum(containers, own), sum(idle, own)],
+    ),
+    row('Local Volumes', volumes.length, usedVolumes.length, [
       sum(volumes, volumeBytes),
       sum(freeVolumes, volumeBytes),
     ]),
     {
-      ...row('Build Cache', cache.length, cache.filter(({ InUse }) => InUse).length, [cacheBytes, cacheBytes - usedCache]),
+      ...row(
+        'Build Cache',
+        cache.length,
+        cache.filter(({ InUse }) => InUse).length,
+        [cacheBytes, cacheBytes - usedCache],
+      ),
       showsShare: false,
     },
   ];
 }
 
-function row(type: string, total: number, active: number, [sizeBytes, reclaimableBytes]: readonly [number, number]): Usage {
+function row(
+  type: string,
+  total: number,
+  active: number,
+  [sizeBytes, reclaimableBytes]: readonly [number, number],
+): Usage {
   return { type, total, active, sizeBytes, reclaimableBytes, showsShare: true };
 }
 
-function volumeBytes({ UsageData }: { readonly UsageData?: { readonly Size: number } | undefined }): number {
+function volumeBytes(
+  { UsageData }: { readonly UsageData?: { readonly Size: number } | null | undefined },
+): number {
   return Math.max(UsageData?.Size ?? 0, 0);
 }
 
@@ -101,8 +120,10 @@ function reclaimable({ sizeBytes, reclaimableBytes, showsShare }: Usage): string
   return `${text} (${Math.trunc((reclaimableBytes * 100) / sizeBytes)}%)`;
 }
 
-const cacheShape: ListShape<BuildCache> = {
-  table: '{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}',
+const cacheShape: ListShape<Heard<BuildCache>> = {
+  table:
+    '{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t' +
+    '{{.UsageCount}}\t{{.Shared}}',
   quiet: '{{.ID}}',
   goType: '*formatter.buildCacheContext',
   columns: {
@@ -116,23 +137,26 @@ const cacheShape: ListShape<BuildCache> = {
   },
 };
 
-function verbose(usage: SystemDataUsageResponse): string {
+function verbose(usage: Heard<SystemDataUsageResponse>): string {
   const wish = { format: '', quiet: false };
   const images = {
     ...imageShape(true),
     table:
-      '{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}',
+      '{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t' +
+      '{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}',
   };
   const containers = {
     ...containerShape(true),
     table:
-      '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}',
+      '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t' +
+      '{{.RunningFor}}\t{{.Status}}\t{{.Names}}',
   };
   const volumes = { ...volumeShape, table: '{{.Name}}\t{{.Links}}\t{{.Size}}' };
   const cache = usage.BuildCache ?? [];
   const cacheBytes = sum(cache, ({ Shared, Size }) => (Shared ? 0 : Size));
   const imageLines = (usage.Images ?? []).flatMap((image) => imageRows(image, false));
-  const bare = (usage.Containers ?? []).map(({ SizeRootFs: _, ...rest }) => rest);
+  // The whole size is not shown here: only what each container has of its own.
+  const bare = (usage.Containers ?? []).map((each) => ({ ...each, SizeRootFs: 0 }));
   return [
     `Images space usage:\n\n${renderList(imageLines, images, wish)}`,
     `Containers space usage:\n\n${renderList(bare, containers, wish)}`,

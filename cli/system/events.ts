@@ -1,6 +1,7 @@
 import type { EventMessage } from '../../api-spec/stream.js';
 import type { Call, Command } from '../command.js';
 import { filtersParameter } from '../engine/filters.js';
+import type { Heard } from '../engine/heard.js';
 import { textLines } from '../engine/lines.js';
 import { momentParameter } from '../engine/moment.js';
 import { CommandError, messageOf } from '../errors.js';
@@ -35,7 +36,7 @@ async function events({ engine, flags, print }: Call): Promise<void> {
   for await (const line of textLines(answer)) {
     if (line.trim() === '') continue;
     // The shape is the API's promise for this stream.
-    const event = JSON.parse(line) as EventMessage;
+    const event = JSON.parse(line) as Heard<EventMessage>;
     if (isJson) print(`${withoutLegacy(line)}\n`);
     else if (template !== undefined) print(`${template.render(event)}\n`);
     else print(`${eventLine(event, nanosOf(line))}\n`);
@@ -55,17 +56,21 @@ function nanosOf(line: string): string {
   return /"timeNano":(\d+)/.exec(line)?.[1] ?? '0';
 }
 
+/** As Docker shows it: without the three older spellings, and with all digits of the time. */
 function withoutLegacy(line: string): string {
-  const { status: _, id: __, from: ___, timeNano: ____, ...event } = JSON.parse(line) as EventMessage;
-  return JSON.stringify(event).replace(/}$/, `,"timeNano":${nanosOf(line)}}`);
+  const older = new Set(['status', 'id', 'from', 'timeNano']);
+  // The shape is the API's promise for this stream.
+  const event = JSON.parse(line) as EventMessage;
+  const fields = Object.entries(event).filter(([name]) => !older.has(name));
+  return JSON.stringify(Object.fromEntries(fields)).replace(/}$/, `,"timeNano":${nanosOf(line)}}`);
 }
 
-function eventLine({ Type, Action, Actor, time }: EventMessage, nanos: string): string {
-  const attributes = Object.entries(Actor.Attributes ?? {})
+function eventLine({ Type, Action, Actor, time }: Heard<EventMessage>, nanos: string): string {
+  const attributes = Object.entries(Actor?.Attributes ?? {})
     .map(([key, value]) => `${key}=${value}`)
     .sort()
     .join(', ');
-  const parts = [timeText(time, nanos), Type, Action, Actor.ID].join(' ');
+  const parts = [timeText(time, nanos), Type, Action, Actor?.ID ?? ''].join(' ');
   return attributes === '' ? parts : `${parts} (${attributes})`;
 }
 

@@ -1,5 +1,6 @@
 import type { SystemInfo } from '../../api-spec/system.js';
 import type { Call, Command } from '../command.js';
+import type { Heard } from '../engine/heard.js';
 import { CommandError, messageOf } from '../errors.js';
 import { flag } from '../flags.js';
 import { renderOne } from '../format/list.js';
@@ -17,17 +18,25 @@ export const infoCommand: Command = {
 
 async function info({ engine, flags, print, complain }: Call): Promise<void> {
   const format = flags.text('format');
-  const head = ['Client:', ` Version:    ${clientVersion}`, ' Context:    default', ' Debug Mode: false', '', 'Server:'];
-  let found: SystemInfo;
+  const head = [
+    'Client:',
+    ` Version:    ${clientVersion}`,
+    ' Context:    default',
+    ' Debug Mode: false',
+    '',
+    'Server:',
+  ];
+  let found: Heard<SystemInfo>;
   try {
-    found = await engine.json<SystemInfo>('GET', '/info');
+    found = await engine.json<Heard<SystemInfo>>('GET', '/info');
   } catch (problem) {
     if (format === '') print(`${head.join('\n')}\n`);
-    throw new CommandError(`${messageOf(problem)}${format === '' ? '\nerrors pretty printing info' : ''}`, 1, { cause: problem });
+    const more = format === '' ? '\nerrors pretty printing info' : '';
+    throw new CommandError(messageOf(problem) + more, 1, { cause: problem });
   }
   if (format !== '') {
-    const client = { Debug: false, Version: clientVersion, Context: 'default', Plugins: [], Warnings: null };
-    print(renderOne({ ...found, ClientInfo: client }, format));
+    const client = { Debug: false, Version: clientVersion, Context: 'default' };
+    print(renderOne({ ...found, ClientInfo: { ...client, Plugins: [], Warnings: null } }, format));
     return;
   }
   const parts = [counts, storage, plugins, swarmAndRuntimes, security, machine, registries, rest];
@@ -35,7 +44,7 @@ async function info({ engine, flags, print, complain }: Call): Promise<void> {
   for (const warning of found.Warnings ?? []) complain(`${warning}\n`);
 }
 
-type Part = (found: SystemInfo) => readonly string[];
+type Part = (found: Heard<SystemInfo>) => readonly string[];
 
 const counts: Part = (found) => [
   ` Containers: ${found.Containers}`,
@@ -56,10 +65,10 @@ const storage: Part = (found) => [
 
 const plugins: Part = ({ Plugins }) => [
   ' Plugins:',
-  `  Volume: ${(Plugins.Volume ?? []).join(' ')}`,
-  `  Network: ${(Plugins.Network ?? []).join(' ')}`,
-  ...((Plugins.Authorization ?? []).length === 0 ? [] : [`  Authorization: ${(Plugins.Authorization ?? []).join(' ')}`]),
-  `  Log: ${(Plugins.Log ?? []).join(' ')}`,
+  `  Volume: ${(Plugins?.Volume ?? []).join(' ')}`,
+  `  Network: ${(Plugins?.Network ?? []).join(' ')}`,
+  ...named('  Authorization', (Plugins?.Authorization ?? []).join(' ')),
+  `  Log: ${(Plugins?.Log ?? []).join(' ')}`,
 ];
 
 const swarmAndRuntimes: Part = (found) => [
@@ -73,14 +82,15 @@ const swarmAndRuntimes: Part = (found) => [
 ];
 
 const security: Part = ({ SecurityOptions }) => {
-  if ((SecurityOptions ?? []).length === 0) return [];
-  const lines = SecurityOptions.flatMap((option) => {
+  const options = SecurityOptions ?? [];
+  if (options.length === 0) return [];
+  const lines = options.flatMap((option) => {
     const pairs = option.split(',').map((pair) => pair.split('='));
     const name = pairs.find(([key]) => key === 'name')?.[1] ?? option;
     const others = pairs.filter(([key]) => key !== 'name');
     return [
       `  ${name}`,
-      ...others.map(([key = '', value = '']) => `   ${key.charAt(0).toUpperCase()}${key.slice(1)}: ${value}`),
+      ...others.map(([key = '', value = '']) => `   ${capital(key)}: ${value}`),
     ];
   });
   return [' Security Options:', ...lines];
@@ -100,7 +110,7 @@ const machine: Part = (found) => [
   ...named(' HTTP Proxy', found.HttpProxy),
   ...named(' HTTPS Proxy', found.HttpsProxy),
   ...named(' No Proxy', found.NoProxy),
-  ...((found.Labels ?? []).length === 0 ? [] : [' Labels:', ...found.Labels.map((label) => `  ${label}`)]),
+  ...listed(' Labels:', (found.Labels ?? []).map((label) => `  ${label}`)),
   ` Experimental: ${found.ExperimentalBuild}`,
 ];
 
@@ -113,17 +123,27 @@ const registries: Part = ({ RegistryConfig }) => {
   ];
   const mirrors = RegistryConfig?.Mirrors ?? [];
   return [
-    ...(insecure.length === 0 ? [] : [' Insecure Registries:', ...insecure.map((each) => `  ${each}`)]),
-    ...(mirrors.length === 0 ? [] : [' Registry Mirrors:', ...mirrors.map((each) => `  ${each}`)]),
+    ...listed(' Insecure Registries:', insecure.map((each) => `  ${each}`)),
+    ...listed(' Registry Mirrors:', mirrors.map((each) => `  ${each}`)),
   ];
 };
 
 const rest: Part = (found) => [
   ` Live Restore Enabled: ${found.LiveRestoreEnabled}`,
-  ...((found.DefaultAddressPools ?? []).length === 0
-    ? []
-    : [' Default Address Pools:', ...(found.DefaultAddressPools ?? []).map(({ Base, Size }) => `   Base: ${Base}, Size: ${Size}`)]),
+  ...listed(
+    ' Default Address Pools:',
+    (found.DefaultAddressPools ?? []).map(({ Base, Size }) => `   Base: ${Base}, Size: ${Size}`),
+  ),
 ];
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Lines below a heading; no lines have no heading. */
+function listed(heading: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : [heading, ...lines];
+}
 
 /** A line for what is known; an empty value has none. */
 function named(name: string, value: string | undefined): readonly string[] {

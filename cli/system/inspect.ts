@@ -8,7 +8,9 @@ import { indentJson } from '../json-text.js';
 
 type Kind = 'container' | 'image' | 'network' | 'volume';
 
-const inspectFlags = [flag('text', 'format', 'How to show it: json, or a Go template', { short: 'f' })];
+const inspectFlags = [
+  flag('text', 'format', 'How to show it: json, or a Go template', { short: 'f' }),
+];
 const sizeFlag = flag('switch', 'size', "Show a container's sizes", { short: 's' });
 
 /** Asked in this order when no type is named, as Docker does. */
@@ -24,10 +26,16 @@ export const inspectCommand: Command = {
   operands: [1, anyNumber],
   run: async (call) => {
     const type = call.flags.text('type');
-    if (call.flags.isSet('type') && type === '') throw new CommandError('type is empty: must be one of "container", "image", "network", "volume"');
+    if (call.flags.isSet('type') && type === '') {
+      throw new CommandError(
+        'type is empty: must be one of "container", "image", "network", "volume"',
+      );
+    }
     const kind = kinds.find((each) => each === type);
     if (type !== '' && kind === undefined) {
-      throw new CommandError(`unknown type: "${type}": must be one of "container", "image", "network", "volume"`);
+      throw new CommandError(
+        `unknown type: "${type}": must be one of "container", "image", "network", "volume"`,
+      );
     }
     await inspect(call, kind === undefined ? kinds : [kind]);
   },
@@ -36,7 +44,10 @@ export const inspectCommand: Command = {
 /** `container inspect`. */
 export const inspectContainerCommand = inspectOf('container', [...inspectFlags, sizeFlag]);
 /** `image inspect`. */
-export const inspectImageCommand = inspectOf('image', [...inspectFlags, flag('text', 'platform', 'Platform of the image')]);
+export const inspectImageCommand = inspectOf(
+  'image',
+  [...inspectFlags, flag('text', 'platform', 'Platform of the image')],
+);
 /** `network inspect`. */
 export const inspectNetworkCommand = inspectOf('network', [
   ...inspectFlags,
@@ -56,6 +67,9 @@ function inspectOf(kind: Kind, flags: Command['flags']): Command {
   };
 }
 
+/** A template that cannot be read is the user's fault, whatever is inspected. */
+const templateStatus = 64;
+
 /** Shows all that is found, then fails with all that is not. */
 async function inspect(call: Call, among: readonly Kind[]): Promise<void> {
   const format = call.flags.text('format');
@@ -63,25 +77,32 @@ async function inspect(call: Call, among: readonly Kind[]): Promise<void> {
   const problems: string[] = [];
   for (const name of call.operands) {
     try {
-      const text = await find(call, name, among);
-      if (format === '') shown.push(indentJson(text, indent, indent));
-      else if (format === 'json') shown.push(text.trimEnd());
-      else shown.push(renderOne(JSON.parse(text), format));
+      shown.push(render(await find(call, name, among), format));
     } catch (problem) {
-      if (problem instanceof CommandError && problem.exitStatus === 64) {
-        throw new CommandError(problem.message, 64, { cause: problem });
-      }
+      if (problem instanceof CommandError && problem.exitStatus === templateStatus) throw problem;
       problems.push(messageOf(problem));
     }
   }
-  if (format === 'json') call.print(`[${shown.join(',')}]\n`);
-  else if (format !== '') call.print(shown.join(''));
-  else if (shown.length === 0) call.print('[]\n');
-  else call.print(`[\n${indent}${shown.join(`,\n${indent}`)}\n]\n`);
+  call.print(together(shown, format));
   if (problems.length > 0) throw new CommandError(problems.join('\n'));
 }
 
-async function find({ engine, flags }: Call, name: string, among: readonly Kind[]): Promise<string> {
+function render(text: string, format: string): string {
+  if (format === '') return indentJson(text, indent, indent);
+  return format === 'json' ? text.trimEnd() : renderOne(JSON.parse(text), format);
+}
+
+function together(shown: readonly string[], format: string): string {
+  if (format === 'json') return `[${shown.join(',')}]\n`;
+  if (format !== '') return shown.join('');
+  return shown.length === 0 ? '[]\n' : `[\n${indent}${shown.join(`,\n${indent}`)}\n]\n`;
+}
+
+async function find(
+  { engine, flags }: Call,
+  name: string,
+  among: readonly Kind[],
+): Promise<string> {
   for (const kind of among) {
     try {
       const size = kind === 'container' && flags.switch('size') ? 1 : undefined;

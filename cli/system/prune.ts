@@ -24,6 +24,8 @@ interface Pruned {
   readonly reclaimedBytes: number;
 }
 
+const anonymousVolumes = '  - all anonymous volumes not used by at least one container';
+
 type Filters = Readonly<Record<string, readonly string[]>>;
 
 /** `container prune`. */
@@ -78,7 +80,9 @@ export const pruneSystemCommand = prune({
       'This will remove:',
       '  - all stopped containers',
       '  - all networks not used by at least one container',
-      ...(flags.switch('volumes') ? ['  - all anonymous volumes not used by at least one container'] : []),
+      ...(
+        flags.switch('volumes') ? [anonymousVolumes] : []
+      ),
       flags.switch('all')
         ? '  - all images without at least one container associated to them'
         : '  - all dangling images',
@@ -142,7 +146,7 @@ async function pruneImages(call: Call): Promise<Pruned> {
   const dangling = String(!call.flags.switch('all'));
   const done = await ask<ImagePruneResponse>(call, '/images/prune', { dangling: [dangling] });
   const lines = (done.ImagesDeleted ?? []).map(({ Deleted, Untagged }) =>
-    Untagged === undefined || Untagged === '' ? `deleted: ${Deleted ?? ''}` : `untagged: ${Untagged}`,
+    Untagged === undefined ? `deleted: ${Deleted ?? ''}` : `untagged: ${Untagged}`,
   );
   return { text: listText('Deleted Images', lines), reclaimedBytes: done.SpaceReclaimed };
 }
@@ -162,7 +166,11 @@ async function pruneNetworks(call: Call): Promise<Pruned> {
 async function pruneBuilds(call: Call): Promise<Pruned> {
   try {
     const all = call.flags.switch('all') ? 1 : undefined;
-    const done = await call.engine.json<BuildPruneResponse>('POST', '/build/prune', { query: { all } });
+    const done = await call.engine.json<BuildPruneResponse>(
+      'POST',
+      '/build/prune',
+      { query: { all } },
+    );
     const text = listText('Deleted build cache objects', done.CachesDeleted);
     return { text, reclaimedBytes: done.SpaceReclaimed };
   } catch (problem) {

@@ -1,5 +1,6 @@
 import type { SystemVersion } from '../../api-spec/system.js';
 import type { Call, Command } from '../command.js';
+import type { Heard } from '../engine/heard.js';
 import { messageOf, CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { renderOne } from '../format/list.js';
@@ -16,10 +17,10 @@ export const versionCommand: Command = {
 };
 
 async function version({ engine, flags, print }: Call): Promise<void> {
-  let server: SystemVersion | undefined;
+  let server: Heard<SystemVersion> | undefined;
   let problem: unknown;
   try {
-    server = await engine.json<SystemVersion>('GET', '/version');
+    server = await engine.json<Heard<SystemVersion>>('GET', '/version');
   } catch (thrown) {
     problem = thrown;
   }
@@ -54,9 +55,9 @@ async function version({ engine, flags, print }: Call): Promise<void> {
   if (problem !== undefined) throw new CommandError(messageOf(problem), 1, { cause: problem });
 }
 
-function serverLines(server: SystemVersion): readonly string[] {
+function serverLines(server: Heard<SystemVersion>): readonly string[] {
   const platform = server.Platform?.Name ?? '';
-  const components = server.Components.map(({ Name, Version, Details }) => {
+  const components = (server.Components ?? []).map(({ Name, Version, Details }) => {
     const details = Details ?? {};
     const text = (name: string): string => details[name] ?? '';
     if (Name !== 'Engine') {
@@ -84,6 +85,8 @@ function serverLines(server: SystemVersion): readonly string[] {
 function builtText(text: string): string {
   const ms = Date.parse(text);
   if (Number.isNaN(ms)) return text;
-  const [day = '', month = '', date = '', year = '', clock = ''] = new Date(ms).toString().split(' ');
+  const [day = '', month = '', date = '', year = '', clock = ''] = new Date(ms).toString().split(
+    ' ',
+  );
   return `${day} ${month} ${date.replace(/^0/, ' ')} ${clock} ${year}`;
 }

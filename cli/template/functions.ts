@@ -2,6 +2,8 @@ import { goJson } from '../json-text.js';
 import { TemplateProblem } from './scan.js';
 import { isNull, isRecord, isTrue, printed } from './values.js';
 
+const wordStart = /(^|[^\p{L}\p{N}'_])(\p{L})/gu;
+
 type TemplateFunction = (...operands: readonly unknown[]) => unknown;
 
 /** The functions that a `--format` may call: Go's own and those that Docker adds. */
@@ -10,11 +12,11 @@ export const templateFunctions: ReadonlyMap<string, TemplateFunction> = new Map(
     json: (value) => plainJson(value),
     split: (text, by) => string(text).split(string(by)),
     join: (items, by) => list(items).map(inWords).join(string(by)),
-    title: (text) => string(text).replace(/(^|[^\p{L}\p{N}'_])(\p{L})/gu, (all) => all.toUpperCase()),
+    title: (text) => string(text).replace(wordStart, (all) => all.toUpperCase()),
     lower: (text) => string(text).toLowerCase(),
     upper: (text) => string(text).toUpperCase(),
     pad: (text, before, after) =>
-      string(text) === '' ? '' : `${' '.repeat(Number(before))}${string(text)}${' '.repeat(Number(after))}`,
+      string(text) === '' ? '' : blanks(before) + string(text) + blanks(after),
     truncate: (text, width) => [...string(text)].slice(0, Number(width)).join(''),
     index: (value, ...keys) => keys.reduce(element, value),
     slice: (value, from, to) => slice(value, from, to),
@@ -47,6 +49,10 @@ function plainJson(value: unknown): string {
   // Rows have a JSON of their own, which Go escapes; anything else it writes as it is.
   if (isRecord(value) && typeof value['toJSON'] === 'function') return goJson(value);
   return JSON.stringify(value ?? null);
+}
+
+function blanks(count: unknown): string {
+  return ' '.repeat(Number(count));
 }
 
 function inWords(value: unknown): string {
@@ -117,7 +123,9 @@ function formatted(verb: string, value: unknown, precision: string | undefined):
   if (verb === 'q') return JSON.stringify(printed(value));
   if (verb === 'f') return Number(value).toFixed(precision === undefined ? 6 : Number(precision));
   if (verb === 'x') {
-    return typeof value === 'number' ? value.toString(16) : Buffer.from(printed(value)).toString('hex');
+    return typeof value === 'number' ? value.toString(16) : Buffer.from(printed(value)).toString(
+      'hex',
+    );
   }
   return printed(value);
 }

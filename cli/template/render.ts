@@ -113,7 +113,9 @@ function call(command: Command, piped: readonly unknown[], scope: Scope): unknow
   try {
     return run(...operands);
   } catch (problem) {
-    if (!(problem instanceof TemplateProblem) || problem.message.startsWith('template: ')) throw problem;
+    if (!(problem instanceof TemplateProblem) || problem.message.startsWith('template: ')) {
+      throw problem;
+    }
     throw new TemplateProblem(
       `template: :1:2: executing "" at <${head.name}>: ${problem.message}`,
       { cause: problem },
@@ -157,7 +159,8 @@ function follow(start: unknown, path: readonly string[], { scope, operands }: Fo
         );
       }
       throw new TemplateProblem(
-        `template: :1:2: executing "" at <${asked}>: can't evaluate field ${name} in type ${goType(value)}`,
+        `template: :1:2: executing "" at <${asked}>: can't evaluate field ${name} in type ` +
+          goType(value),
       );
     }
     if (!Object.hasOwn(value, name)) {
@@ -167,9 +170,14 @@ function follow(start: unknown, path: readonly string[], { scope, operands }: Fo
     }
     const found = value[name];
     const isLast = at === path.length - 1;
-    value = typeof found === 'function' ? found(...(isLast ? operands : [])) : found;
+    value = isMethod(found) ? found(...(isLast ? operands : [])) : found;
   }
   return value;
+}
+
+/** The columns of a row are functions. */
+function isMethod(value: unknown): value is (...operands: readonly unknown[]) => unknown {
+  return typeof value === 'function';
 }
 
 function goType(value: unknown): string {

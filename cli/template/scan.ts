@@ -8,8 +8,10 @@ export class TemplateProblem extends Error {
   override readonly name = 'TemplateProblem';
 }
 
-const action =
-  /\{\{(- )?\s*((?:"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'|\/\*[\s\S]*?\*\/|(?!\}\})[^"`'])*?)\s*( -)?\}\}/y;
+const string = /"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'/.source;
+const comment = /\/\*[\s\S]*?\*\//.source;
+const inside = `(?:${string}|${comment}|(?!\\}\\})[^"\`'])*?`;
+const action = new RegExp(`\\{\\{(- )?\\s*(${inside})\\s*( -)?\\}\\}`, 'y');
 
 /** Cuts a template into text and actions; `{{-` and `-}}` eat the blanks beside them. */
 export function scan(template: string): readonly Piece[] {
@@ -40,8 +42,10 @@ export function scan(template: string): readonly Piece[] {
   return pieces;
 }
 
-const word =
-  /\s*("(?:[^"\\]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'|:=|[(),|=]|-?\d[\w.]*|[.$]?[\p{L}_$.][\p{L}\p{N}_.]*|[.$])/uy;
+const sign = /:=|[(),|=]/.source;
+const number = /-?\d[\w.]*/.source;
+const name = /[.$]?[\p{L}_$.][\p{L}\p{N}_.]*|[.$]/u.source;
+const word = new RegExp(`\\s*(${string}|${sign}|${number}|${name})`, 'uy');
 
 function split(inner: string): readonly string[] {
   const words: string[] = [];

@@ -13,15 +13,16 @@ export class TypedNull {
 
 const lists = new Set(
   (
-    'Aliases Binds CapAdd CapDrop Cmd DNSNames DeviceCgroupRules DeviceRequests Devices Dns DnsOptions ' +
-    'DnsSearch Entrypoint Env ExecIDs ExtraHosts GroupAdd Layers Links MaskedPaths Mounts OnBuild ' +
-    'ReadonlyPaths RepoDigests RepoTags SecurityOpt Shell Ulimits VolumesFrom'
+    'Aliases Binds CapAdd CapDrop Cmd DNSNames DeviceCgroupRules DeviceRequests Devices Dns ' +
+    'DnsOptions DnsSearch Entrypoint Env ExecIDs ExtraHosts GroupAdd Layers Links ' +
+    'MaskedPaths Mounts OnBuild ReadonlyPaths RepoDigests RepoTags SecurityOpt Shell ' +
+    'Ulimits VolumesFrom'
   ).split(' '),
 );
 const maps = new Set(
   (
-    'Annotations AuxiliaryAddresses Config Containers DriverOpts ExposedPorts Labels Networks Options ' +
-    'PortBindings Ports Status StorageOpt Sysctls Tmpfs Volumes'
+    'Annotations AuxiliaryAddresses Config Containers DriverOpts ExposedPorts Labels Networks ' +
+    'Options PortBindings Ports Status StorageOpt Sysctls Tmpfs Volumes'
   ).split(' '),
 );
 
@@ -37,7 +38,7 @@ export function withTypedNulls(value: unknown, name = ''): unknown {
   if (Array.isArray(value)) return value.map((item) => withTypedNulls(item));
   if (typeof value !== 'object') return value;
   const marked = Object.fromEntries(
-    Object.entries(value ?? {}).map(([key, item]) => [key, withTypedNulls(item, key)]),
+    Object.entries(value).map(([key, item]) => [key, withTypedNulls(item, key)]),
   );
   for (const pointer of absentPointers[name] ?? []) {
     if (Object.hasOwn(marked, pointer)) continue;

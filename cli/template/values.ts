@@ -10,11 +10,14 @@ function inner(value: unknown): string {
   if (value === null || value === undefined) return '<nil>';
   if (value instanceof TypedNull) return value.text;
   if (Array.isArray(value)) return `[${value.map(inner).join(' ')}]`;
-  if (typeof value !== 'object') return typeof value === 'string' ? value : String(value);
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'object') return JSON.stringify(value);
   const keys = Object.keys(value);
   const fields = new Map(Object.entries(value));
   // Go prints PortBinding, the one struct that people print whole, without its field names.
-  if (keys.join() === 'HostIp,HostPort') return `{${keys.map((key) => inner(fields.get(key))).join(' ')}}`;
+  if (keys.join() === 'HostIp,HostPort') {
+    return `{${keys.map((key) => inner(fields.get(key))).join(' ')}}`;
+  }
   return `map[${keys
     .sort()
     .map((key) => `${key}:${inner(fields.get(key))}`)

@@ -1,6 +1,13 @@
 import { CommandError } from '../errors.js';
 
-const control: Readonly<Record<string, number>> = { '@': 0, '[': 27, '\\': 28, ']': 29, '^': 30, _: 31 };
+const control: Readonly<Record<string, number>> = {
+  '@': 0,
+  '[': 27,
+  '\\': 28,
+  ']': 29,
+  '^': 30,
+  _: 31,
+};
 const standard = 'ctrl-p,ctrl-q';
 
 /** Reads `ctrl-p,ctrl-q` into bytes; empty means the standard pair. Throws CommandError. */

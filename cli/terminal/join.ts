@@ -30,7 +30,9 @@ export async function joinStreams(hijacked: Hijacked, plan: JoinPlan): Promise<J
       return await output;
     }
     const input = carryInput(socket, plan.detachKeys);
-    const outcome = await Promise.race([output, input.detached.then((): JoinOutcome => 'detached')]);
+    const outcome = await Promise.race(
+      [output, input.detached.then((): JoinOutcome => 'detached')],
+    );
     input.stop();
     if (outcome === 'detached') {
       // The connection breaks off on purpose: the output's end is then no failure.

@@ -69,7 +69,7 @@ export function progressBar({ progressDetail: detail }: JsonMessage, columns: nu
   const total = detail?.total ?? 0;
   if (current <= 0 && total <= 0) return '';
   const amount = (count: number): string =>
-    detail?.units === undefined || detail.units === '' ? humanSize(count) : `${count} ${detail.units}`;
+    (detail?.units ?? '') === '' ? humanSize(count) : `${count} ${detail?.units ?? ''}`;
   if (total <= 0 || current > total) return amount(current).padStart(8);
   const share = Math.floor((current / total) * barWidth);
   const done = '='.repeat(share);

@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import type { Engine } from '../engine/engine.js';
 
 const proxied = ['HUP', 'INT', 'QUIT', 'TERM', 'USR1', 'USR2', 'CONT', 'ALRM', 'WINCH'] as const;
@@ -15,9 +14,4 @@ export function proxySignals(engine: Engine, id: string): () => void {
     return (): void => void process.off(`SIG${name}`, forward);
   });
   return () => removers.forEach((remove) => remove());
-}
-
-/** The status of a program that this signal ended: 128 + its number. */
-export function statusOfSignal(name: NodeJS.Signals): number {
-  return 128 + (constants.signals[name] ?? 0);
 }

@@ -2,6 +2,7 @@ import type { Volume, VolumeCreateRequest, VolumeListResponse } from '../../api-
 import { anyNumber, forEachOperand, type Command } from '../command.js';
 import { formatFlag } from '../container/list.js';
 import { pairsOf } from '../create-options/pairs.js';
+import type { Heard } from '../engine/heard.js';
 import { filtersParameter } from '../engine/filters.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
@@ -23,7 +24,10 @@ export const createVolumeCommand: Command = {
   run: async ({ engine, flags, operands, print }) => {
     const name = flags.text('name') || (operands[0] ?? '');
     if (flags.text('name') !== '' && operands.length > 0) {
-      throw new CommandError('conflicting options: cannot specify a volume-name through both --name and as a positional arg');
+      throw new CommandError(
+        'conflicting options: cannot specify a volume-name through both --name and as a ' +
+          'positional arg',
+      );
     }
     const body: VolumeCreateRequest = {
       Name: name,
@@ -47,7 +51,7 @@ export const volumesCommand: Command = {
   ],
   operands: [0, 0],
   run: async ({ engine, flags, print }) => {
-    const { Volumes } = await engine.json<VolumeListResponse>('GET', '/volumes', {
+    const { Volumes } = await engine.json<Heard<VolumeListResponse>>('GET', '/volumes', {
       query: { filters: filtersParameter(flags.list('filter')) },
     });
     const rows = [...(Volumes ?? [])].sort((a, b) =>
@@ -59,7 +63,7 @@ export const volumesCommand: Command = {
 };
 
 /** How volumes are listed. */
-export const volumeShape: ListShape<Volume> = {
+export const volumeShape: ListShape<Heard<Volume>> = {
   table: '{{.Driver}}\t{{.Name}}',
   quiet: '{{.Name}}',
   goType: '*formatter.volumeContext',
@@ -71,14 +75,18 @@ export const volumeShape: ListShape<Volume> = {
     Label: labelColumn(({ Labels }) => Labels),
     Links: {
       heading: 'LINKS',
-      of: ({ UsageData }) => (UsageData === undefined || UsageData === null ? 'N/A' : String(UsageData.RefCount)),
+      of: ({ UsageData }) => (
+        UsageData === undefined || UsageData === null ? 'N/A' : String(UsageData.RefCount)
+      ),
     },
     Mountpoint: { heading: 'MOUNTPOINT', of: ({ Mountpoint }) => Mountpoint },
     Name: { heading: 'VOLUME NAME', of: ({ Name }) => Name },
     Scope: { heading: 'SCOPE', of: ({ Scope }) => Scope },
     Size: {
       heading: 'SIZE',
-      of: ({ UsageData }) => (UsageData === undefined || UsageData === null ? 'N/A' : humanSize(UsageData.Size)),
+      of: ({ UsageData }) => (
+        UsageData === undefined || UsageData === null ? 'N/A' : humanSize(UsageData.Size)
+      ),
     },
     Status: { heading: 'STATUS', of: () => 'N/A' },
   },
@@ -93,7 +101,11 @@ export const removeVolumeCommand: Command = {
   run: (call) =>
     forEachOperand(call, async (volume) => {
       const force = call.flags.switch('force') ? 1 : undefined;
-      await call.engine.text('DELETE', `/volumes/${encodeURIComponent(volume)}`, { query: { force } });
+      await call.engine.text(
+        'DELETE',
+        `/volumes/${encodeURIComponent(volume)}`,
+        { query: { force } },
+      );
       return volume;
     }),
 };

@@ -114,25 +114,40 @@ test('a container is run, and its life is shown', async (t) => {
   await t.test('a container in the background is listed, inspected, stopped and removed', async (t) => {
     const name = `${prefix}-d`;
     const label = `${prefix}=x`;
-    const made = await tsdocker(`run -d --name ${name} --network none -l ${label} ${image} /bin/sleep 1000`);
+    const made = await tsdocker(
+      `run -d --name ${name} --network none -l ${label} ${image} /bin/sleep 1000`,
+    );
     t.match(made, { status: 0, stdout: /^[0-9a-f]{64}\n$/ });
     const id = made.stdout.trim();
 
     const filter = `--filter label=${label}`;
-    t.match((await tsdocker(`ps ${filter}`)).stdout, /^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS/);
+    t.match(
+      (await tsdocker(`ps ${filter}`)).stdout,
+      /^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS/,
+    );
     t.equal((await tsdocker(`ps -q ${filter}`)).stdout, `${id.slice(0, 12)}\n`);
-    const shown = await tsdocker(`ps ${filter} --format '{{.Names}} {{.Image}} {{.Command}} {{.State}}'`);
+    const shown = await tsdocker(
+      `ps ${filter} --format '{{.Names}} {{.Image}} {{.Command}} {{.State}}'`,
+    );
     t.equal(shown.stdout, `${name} ${image} "/bin/sleep 1000" running\n`);
 
-    const inspected = await tsdocker(`inspect -f '{{.State.Running}} {{json .Config.Cmd}}' ${name}`);
+    const inspected = await tsdocker(
+      `inspect -f '{{.State.Running}} {{json .Config.Cmd}}' ${name}`,
+    );
     t.equal(inspected.stdout, 'true ["/bin/sleep","1000"]\n');
     const [full] = JSON.parse((await tsdocker(`inspect ${name}`)).stdout);
     t.match(full, { Id: id, Name: `/${name}` });
 
-    t.match(await tsdocker(`rm ${name}`), { status: 1, stderr: /container is running: stop the container/ });
+    t.match(
+      await tsdocker(`rm ${name}`),
+      { status: 1, stderr: /container is running: stop the container/ },
+    );
     t.match(await tsdocker(`stop -t 0 ${name}`), { status: 0, stdout: `${name}\n` });
     t.equal((await tsdocker(`wait ${name}`)).stdout, '137\n');
-    t.match(await tsdocker(`start ${name} ${prefix}-no`), { status: 1, stdout: `${name}\n`, stderr: /No such container/ });
+    t.match(
+      await tsdocker(`start ${name} ${prefix}-no`),
+      { status: 1, stdout: `${name}\n`, stderr: /No such container/ },
+    );
     t.match(await tsdocker(`rename ${name} ${name}2`), { status: 0 });
     t.match(await tsdocker(`rm -f ${name}2`), { status: 0, stdout: `${name}2\n` });
     t.equal((await tsdocker(`inspect ${name}2`)).stderr, `Error: No such object: ${name}2\n`);
@@ -142,7 +157,10 @@ test('a container is run, and its life is shown', async (t) => {
     const name = `${prefix}-l`;
     const script = "'for i in 1 2 3; do echo o$i; echo e$i >&2; done'";
     await tsdocker(`run --name ${name} --network none ${image} /bin/sh -c ${script}`);
-    t.match(await tsdocker(`logs ${name}`), { status: 0, stdout: 'o1\no2\no3\n', stderr: 'e1\ne2\ne3\n' });
+    t.match(
+      await tsdocker(`logs ${name}`),
+      { status: 0, stdout: 'o1\no2\no3\n', stderr: 'e1\ne2\ne3\n' },
+    );
     const last = await tsdocker(`logs --tail 1 --timestamps ${name}`);
     t.match(`${last.stdout}${last.stderr}`, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z [eo]3\n$/);
     t.match(await tsdocker(`logs ${prefix}-no`), { status: 1, stderr: /No such container/ });
@@ -167,7 +185,10 @@ test('images, volumes, networks and the engine itself are shown', async (t) => {
     t.equal((await tsdocker(`volume inspect -f '{{.Labels.a}}' ${name}`)).stdout, 'b\n');
     t.equal((await tsdocker(`volume rm ${name}`)).stdout, `${name}\n`);
     t.match(await tsdocker(`network create ${name}`), { status: 0, stdout: /^[0-9a-f]{64}\n$/ });
-    t.equal((await tsdocker(`network ls --format '{{.Name}} {{.Driver}}' --filter name=${name}`)).stdout, `${name} bridge\n`);
+    t.equal(
+      (await tsdocker(`network ls --format '{{.Name}} {{.Driver}}' --filter name=${name}`)).stdout,
+      `${name} bridge\n`,
+    );
     t.equal((await tsdocker(`network rm ${name}`)).stdout, `${name}\n`);
   });
 
@@ -183,7 +204,10 @@ test('images, volumes, networks and the engine itself are shown', async (t) => {
   });
 
   await t.test('version and info know the engine', async (t) => {
-    t.match((await tsdocker("version -f '{{.Server.Version}} {{.Client.Version}}'")).stdout, /^\d+\.\d+.* \d+\.\d+/);
+    t.match(
+      (await tsdocker("version -f '{{.Server.Version}} {{.Client.Version}}'")).stdout,
+      /^\d+\.\d+.* \d+\.\d+/,
+    );
     t.match((await tsdocker("info -f '{{.OSType}} {{.NCPU}}'")).stdout, /^linux \d+\n$/);
   });
 
@@ -199,10 +223,15 @@ test('a line that is wrong says how it is right', async (t) => {
   const host = 'unix:///nonexistent/socket';
   t.match(await run(['ps', '--bogus'], { host }), {
     status: 125,
-    stderr: 'unknown flag: --bogus\n\nUsage:  tsdocker ps [OPTIONS]\n\nRun \'tsdocker ps --help\' for more information\n',
+    stderr:
+      'unknown flag: --bogus\n\nUsage:  tsdocker ps [OPTIONS]\n\n' +
+      "Run 'tsdocker ps --help' for more information\n",
   });
   t.match(await run(['nope'], { host }), { status: 1, stderr: /unknown command: tsdocker nope/ });
   t.match(await run(['rm'], { host }), { status: 1, stderr: /requires at least 1 argument/ });
   t.match(await run(['run', '--help'], { host }), { status: 0, stdout: /--cap-add list/ });
-  t.match(await run(['ps'], { host }), { status: 1, stderr: /^Cannot connect to the Docker daemon at unix:/ });
+  t.match(
+    await run(['ps'], { host }),
+    { status: 1, stderr: /^Cannot connect to the Docker daemon at unix:/ },
+  );
 });

@@ -5,7 +5,10 @@ import { parseLine } from '../../../cli/flags.js';
 import type { ContainerCreateBody } from '../../../api-spec/container.js';
 
 const plan = (line: string, isDetached = false): ContainerCreateBody => {
-  const { flags, operands } = parseLine({ flags: containerFlags, interspersed: false }, line.split(' '));
+  const { flags, operands } = parseLine(
+    { flags: containerFlags, interspersed: false },
+    line.split(' '),
+  );
   return planContainer(flags, operands, { isDetached, consoleSize: undefined });
 };
 const host = (line: string): NonNullable<ContainerCreateBody['HostConfig']> =>
@@ -13,16 +16,25 @@ const host = (line: string): NonNullable<ContainerCreateBody['HostConfig']> =>
 
 test('the words behind the image are the command', async (t) => {
   const body = plan('-i --entrypoint /e -w /w -u 1:2 img sh -c x');
-  t.match(body, { Image: 'img', Cmd: ['sh', '-c', 'x'], Entrypoint: ['/e'], WorkingDir: '/w', User: '1:2' });
+  t.match(
+    body,
+    { Image: 'img', Cmd: ['sh', '-c', 'x'], Entrypoint: ['/e'], WorkingDir: '/w', User: '1:2' },
+  );
   t.match(body, { AttachStdin: true, OpenStdin: true, StdinOnce: true, Tty: false });
 });
 
 test('a detached container has no attached streams', async (t) => {
-  t.match(plan('-i img', true), { AttachStdin: false, AttachStdout: false, OpenStdin: true, StdinOnce: false });
+  t.match(
+    plan('-i img', true),
+    { AttachStdin: false, AttachStdout: false, OpenStdin: true, StdinOnce: false },
+  );
 });
 
 test('ports are read in all their forms', async (t) => {
-  const body = plan('-p 80 -p 127.0.0.1:8080:81/udp -p 9000-9001:90-91 -p [::1]:5:6 -p 7000-7009:7 --expose 3-4 img');
+  const body = plan(
+    '-p 80 -p 127.0.0.1:8080:81/udp -p 9000-9001:90-91 -p [::1]:5:6 -p 7000-7009:7 --expose ' +
+      '3-4 img',
+  );
   t.same(body.HostConfig?.PortBindings, {
     '80/tcp': [{ HostIp: '', HostPort: '' }],
     '81/udp': [{ HostIp: '127.0.0.1', HostPort: '8080' }],
@@ -44,7 +56,13 @@ test('volumes, mounts and tmpfs go where the API wants them', async (t) => {
   t.same(body.HostConfig?.Tmpfs, { '/t': 'size=1m' });
   t.match(host('-v ./x:/y').Binds?.[0], new RegExp(`^${process.cwd()}/x:/y$`));
   t.same(host('--mount type=bind,src=/s,dst=/d,readonly,bind-propagation=rslave').Mounts, [
-    { Type: 'bind', Source: '/s', Target: '/d', ReadOnly: true, BindOptions: { Propagation: 'rslave' } },
+    {
+      Type: 'bind',
+      Source: '/s',
+      Target: '/d',
+      ReadOnly: true,
+      BindOptions: { Propagation: 'rslave' },
+    },
   ]);
   t.same(host('--mount target=/d,volume-nocopy,volume-opt=a=b,tmpfs-size=1k').Mounts, [
     {
@@ -59,7 +77,8 @@ test('volumes, mounts and tmpfs go where the API wants them', async (t) => {
 });
 
 test('limits are in the units of the API', async (t) => {
-  t.match(host('-m 64m --cpus 1.5 --pids-limit 9 --shm-size 1k --ulimit nofile=1:2 --device-read-bps /d:1mb'), {
+  const limits = '-m 64m --cpus 1.5 --pids-limit 9 --shm-size 1k --ulimit nofile=1:2';
+  t.match(host(`${limits} --device-read-bps /d:1mb`), {
     Memory: 64 * 1024 ** 2,
     NanoCpus: 1.5e9,
     PidsLimit: 9,
@@ -80,10 +99,16 @@ test('networks carry the settings of their flags', async (t) => {
 });
 
 test('options that contradict each other are refused', async (t) => {
-  t.throws(() => host('--rm --restart always'), { message: /cannot specify both --restart and --rm/ });
+  t.throws(
+    () => host('--rm --restart always'),
+    { message: /cannot specify both --restart and --rm/ },
+  );
   t.throws(() => host('--health-cmd x --no-healthcheck'), { message: /conflicts with --health/ });
   t.throws(() => host('--restart on-failure:x'), { message: /must be an integer/ });
-  t.same(host('--restart on-failure:3').RestartPolicy, { Name: 'on-failure', MaximumRetryCount: 3 });
+  t.same(
+    host('--restart on-failure:3').RestartPolicy,
+    { Name: 'on-failure', MaximumRetryCount: 3 },
+  );
 });
 
 test('open system paths take both lists away', async (t) => {

@@ -62,7 +62,10 @@ test('what is wrong is told in the words of pflag', async (t) => {
     [['-e'], "flag needs an argument: 'e' in -e"],
     [['-m', 'abc'], 'invalid argument "abc" for "-m, --memory" flag: invalid size: \'abc\''],
     [['--interval', '5'], 'invalid argument "5" for "--interval" flag: time: invalid duration "5"'],
-    [['--tty=x'], 'invalid argument "x" for "-t, --tty" flag: strconv.ParseBool: parsing "x": invalid syntax'],
+    [
+      ['--tty=x'],
+      'invalid argument "x" for "-t, --tty" flag: strconv.ParseBool: parsing "x": invalid syntax',
+    ],
   ];
   for (const [words, message] of wrong) {
     t.throws(() => parse(words), new UsageError(message), words.join(' '));

@@ -33,13 +33,17 @@ test('a list can be quiet, JSON, a template, or a table of chosen columns', asyn
   t.equal(list('', true), '1\n22222222222222\n');
   t.equal(list('json'), '{"ID":"1","Name":"a\\u003cb"}\n{"ID":"22222222222222","Name":""}\n');
   t.equal(list('{{.Name}}\\t{{upper .Name}}'), 'a<b\tA<B\n\t\n');
-  t.equal(list('table {{upper .Name}}\\t{{.ID}}'), 'NAME      THE ID\nA<B       1\n          22222222222222\n');
+  t.equal(
+    list('table {{upper .Name}}\\t{{.ID}}'),
+    'NAME      THE ID\nA<B       1\n          22222222222222\n',
+  );
 });
 
 test('a column that does not exist is reported with the type of the row', async (t) => {
   t.throws(() => list('{{.Foo}}'), {
     message:
-      'failed to execute template: template: :1:2: executing "" at <.Foo>: can\'t evaluate field Foo in type *rowContext',
+      'failed to execute template: template: :1:2: executing "" at <.Foo>: can\'t evaluate ' +
+        'field Foo in type *rowContext',
   });
 });
 
@@ -66,7 +70,8 @@ test('indenting JSON changes no value', async (t) => {
   const text = '{"a":[],"b":{"c":9223372036854775807,"d":"\\u003c{[,:\\""},"e":[1,2]}';
   t.equal(
     indentJson(text, '  '),
-    '{\n  "a": [],\n  "b": {\n    "c": 9223372036854775807,\n    "d": "\\u003c{[,:\\""\n  },\n  "e": [\n    1,\n    2\n  ]\n}',
+    '{\n  "a": [],\n  "b": {\n    "c": 9223372036854775807,\n    "d": "\\u003c{[,:\\""\n  },\n ' +
+      ' "e": [\n    1,\n    2\n  ]\n}',
   );
   t.equal(goJson('<&>'), '"\\u003c\\u0026\\u003e"');
 });

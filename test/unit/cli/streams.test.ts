@@ -26,7 +26,12 @@ test('frames reach their stream, however they are cut', async (t) => {
 });
 
 test("the engine's own message in a stream ends it", async (t) => {
-  for (const [kind, expected] of [[3, /error from daemon in stream: boom/], [7, /Unrecognized/]] as const) {
+  for (
+    const [kind, expected] of [
+      [3, /error from daemon in stream: boom/],
+      [7, /Unrecognized/],
+    ] as const
+  ) {
     const sink = demultiplexer({ stdout: new PassThrough(), stderr: new PassThrough() });
     const failure = new Promise<Error>((resolve) => sink.on('error', resolve));
     sink.write(frame(kind, 'boom'));
@@ -38,7 +43,10 @@ test('the detach keys never reach the container, what only resembles them does',
   const watcher = new DetachWatcher(parseDetachKeys(''));
   t.same(watcher.take(Buffer.from('a\x10')), { pass: Buffer.from('a'), isDetached: false });
   t.same(watcher.take(Buffer.from('b')), { pass: Buffer.from('\x10b'), isDetached: false });
-  t.same(watcher.take(Buffer.from('\x10\x10\x11')), { pass: Buffer.from('\x10'), isDetached: true });
+  t.same(
+    watcher.take(Buffer.from('\x10\x10\x11')),
+    { pass: Buffer.from('\x10'), isDetached: true },
+  );
 });
 
 test('detach keys are letters and ctrl combinations', async (t) => {

@@ -36,7 +36,10 @@ test('templates give what Go gives', async (t) => {
     ['a {{- /* no */ -}} b{{println "x" 1}}', 'abx 1\n'],
     ['{{$x := .Name}}{{with .State}}{{$x}}{{.Pid}}{{end}}', '/web42'],
     ['{{slice .Name 1}}{{"\\t"}}|{{`\\t`}}', 'web\t|\\t'],
-    ['{{json .Config.Env}} {{.State.Health}} {{json .State}}', 'null <nil> {"Running":true,"Pid":42,"Status":"running"}'],
+    [
+      '{{json .Config.Env}} {{.State.Health}} {{json .State}}',
+      'null <nil> {"Running":true,"Pid":42,"Status":"running"}',
+    ],
   ];
   for (const [template, expected] of cases) t.equal(render(template), expected, template);
 });
@@ -54,7 +57,10 @@ test('what every object inherits is no field', async (t) => {
 
 test('templates that cannot be read are refused before anything is asked', async (t) => {
   t.throws(() => compileTemplate('{{.A'), { message: 'template: :1: unclosed action' });
-  t.throws(() => compileTemplate('{{foo .A}}'), { message: 'template: :1: function "foo" not defined' });
+  t.throws(
+    () => compileTemplate('{{foo .A}}'),
+    { message: 'template: :1: function "foo" not defined' },
+  );
   t.throws(() => compileTemplate('{{if .A}}x'), { message: 'template: :1: unexpected EOF' });
   t.throws(() => compileTemplate('{{end}}'), { message: /unexpected "{{end}}"/ });
 });

@@ -1,6 +1,13 @@
 import { test } from 'tap';
 import { momentParameter } from '../../../cli/engine/moment.js';
-import { ellipsis, humanAge, humanBinarySize, humanDuration, humanSize, significant } from '../../../cli/units.js';
+import {
+  ellipsis,
+  humanAge,
+  humanBinarySize,
+  humanDuration,
+  humanSize,
+  significant,
+} from '../../../cli/units.js';
 
 test('sizes have four significant digits, or as many as asked', async (t) => {
   t.equal(humanSize(0), '0B');
