@@ -2,14 +2,15 @@
  * Bulk work on file trees, done by `tsdocker-unpack`: a C program of its own that is killed when it
  * takes too long, so that a hostile archive or a hung filesystem harms neither the daemon's event
  * loop nor its memory. Every call here is one process. When a promise settles, the process is gone:
- * what it wrote may be removed. Errors: `ApiError` 400 for a malformed or hostile archive, 413 over
- * a limit; `ErrnoError` for the kernel's "no"; the signal's reason after an abort.
+ * what it wrote may be removed. Errors: `ArchiveError` for what the archive's sender did wrong;
+ * `ErrnoError` for the kernel's "no"; the signal's reason after an abort.
  */
 import { runProgram, type Source } from './program.js';
 
+export { ArchiveError } from './archive-error.js';
 export type { Source } from './program.js';
 
-/** Bounds against bombs; an archive over one is refused (413) with nothing committed. */
+/** Bounds against bombs; an archive over one is refused (`TooLarge`) with nothing committed. */
 export interface UnpackLimits {
   /** Of the whole tar, uncompressed. */
   readonly maxBytes: number;

@@ -7,8 +7,8 @@ import * as fs from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { invalidParameter, systemError, tooLarge } from '../../api-spec/errors.js';
 import { ErrnoError } from '../errno-error.js';
+import { ArchiveError } from './archive-error.js';
 
 /**
  * An archive: a stream, an open file (left open, read from where it stands) or a path on the host.
@@ -152,7 +152,8 @@ function exited(child: ChildProcess, cancel: AbortSignal): Promise<Exit> {
     };
     child.once('error', (error) => {
       settled();
-      reject(systemError(`cannot run ${program}: ${error.message}`, error));
+      const code = 'code' in error ? String(error.code) : 'EIO';
+      reject(new ErrnoError('execve', code, program));
     });
     child.once('close', (code, signal) => {
       settled();
@@ -166,7 +167,7 @@ function judge(exit: Exit, output: Output, command: string): Report {
   if (exit.code === 0 && fields !== undefined) return reportOf(fields);
   if (exit.code === 1 && fields !== undefined) throw failureOf(reportOf(fields));
   const how = exit.signal ?? `exit code ${exit.code}`;
-  throw systemError(`tsdocker-unpack ${command} ended by ${how}: ${output.complaint.trim()}`);
+  throw new Error(`tsdocker-unpack ${command} ended by ${how}: ${output.complaint.trim()}`);
 }
 
 function parse(line: string): Readonly<Record<string, unknown>> | undefined {
@@ -184,16 +185,16 @@ function failureOf(report: Report): Error {
   const message = report.text('message');
   switch (report.text('kind')) {
     case 'archive':
-      return invalidParameter(message);
+      return new ArchiveError('InvalidParameter', message);
     case 'limit':
-      return tooLarge(message);
+      return new ArchiveError('TooLarge', message);
     default:
       return new ErrnoError(report.text('syscall'), report.text('errno'), report.text('entry'));
   }
 }
 
 function reportOf(fields: Readonly<Record<string, unknown>>): Report {
-  const wrong = (field: string): Error => systemError(`tsdocker-unpack: bad report: ${field}`);
+  const wrong = (field: string): Error => new Error(`tsdocker-unpack: bad report: ${field}`);
   return {
     number(field) {
       const value = fields[field];
