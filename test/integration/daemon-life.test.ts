@@ -1,7 +1,11 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { startDaemon } from '../support/daemon.js';
+import type { EngineApi } from '../support/engine-api.js';
+import { engineApi } from '../support/engine-api.js';
 
 test('a daemon answers, stops at SIGTERM with status 0, and starts again on its roots', async (t) => {
   const daemon = await startDaemon(t);
@@ -30,4 +34,43 @@ test('a second daemon on the same root is refused and harms nothing', async (t) 
     stderr: /data belongs to another tsdockerd that is running/,
   });
   t.equal((await daemon.api.get('/_ping')).status, 200);
+});
+
+/** Binds a socket as systemd does, and becomes the daemon with it as descriptor 3. */
+const activation = `
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen(16)
+os.dup2(listener.fileno(), 3, inheritable=True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='tsdocker.socket')
+os.execv(sys.argv[2], sys.argv[2:])
+`;
+
+async function pinged(api: EngineApi): Promise<number> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return (await api.get('/_ping')).status;
+    } catch (error) {
+      if (attempt === 500) throw error; // the socket is not there yet
+      await sleep(20);
+    }
+  }
+}
+
+test('a socket that systemd passed is served, and left to systemd at the end', async (t) => {
+  const daemon = await startDaemon(t);
+  t.equal(await daemon.stop(), 0);
+  const path = `${daemon.dataRoot}.activated`;
+  const [node = '', ...argv] = daemon.command;
+  const flags = argv.map((word) => (word === `unix://${daemon.socket}` ? 'fd://' : word));
+  const child = spawn('python3', ['-c', activation, path, node, ...flags], { stdio: 'ignore' });
+  t.teardown(() => child.kill('SIGKILL'));
+  const api = engineApi(path);
+  // Whoever connects before the daemon is ready waits in the socket's queue, and is answered.
+  t.equal(await pinged(api), 200);
+  const gone = once(child, 'exit');
+  child.kill('SIGTERM');
+  t.same(await gone, [0, null]);
+  t.ok(existsSync(path), 'the socket is systemd’s');
 });

@@ -3,7 +3,8 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { underCloudKernel } from '../support/kernel.js';
+import { projectUnderCloudKernel, underCloudKernel } from '../support/kernel.js';
+import { suiteVerdict } from '../support/suite-verdict.js';
 
 const shim = fileURLToPath(new URL('../../native/tsdocker-shim', import.meta.url));
 
@@ -31,10 +32,29 @@ for (const version of ['6.1', '6.12'] as const) {
     writeFileSync(join(root, 'modules'), 'overlay\nveth\nbridge\nnf_tables\n');
     writeFileSync(join(root, 'script'), script);
     const result = await underCloudKernel(version, root, ['sh', '/script']);
-    if (result.kind === 'unavailable') return t.skip(result.reason);
+    if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
     t.equal(result.status, 0, result.output);
     t.match(result.output, new RegExp(`^${version.replace('.', '\\.')}\\.`));
     t.match(result.output, /low\nup\n/);
     t.match(result.output, /the shim runs: [12]?\d\n/);
   });
+}
+
+/** Emulated, a suite takes a minute: more of them on demand. */
+const suites =
+  process.env['TSDOCKER_KERNEL_SUITES'] === 'all'
+    ? ['integration/shim', 'integration/runtime', 'conformance/netplugins', 'integration/networks']
+    : ['integration/shim'];
+
+for (const version of ['6.1', '6.12'] as const) {
+  for (const suite of suites) {
+    test(`${suite} holds on Debian's ${version} kernel`, async (t) => {
+      const command = ['env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=250', 'node', `dist/test/${suite}.test.js`];
+      const result = await projectUnderCloudKernel(version, command);
+      if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
+      const verdict = suiteVerdict(result);
+      t.equal(verdict.failed, 0, verdict.told);
+      t.ok(verdict.passed > 0, `${verdict.passed} passed`);
+    });
+  }
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { underUserModeKernel } from '../support/kernel.js';
-import { TapTally } from '../support/tap-tally.js';
+import { suiteVerdict } from '../support/suite-verdict.js';
 
 const suites = [
   'integration/shim', 'integration/shim-attach', 'integration/shim-faults', 'integration/runtime',
@@ -14,15 +14,11 @@ const pathOf = (suite: string): string => fileURLToPath(new URL(`../${suite}.tes
 
 for (const suite of suites) {
   test(`${suite} holds under the user-mode kernel`, { skip: !existsSync(pathOf(suite)) && 'not there' }, async (t) => {
-    const command = ['env', 'TMPDIR=/dev/shm', process.execPath, '--enable-source-maps', pathOf(suite)];
+    const command = ['env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=200', process.execPath, '--enable-source-maps', pathOf(suite)];
     const result = await underUserModeKernel(command);
-    if (result.kind === 'unavailable') return t.skip(result.reason);
-    const told: string[] = [];
-    const tally = new TapTally((line) => told.push(line));
-    const stream = tally.begin(suite);
-    stream.write(result.output);
-    stream.end(result.status === 0 ? undefined : `ended with status ${result.status}`);
-    t.equal(tally.failed, 0, told.join('\n'));
-    t.ok(tally.passed > 0, `${tally.passed} passed, ${tally.skipped.length} skipped`);
+    if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
+    const verdict = suiteVerdict(result);
+    t.equal(verdict.failed, 0, verdict.told);
+    t.ok(verdict.passed > 0, `${verdict.passed} passed`);
   });
 }

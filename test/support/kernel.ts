@@ -44,3 +44,15 @@ export function underCloudKernel(
 ): Promise<KernelRun> {
   return run(['qemu', version, root, ...command], timeoutMs);
 }
+
+/**
+ * The same kernels with a disk that holds Node and this project as it is built; the command starts
+ * in the project's folder.
+ */
+export function projectUnderCloudKernel(
+  version: '6.1' | '6.12',
+  command: readonly string[],
+  timeoutMs = 300_000,
+): Promise<KernelRun> {
+  return run(['cloud', version, ...command], timeoutMs);
+}

@@ -34,7 +34,7 @@ function run(files: readonly string[], label: string, tally: TapTally): Promise<
       cwd: root,
       detached: true,
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, TAP_BAIL: '0', TSDOCKER_SUITES: files.join(delimiter) },
+      env: { ...process.env, TAP_BAIL: '0', TAP_TIMEOUT: String(fileTimeoutMs / 1000), TSDOCKER_SUITES: files.join(delimiter) },
     });
     const kill = (signal: NodeJS.Signals): void => {
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal);
