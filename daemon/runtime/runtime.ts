@@ -23,6 +23,7 @@ import type { OciConfig } from './oci.js';
 import { seccompFilter } from './seccomp/compile.js';
 import { ociConfig } from './spec.js';
 import { hasOwn } from './spec/namespaces.js';
+import { rlimitNumber } from './spec/rlimits.js';
 import type { Task, TaskExit } from './task.js';
 
 export interface RuntimeOptions {
@@ -56,13 +57,19 @@ interface Context extends RuntimeOptions {
   readonly host: HostFacts;
   readonly cgroups: Cgroups;
   readonly parent: string;
+  readonly warnOnce: (message: string) => void;
 }
 
 /** Reads the machine once. Throws when it has no cgroups. */
 export function createRuntime(options: RuntimeOptions): Runtime {
   const host = options.host ?? readHostFacts();
+  const told = new Set<string>();
   const context: Context = {
     ...options,
+    warnOnce: (message) => {
+      if (!told.has(message)) options.warn(message);
+      told.add(message);
+    },
     host,
     cgroups: openCgroups(host.cgroups),
     parent: `/tsdocker-${options.rootId}`,
@@ -138,11 +145,8 @@ async function launchTask(
   const { config, paths } = prepared;
   const { reservations } = request.sandbox;
   const compiled = compile(context, request, prepared);
-  // Nothing waits for it: it is for readers and foreign runtimes.
-  writeConfig(paths, config).catch((error: unknown) => {
-    context.warn(`config.json of ${request.record.id} is not written`, error);
-  });
-  return launch({
+  for (const message of passedOver(config, context.host)) context.warnOnce(message);
+  const launching = launch({
     program: compiled.program,
     monitor: monitorOf(context, request, prepared, compiled),
     passFds: new Map(compiled.held.map((slot, i) => [slot, reservations[i] ?? -1])),
@@ -153,6 +157,28 @@ async function launchTask(
       return undefined;
     },
   });
+  // Nothing waits for it: it is for readers and foreign runtimes.
+  writeConfig(paths, config).catch((error: unknown) => {
+    context.warn(`config.json of ${request.record.id} is not written`, error);
+  });
+  return launching;
+}
+
+/** What the configuration asks for and this machine does not let the daemon do. */
+function passedOver(config: OciConfig, host: HostFacts): readonly string[] {
+  const { oomScoreAdj = 0, rlimits } = config.process;
+  const messages: string[] = [];
+  if (oomScoreAdj < 0 && !host.capabilities.has('CAP_SYS_RESOURCE')) {
+    messages.push('without CAP_SYS_RESOURCE oom_score_adj cannot be lowered: passed over');
+  }
+  const isOver = ({ type, hard }: OciConfig['process']['rlimits'][number]): boolean => {
+    const ceiling = host.hardLimits?.get(rlimitNumber(type)) ?? -1;
+    return ceiling >= 0 && (hard < 0 || hard > ceiling);
+  };
+  if (rlimits.some(isOver)) {
+    messages.push('without CAP_SYS_RESOURCE hard limits cannot be raised: the daemon\'s own hold');
+  }
+  return messages;
 }
 
 function compile(

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { test, type Test } from 'tap';
+import type { MountRecipe } from '../../storage-drivers/driver.js';
 import {
   openRuntimeWorld, type ContainerOptions, type RuntimeWorld,
 } from '../support/runtime-world.js';
@@ -181,7 +182,7 @@ test('nothing of ours is mounted in the host\'s view', async (t) => {
 });
 
 test('ulimits hold, as far as this daemon may raise them', async (t) => {
-  const { run } = world(t);
+  const { run, warnings } = world(t);
   const output = async (script: string, options: Omit<ContainerOptions, 'command'>) =>
     (await run({ ...options, command: shell(script) })).output.trimEnd();
   t.equal(
@@ -197,4 +198,38 @@ test('ulimits hold, as far as this daemon may raise them', async (t) => {
     'ulimit -Hn', { host: { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: most }] } },
   );
   t.match(huge, /^\d+$/);
+  await output('true', { host: { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: most }] } });
+  t.ok(warnings.length <= 1, 'told once');
 });
+
+test('an overlay of layers is the root, and only its upper folder is written', async (t) => {
+  const { runtime, request, record, folder } = world(t);
+  const at = (name: string): string => `${folder}/${name}`;
+  for (const name of ['one/bin', 'two/etc', 'upper', 'work', 'short']) {
+    fs.mkdirSync(at(name), { recursive: true });
+  }
+  fs.copyFileSync('/bin/busybox', at('one/bin/busybox'));
+  fs.writeFileSync(at('two/etc/passwd'), 'ann:x:5:6::/:\n');
+  const rootfs = overlayAt(at);
+  const create = (options: ContainerOptions): ReturnType<typeof runtime.create> =>
+    runtime.create({ ...request(record(options), options), rootfs });
+  const stranger: ContainerOptions = { command: ['x'], config: { User: 'ann:ann' } };
+  await t.rejects(create(stranger), { message: /unable to find group ann/ });
+  const task = await create({ command: ['/bin/busybox', 'touch', '/tmp-file'] });
+  await task.start();
+  t.equal((await task.exited).exitCode, 0);
+  await task.dispose();
+  t.ok(fs.existsSync(at('upper/tmp-file')));
+  t.notOk(fs.existsSync(at('one/tmp-file')) || fs.existsSync(at('two/tmp-file')));
+});
+
+function overlayAt(at: (name: string) => string): MountRecipe {
+  fs.rmSync(at('short'), { recursive: true });
+  fs.mkdirSync(at('short'));
+  fs.symlinkSync(at('one'), at('short/A'));
+  fs.symlinkSync(at('two'), at('short/B'));
+  return {
+    kind: 'overlay', lowerdirs: [at('two'), at('one')], upperdir: at('upper'), workdir: at('work'),
+    volatile: false, options: [], shortNames: { dir: at('short'), lowerdir: 'B:A' },
+  };
+}
