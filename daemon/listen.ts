@@ -80,11 +80,13 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-function begin(server: Server, start: (server: Server) => void): Promise<void> {
+/** `what` is named when it cannot be. */
+function begin(what: string, server: Server, start: (server: Server) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const refuse = (cause: Error): void => reject(new Error(`${what}: ${cause.message}`, { cause }));
+    server.once('error', refuse);
     server.once('listening', () => {
-      server.off('error', reject);
+      server.off('error', refuse);
       resolve();
     });
     start(server);
@@ -110,7 +112,7 @@ async function listenUnix(path: string, context: Context): Promise<readonly stri
   rmSync(made, { force: true });
   const server = context.make({ kind: 'unix', tls: undefined });
   context.undo.push(() => server.close());
-  await begin(server, () => server.listen({ path: made }));
+  await begin(`unix://${path}`, server, () => server.listen({ path: made }));
   const gid = groupId(config.group, from.groupFile);
   if (gid === undefined) {
     log.warn({ path }, `there is no group ${config.group}: only root may use the socket`);
@@ -154,7 +156,8 @@ async function listenTcp(
   if (config.tls === undefined) throw new ConfigError('tcp:// is served only with mutual TLS');
   const server = make({ kind: 'tcp', tls: tlsOptions(config.tls) });
   undo.push(() => server.close());
-  await begin(server, () => server.listen({ host: address.host, port: address.port }));
+  const name = `tcp://${address.host}:${address.port}`;
+  await begin(name, server, () => server.listen({ host: address.host, port: address.port }));
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
   return [`tcp://${address.host}:${port}`];
@@ -166,7 +169,7 @@ async function listenPassed(name: string | undefined, context: Context): Promise
   for (const fd of fds) {
     const server = context.make({ kind: 'fd', tls: undefined });
     context.undo.push(() => server.close());
-    await begin(server, () => server.listen({ fd }));
+    await begin(`fd://${fd}`, server, () => server.listen({ fd }));
     const bound = server.address();
     if (typeof bound === 'object' && bound !== null) {
       throw new ConfigError(`fd://${fd} is a TCP socket: TCP is served only with mutual TLS`);

@@ -42,7 +42,8 @@ import os, socket, sys
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
 listener.listen(16)
-os.dup2(listener.fileno(), 3, inheritable=True)
+if listener.fileno() != 3: os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='tsdocker.socket')
 os.execv(sys.argv[2], sys.argv[2:])
 `;
