@@ -38,11 +38,11 @@ export async function importImage(context: PullContext, request: ImportRequest):
   const reference = targetReference(request.repo, request.tag);
   const config = applyChanges({}, request.changes);
   const platform = request.platform === '' ? hostPlatform() : parsePlatform(request.platform);
-  const hold = context.keeper.hold({ layers: [], blobs: [] });
+  const hold = await context.keeper.hold({ layers: [], blobs: [] });
   try {
     const blob = await storeBody(context, request, hold);
     const diffId = await diffIdOf(context, blob, request.signal);
-    hold.add({ layers: [diffId], blobs: [] });
+    await hold.add({ layers: [diffId], blobs: [] });
     const created = new Date(context.nowMs()).toISOString();
     const comment = request.message === '' ? 'Imported from -' : request.message;
     const configText = JSON.stringify({
@@ -55,7 +55,7 @@ export async function importImage(context: PullContext, request: ImportRequest):
       rootfs: { type: 'layers', diff_ids: [diffId] },
     });
     const id = digestOf(configText);
-    hold.add({ layers: [], blobs: [id] });
+    await hold.add({ layers: [], blobs: [id] });
     const suffix = blob.compression === 'none' ? '' : `+${blob.compression}`;
     const mediaType = mediaTypes.ociLayer + suffix;
     const name = reference === undefined ? id : familiarName(reference);
@@ -100,7 +100,7 @@ async function storeBody(
       await ingest.write(bytes);
     }
     signal.throwIfAborted();
-    hold.add({ layers: [], blobs: [ingest.verify()] });
+    await hold.add({ layers: [], blobs: [ingest.verify()] });
     return { ...(await ingest.commit()), compression: compressionOf(first) };
   } catch (error) {
     await ingest.abort();

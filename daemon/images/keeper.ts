@@ -26,8 +26,11 @@ export interface ImageEvent {
 
 /** The one way to change what is kept. */
 export interface Keeper {
-  /** From now on neither is removed; may be called again for more. */
-  hold(things: Things): Hold;
+  /**
+   * When it resolves, what is there of these stays, and a removal that had begun before is over:
+   * only then may anyone look whether they are there.
+   */
+  hold(things: Things): Promise<Hold>;
   /** One durable transaction with its events, then the index; the answer may follow. */
   commit(change: Change): Promise<void>;
   /** Removes those that nothing uses; returns the layers that went. */
@@ -44,7 +47,8 @@ export interface Change {
 
 /** Keeps things from being collected until `release`, which collects what is still unused. */
 export interface Hold {
-  add(things: Things): void;
+  /** As `Keeper.hold`. */
+  add(things: Things): Promise<void>;
   /**
    * Idempotent. With `keepPartials` blobs that nothing uses stay as downloads to go on with: what a
    * failed pull has fetched is not fetched again.
@@ -90,8 +94,15 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   const writeIndex = (): Promise<void> => context.content.writeIndex(index(catalog));
 
   return {
-    hold: (first) =>
-      openHold(first, count, (things, keep) => exclusive(() => collectNow(things, keep))),
+    hold: async (first) => {
+      const hold = openHold({
+        count,
+        settled: () => exclusive(async () => undefined),
+        collect: (things, keep) => exclusive(() => collectNow(things, keep)),
+      });
+      await hold.add(first);
+      return hold;
+    },
     commit: ({ statements, events }) =>
       exclusive(async () => {
         const pending = events.map((event) => context.events.stamp({ type: 'image', ...event }));
@@ -119,21 +130,23 @@ function layerName(storageKey: string): string {
   return `layer ${storageKey}`;
 }
 
-function openHold(
-  first: Things,
-  count: (things: Things, step: 1 | -1) => void,
-  collect: (things: Things, keepPartials: boolean) => Promise<unknown>,
-): Hold {
+interface HoldParts {
+  readonly count: (things: Things, step: 1 | -1) => void;
+  /** Waits for the turns that began before. */
+  readonly settled: () => Promise<void>;
+  readonly collect: (things: Things, keepPartials: boolean) => Promise<unknown>;
+}
+
+function openHold({ count, settled, collect }: HoldParts): Hold {
   const all: { layers: string[]; blobs: string[] } = { layers: [], blobs: [] };
   let released = false;
-  const add = ({ layers, blobs }: Things): void => {
-    count({ layers, blobs }, 1);
-    all.layers.push(...layers);
-    all.blobs.push(...blobs);
-  };
-  add(first);
   return {
-    add,
+    add: async ({ layers, blobs }) => {
+      count({ layers, blobs }, 1);
+      all.layers.push(...layers);
+      all.blobs.push(...blobs);
+      await settled();
+    },
     release: async ({ keepPartials }) => {
       if (released) return;
       released = true;

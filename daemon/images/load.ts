@@ -41,7 +41,7 @@ const maxFiles = 20_000;
 /** Rejects with `ApiError`; images that were complete before the failure stay. */
 export async function loadImages(context: PullContext, request: LoadRequest): Promise<void> {
   const progress = new Progress(request.sink);
-  const hold = context.keeper.hold({ layers: [], blobs: [] });
+  const hold = await context.keeper.hold({ layers: [], blobs: [] });
   const stop = (): void => void request.body.destroy();
   request.signal.addEventListener('abort', stop, { once: true });
   try {
@@ -107,7 +107,7 @@ async function storeFile(
       await ingest.write(chunk);
     }
     // Held before it is there: what is there and not held may be collected.
-    hold.add({ layers: [], blobs: [ingest.verify()] });
+    await hold.add({ layers: [], blobs: [ingest.verify()] });
     const stored = await ingest.commit();
     return { ...stored, compression: compressionOf(first) };
   } catch (error) {
@@ -134,7 +134,7 @@ async function loadOne(
       `cannot load ${config.os} image on linux: operating system is not supported`,
     );
   }
-  hold.add({
+  await hold.add({
     layers: layerKeys(config.diffIds, context.driver.layerIdentity).map(({ key }) => key),
     blobs: [],
   });

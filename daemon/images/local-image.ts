@@ -49,7 +49,7 @@ export async function registerLocalImage(context: PullContext, image: LocalImage
   }
   const stack = await mendLayers(context.driver, records);
   const mending = stack.filter(({ diffId }) => diffId === '').map(({ storageKey }) => storageKey);
-  const hold = context.keeper.hold({ layers: mending, blobs: [] });
+  const hold = await context.keeper.hold({ layers: mending, blobs: [] });
   try {
     await register(context, image, stack);
   } finally {

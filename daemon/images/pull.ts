@@ -182,7 +182,7 @@ async function pullImage(pulling: Pull, top: FetchedManifest): Promise<string> {
   const text = await fetchConfig(repository, document.config, signal);
   const config = parseImageConfig(text);
   checkConfig(pulling, config, document);
-  const hold = context.keeper.hold({
+  const hold = await context.keeper.hold({
     layers: layerKeys(config.diffIds, context.driver.layerIdentity).map(({ key }) => key),
     blobs: [chosen.digest, document.config.digest, ...document.layers.map(({ digest }) => digest)],
   });
@@ -190,7 +190,7 @@ async function pullImage(pulling: Pull, top: FetchedManifest): Promise<string> {
   try {
     const layers = await fetchLayers(pulling, document, config);
     const stack = await mendLayers(context.driver, layers);
-    hold.add({ layers: stack.map(({ storageKey }) => storageKey), blobs: [] });
+    await hold.add({ layers: stack.map(({ storageKey }) => storageKey), blobs: [] });
     await register(pulling, { top, chosen, document, text, stack });
     complete = true;
   } finally {

@@ -31,7 +31,7 @@ export async function saveImages(
   signal: AbortSignal,
 ): Promise<Readable> {
   const chosen = chooseImages(context.catalog, names);
-  const hold = context.keeper.hold({
+  const hold = await context.keeper.hold({
     layers: [],
     blobs: [...chosen.keys()].flatMap((id) => context.catalog.blobs(id)),
   });

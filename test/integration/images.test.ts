@@ -164,6 +164,22 @@ test('images from a real registry', async (t) => {
     );
   });
 
+  await t.test('a pull that meets a removal ends with a whole image or none', async (t) => {
+    const { pull, images, content, driver } = await world(t);
+    for (let round = 0; round < 8; round += 1) {
+      await pull(name);
+      const removing = images.remove(name, { force: false, noprune: false });
+      await new Promise((resolve) => setTimeout(resolve, round));
+      await Promise.allSettled([removing, pull(name)]);
+      if (images.count() === 0) continue;
+      for (const layer of images.resolve(name).layers) t.ok(await driver.hasLayer(layer));
+      for (const blob of [image.manifest, image.config, ...image.layers]) {
+        t.ok(await content.stat(digest(blob)));
+      }
+    }
+    t.pass('every round ended');
+  });
+
   await t.test('layers of a container survive the removal of its image', async (t) => {
     const opened = await world(t);
     await opened.pull(name);
