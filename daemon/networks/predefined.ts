@@ -146,7 +146,8 @@ async function choosePool(
     const subnet = parseSubnet(destination);
     return index !== own && subnet !== undefined && overlaps(usual, subnet);
   });
-  const others = usedSubnets(context).filter((subnet) => subnetText(subnet) !== before?.pools[0]?.subnet);
+  const subnetBefore = before?.pools[0]?.subnet;
+  const others = usedSubnets(context).filter((subnet) => subnetText(subnet) !== subnetBefore);
   const isTaken = isRouted || others.some((other) => overlaps(usual, other));
   const subnet = isTaken ? await pickSubnet(context, others) : usual;
   if (isTaken) {

@@ -185,10 +185,10 @@ async function serve(
   t.teardown(() => void server.close());
 }
 
-function bridgeFacts(firewall: { readonly skip: string | false }): void {
+function bridgeFacts(wall: { readonly skip: string | false }): void {
   const self = process.pid;
 
-  test('bridge: a published port answers host, loopback, other networks and itself', firewall, async (t) => {
+  test('bridge: a published port answers host, loopback, networks and itself', wall, async (t) => {
     const { plugin, netlink, network, endpoint } = await bench(t, 'bridge');
     const other = networkSpec('bridge');
     await plugin.createNetwork(network);
@@ -244,7 +244,7 @@ function bridgeFacts(firewall: { readonly skip: string | false }): void {
     t.notOk(routes.some(({ destination }) => destination === 'default'));
   });
 
-  test('bridge: without icc neighbours do not meet, and published ports still answer', firewall, async (t) => {
+  test('bridge: without icc neighbours do not meet, published ports answer', wall, async (t) => {
     const { plugin, netlink } = await bench(t, 'bridge');
     const network = networkSpec('bridge', {
       options: { 'com.docker.network.bridge.enable_icc': 'false' },
@@ -267,7 +267,7 @@ function bridgeFacts(firewall: { readonly skip: string | false }): void {
     t.equal(await talk(neighbour.pid, network.subnets[0]?.gateway ?? '', 8081), 'alone', { skip });
   });
 
-  test('bridge: a UDP client that sent too early is answered once published', firewall, async (t) => {
+  test('bridge: a UDP client that sent too early is answered once published', wall, async (t) => {
     const { plugin, netlink, network, endpoint } = await bench(t, 'bridge');
     await plugin.createNetwork(network);
     const server = await sleeper(t);
@@ -298,7 +298,7 @@ function bridgeFacts(firewall: { readonly skip: string | false }): void {
     t.equal(await Promise.race([answered, delay(2000, 'nothing')]), 'late');
   });
 
-  test('bridge: a table that a stranger flushed is restored within five seconds', firewall, async (t) => {
+  test('bridge: a table that a stranger flushed is back within five seconds', wall, async (t) => {
     const { plugin, netlink, network, endpoint } = await bench(t, 'bridge');
     await plugin.createNetwork(network);
     const server = await sleeper(t);

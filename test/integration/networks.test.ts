@@ -26,8 +26,9 @@ async function talk(
 }
 
 async function serve(t: Test, { netlink }: World, pid: number, line: string): Promise<void> {
+  const place = { address: '0.0.0.0', port: 80, netnsPid: pid } as const;
   const [{ fd }] = await netlink.run([
-    { do: 'openSocket', protocol: 'tcp', address: '0.0.0.0', port: 80, listen: true, netnsPid: pid },
+    { do: 'openSocket', protocol: 'tcp', listen: true, ...place },
   ]);
   const server = createServer((socket) => socket.on('error', () => undefined).end(line));
   server.listen({ fd });
@@ -36,7 +37,8 @@ async function serve(t: Test, { netlink }: World, pid: number, line: string): Pr
 
 /** What a name means to a process of the container; empty for none. */
 async function resolve(pid: number, name: string): Promise<string> {
-  const { output } = await runInside(pid, 'timeout', '5', 'busybox', 'nslookup', name, '127.0.0.11');
+  const { output } = await runInside(
+    pid, 'timeout', '5', 'busybox', 'nslookup', name, '127.0.0.11');
   return output;
 }
 
@@ -114,9 +116,10 @@ function facts(): void {
     t.equal(await talk(process.pid, '127.0.0.1', 8080), 'served');
     t.same(server.sandbox.ports, { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8080' }] });
     const second = here.add({ name: 'second', hostConfig: ports });
-    await t.rejects(here.networks.allocate(second), {
-      message: /^driver failed programming external connectivity on endpoint second \([0-9a-f]{64}\): Bind for 0\.0\.0\.0:8080 failed: port is already allocated$/,
-    });
+    const words = new RegExp(
+      '^driver failed programming external connectivity on endpoint second \\([0-9a-f]{64}\\): ' +
+        'Bind for 0\\.0\\.0\\.0:8080 failed: port is already allocated$');
+    await t.rejects(here.networks.allocate(second), { message: words });
     await server.end();
     const again = await here.run(second);
     t.equal(again.sandbox.ports['80/tcp']?.[0]?.HostPort, '8080');
@@ -157,7 +160,8 @@ function facts(): void {
       t.match(await resolve(client.pid, name), address, name);
     }
     t.match(await resolve(client.pid, address), 'web.team', 'backwards');
-    t.match(here.file(client.record, 'resolv.conf'), /nameserver 127\.0\.0\.11\n(.*\n)*options ndots:0/);
+    const resolver = here.file(client.record, 'resolv.conf');
+    t.match(resolver, /nameserver 127\.0\.0\.11\n(.*\n)*options ndots:0/);
     here.rename(web.record, 'shop');
     t.match(await resolve(client.pid, 'shop'), address, 'by a new name');
     t.notMatch(await resolve(client.pid, 'web'), address, 'not by the old one');
@@ -221,7 +225,9 @@ function facts(): void {
       name: 'web', hostConfig: { NetworkMode: 'team' }, endpoints: { team: {} },
     }));
     const late = await here.run(here.add({ name: 'late' }));
-    await here.networks.attach('team', { Container: 'late', EndpointConfig: { Aliases: ['tardy'] } });
+    await here.networks.attach('team', {
+      Container: 'late', EndpointConfig: { Aliases: ['tardy'] },
+    });
     t.match(await resolve(web.pid, 'tardy'), addressOf(late, 'team'));
     t.match(await resolve(late.pid, 'web'), addressOf(web, 'team'));
     t.match(here.file(late.record, 'hosts'), addressOf(late, 'team'));
@@ -238,16 +244,19 @@ function facts(): void {
 
   test('networks are refused in Docker\'s words', async (t) => {
     const { networks } = await world(t);
-    const invalid = (Subnet: string) => networks.create({ Name: 'x', IPAM: { Config: [{ Subnet }] } });
+    const invalid = (Subnet: string) =>
+      networks.create({ Name: 'x', IPAM: { Config: [{ Subnet }] } });
     await networks.create({ Name: 'team' });
-    await t.rejects(networks.create({ Name: 'team' }), conflict('network with name team already exists'));
+    await t.rejects(networks.create({ Name: 'team' }),
+      conflict('network with name team already exists'));
     await t.rejects(invalid('foo'), {
       message: 'invalid network config:\ninvalid subnet foo: invalid CIDR block notation',
     });
     await t.rejects(invalid('10.130.1.5/24'), { message: /it should be 10\.130\.1\.0\/24$/ });
     await t.rejects(invalid('172.17.0.0/24'),
       forbidden('Pool overlaps with other one on this address space'));
-    await t.rejects(networks.create({ Name: 'x', Driver: 'nosuch' }), notFound('plugin "nosuch" not found'));
+    await t.rejects(networks.create({ Name: 'x', Driver: 'nosuch' }),
+      notFound('plugin "nosuch" not found'));
     await t.rejects(networks.create({ Name: 'host' }),
       forbidden('operation is not permitted on predefined host network '));
     await t.rejects(networks.inspect('nosuch', { verbose: false, scope: '' }),
@@ -258,9 +267,10 @@ function facts(): void {
     const { networks } = await world(t);
     const names = ['a', 'b', 'c', 'c'];
     const results = await Promise.allSettled(names.map((Name) => networks.create({ Name })));
-    t.same(results.map(({ status }) => status), ['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
-    const made = (await networks.list({ type: ['custom'] })).map(({ IPAM }) => IPAM.Config?.[0]?.Subnet);
-    t.equal(new Set(made).size, 3);
+    const ends = results.map(({ status }) => status);
+    t.same(ends, ['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
+    const made = await networks.list({ type: ['custom'] });
+    t.equal(new Set(made.map(({ IPAM }) => IPAM.Config?.[0]?.Subnet)).size, 3);
   });
 
   test('an address that is asked for is given once, and only inside the subnet', async (t) => {

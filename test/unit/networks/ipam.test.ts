@@ -53,7 +53,8 @@ test('the lowest free address comes first', (t) => {
 });
 
 test('a range bounds what is given, and auxiliary addresses are kept', (t) => {
-  const bounded = pool({ subnet: '10.0.0.0/24', range: '10.0.0.64/30', auxiliary: { x: '10.0.0.65' } });
+  const auxiliary = { x: '10.0.0.65' };
+  const bounded = pool({ subnet: '10.0.0.0/24', range: '10.0.0.64/30', auxiliary });
   t.same(takeAll(bounded), ['10.0.0.64', '10.0.0.66', '10.0.0.67']);
   t.end();
 });
