@@ -15,6 +15,7 @@ export interface BundlePaths {
 /** Hex digits of the id in a socket's name: long names do not fit a socket's address. */
 const SOCKET_NAME_DIGITS = 16;
 
+/** By id alone: nothing is looked at. Roots are absolute, without a slash at the end. */
 export function bundlePaths(dataRoot: string, execRoot: string, id: string): BundlePaths {
   const bundle = `${dataRoot}/containers/${id}`;
   return {

@@ -15,6 +15,7 @@ const MIN_MEMORY_BYTES = 6 * 1024 * 1024;
 const MAX_PERIOD_US = 1_000_000;
 const MIN_PERIOD_US = 1000;
 
+/** What a check has to know of this machine. */
 export interface CheckContext {
   readonly host: HostFacts;
   readonly cgroups: Cgroups;

@@ -42,6 +42,7 @@ export interface LaunchPlan {
   readonly heldFds: number;
 }
 
+/** The program, and which of its slots the shim has to know. */
 export interface CompiledLaunch {
   readonly program: LaunchProgram;
   readonly stdio: StdioSettings;

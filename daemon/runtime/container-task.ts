@@ -9,6 +9,7 @@ import type { BundlePaths } from './bundle.js';
 import { launchFailure } from './launch-error.js';
 import type { AttachOptions, Task, TaskExit } from './task.js';
 
+/** What a task is made of. */
 export interface TaskParts {
   readonly containerId: string;
   readonly pid: number;
@@ -25,6 +26,7 @@ const SIGKILL = 9;
 /** `SIGKILL` and nobody to say so: what Docker shows when it cannot know. */
 const UNKNOWN_EXIT = 255;
 
+/** The task over its parts; `shim` is for those who hold sockets in it. */
 export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } {
   const { shim, cgroup } = parts;
   const exited = shim.exited.then((exit) => taskExit(exit, parts));
@@ -68,6 +70,7 @@ async function taskExit(exit: Exited, parts: TaskParts): Promise<TaskExit> {
   };
 }
 
+/** The part of a status that the containers service keeps. */
 export function toTaskExit(status: ExitStatus): TaskExit {
   const { exitCode, oomKilled, finishedAtMs } = status;
   return { exitCode, oomKilled, finishedAtMs };

@@ -5,6 +5,7 @@ import { readCgroupLayout, type CgroupLayout } from './cgroup/layout.js';
 import type { KernelVersion } from './seccomp/profile.js';
 import { capabilitiesOf } from './spec/capabilities.js';
 
+/** What decisions depend on and a running machine does not change. */
 export interface HostFacts {
   readonly cgroups: CgroupLayout;
   /** What the daemon holds and so can give. */

@@ -34,6 +34,7 @@ function accountFile(dirs: readonly string[], path: string): string {
   }
 }
 
+/** Nodes to make inside, and the rules that let them be used. */
 export interface HostDevices {
   readonly devices: readonly OciDevice[];
   readonly rules: readonly OciDeviceRule[];

@@ -13,6 +13,7 @@ export interface OciConfig {
   readonly linux: OciLinux;
 }
 
+/** The first process. `terminal` decides its streams. */
 export interface OciProcess {
   readonly terminal: boolean;
   readonly consoleSize?: { readonly height: number; readonly width: number };
@@ -27,6 +28,7 @@ export interface OciProcess {
   readonly oomScoreAdj?: number;
 }
 
+/** Ids as the container sees them. */
 export interface OciUser {
   readonly uid: number;
   readonly gid: number;
@@ -43,6 +45,7 @@ export interface OciCapabilities {
   readonly ambient: readonly string[];
 }
 
+/** One resource limit; -1 is none (2^64 - 1 in the file). */
 export interface OciRlimit {
   /** `RLIMIT_NOFILE`, … */
   readonly type: string;
@@ -50,6 +53,7 @@ export interface OciRlimit {
   readonly hard: number;
 }
 
+/** One mount; options as fstab has them. */
 export interface OciMount {
   readonly destination: string;
   readonly type: string;
@@ -57,6 +61,7 @@ export interface OciMount {
   readonly options: readonly string[];
 }
 
+/** What only Linux has. */
 export interface OciLinux {
   readonly namespaces: readonly OciNamespace[];
   readonly devices: readonly OciDevice[];
@@ -69,15 +74,18 @@ export interface OciLinux {
   readonly seccomp?: OciSeccomp;
 }
 
+/** Kinds of namespaces, by the specification's words. */
 export type NamespaceType =
   'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';
 
+/** One namespace; a kind that is not listed is the runtime's own. */
 export interface OciNamespace {
   readonly type: NamespaceType;
   /** Of an existing namespace to join; a new one without it. */
   readonly path?: string;
 }
 
+/** One node to make. */
 export interface OciDevice {
   readonly path: string;
   readonly type: 'b' | 'c' | 'p';
@@ -88,6 +96,7 @@ export interface OciDevice {
   readonly gid: number;
 }
 
+/** One rule; a later one beats an earlier one. */
 export interface OciDeviceRule {
   readonly allow: boolean;
   readonly type: 'a' | 'b' | 'c';
@@ -98,6 +107,7 @@ export interface OciDeviceRule {
   readonly access: string;
 }
 
+/** The limits of the control group; what is absent is not touched. */
 export interface OciResources {
   readonly devices: readonly OciDeviceRule[];
   readonly memory?: OciMemory;
@@ -127,6 +137,7 @@ export interface OciCpu {
   readonly mems?: string;
 }
 
+/** Weights 10…1000, rates in bytes or operations a second. */
 export interface OciBlockIo {
   readonly weight?: number;
   readonly weightDevice?: readonly OciWeightDevice[];
@@ -136,18 +147,21 @@ export interface OciBlockIo {
   readonly throttleWriteIOPSDevice?: readonly OciThrottleDevice[];
 }
 
+/** The weight of one device. */
 export interface OciWeightDevice {
   readonly major: number;
   readonly minor: number;
   readonly weight: number;
 }
 
+/** The rate of one device. */
 export interface OciThrottleDevice {
   readonly major: number;
   readonly minor: number;
   readonly rate: number;
 }
 
+/** What happens to a call that matches. */
 export type SeccompAction =
   | 'SCMP_ACT_KILL'
   | 'SCMP_ACT_KILL_PROCESS'
@@ -158,6 +172,7 @@ export type SeccompAction =
   | 'SCMP_ACT_ALLOW'
   | 'SCMP_ACT_LOG';
 
+/** How an argument is compared, unsigned and in 64 bits. */
 export type SeccompOperator =
   | 'SCMP_CMP_NE'
   | 'SCMP_CMP_LT'
@@ -167,6 +182,7 @@ export type SeccompOperator =
   | 'SCMP_CMP_GT'
   | 'SCMP_CMP_MASKED_EQ';
 
+/** A filter; calls that no rule names get `defaultAction`. */
 export interface OciSeccomp {
   readonly defaultAction: SeccompAction;
   readonly defaultErrnoRet?: number;
@@ -175,6 +191,7 @@ export interface OciSeccomp {
   readonly syscalls?: readonly OciSyscall[];
 }
 
+/** One rule; all of `args` must hold. */
 export interface OciSyscall {
   readonly names: readonly string[];
   readonly action: SeccompAction;
@@ -182,6 +199,7 @@ export interface OciSyscall {
   readonly args?: readonly OciSeccompArg[];
 }
 
+/** One comparison of argument 0…5. */
 export interface OciSeccompArg {
   readonly index: number;
   readonly value: number;

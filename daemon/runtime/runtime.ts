@@ -26,6 +26,7 @@ import { hasOwn } from './spec/namespaces.js';
 import { rlimitNumber } from './spec/rlimits.js';
 import type { Task, TaskExit } from './task.js';
 
+/** What the runtime is told at start. */
 export interface RuntimeOptions {
   /** Absolute; `containers/<id>` below it are the bundles. */
   readonly dataRoot: string;

@@ -28,6 +28,7 @@ export interface Task {
   dispose(): Promise<void>;
 }
 
+/** How the first process ended. */
 export interface TaskExit {
   /** 0…255; 128+n after signal n. */
   readonly exitCode: number;
@@ -38,6 +39,7 @@ export interface TaskExit {
   readonly error?: string;
 }
 
+/** Which streams to join, and in which form. */
 export interface AttachOptions {
   readonly stdin: boolean;
   readonly stdout: boolean;

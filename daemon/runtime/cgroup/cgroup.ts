@@ -17,6 +17,7 @@ export interface Cgroups {
   sweep(parent: string, known: ReadonlySet<string>): Promise<readonly string[]>;
 }
 
+/** The group of one container. Calls on a group that is gone read nothing and remove nothing. */
 export interface ContainerCgroup {
   readonly path: string;
   /** How the first process gets in: writes `0` to each file, or is cloned into the folder. */
@@ -38,6 +39,7 @@ export interface ContainerCgroup {
   remove(): Promise<void>;
 }
 
+/** How init gets in; with version 1, also what it may see of its own groups. */
 export type CgroupEntry =
   | {
       readonly kind: 'tasks';
@@ -84,6 +86,7 @@ export interface CgroupStats {
   };
 }
 
+/** One count of one block device. */
 export interface BlockIoEntry {
   readonly major: number;
   readonly minor: number;

@@ -101,6 +101,7 @@ export function readTable(path: string): Readonly<Record<string, number>> {
   return table;
 }
 
+/** The processes right in a group, not below it; none when it is gone. */
 export function readPids(folder: string): readonly number[] {
   return readText(`${folder}/cgroup.procs`).split('\n').filter((line) => line !== '').map(Number);
 }

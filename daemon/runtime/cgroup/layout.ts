@@ -1,6 +1,9 @@
 /** How cgroups are mounted on this machine: version 1 (hybrid too), or the unified version 2. */
 import { systemError } from '../../../api-spec/errors.js';
 
+/**
+ * Where limits are written; in a hybrid set-up the unified hierarchy has none, and is left alone.
+ */
 export type CgroupLayout =
   | { readonly version: 1; readonly hierarchies: readonly Hierarchy[] }
   | { readonly version: 2; readonly mount: string };

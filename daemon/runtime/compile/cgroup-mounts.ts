@@ -1,10 +1,20 @@
 /** /sys/fs/cgroup inside: one filesystem (version 2), or a folder of hierarchies (version 1). */
 import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
-import type { CgroupView } from '../cgroup/index.js';
+import type { CgroupEntry, CgroupView } from '../cgroup/index.js';
 import type { OciMount } from '../oci.js';
+import type { ProgramBuilder, SharedSlots } from './builder.js';
 import * as kernel from './kernel.js';
 import { parseMountOptions } from './mount-options.js';
-import { makeFilesystem, type MountContext } from './mounts.js';
+import { makeFilesystem } from './filesystem.js';
+
+/** What the steps of any mount need to know. */
+export interface MountContext {
+  readonly builder: ProgramBuilder;
+  readonly slots: SharedSlots;
+  readonly cgroup: CgroupEntry;
+  /** The container has a cgroup namespace of its own. */
+  readonly ownCgroupNamespace: boolean;
+}
 
 /** Where the host has its hierarchies, for a container without a cgroup namespace on version 2. */
 const HOST_CGROUPS = '/sys/fs/cgroup';

@@ -1,6 +1,7 @@
 /** Mount options as a configuration lists them, sorted by who takes them. Pure. */
 import * as kernel from './kernel.js';
 
+/** What the options of one mount come to. */
 export interface MountOptions {
   /** MOUNT_ATTR_* of the mount itself. */
   readonly attrs: number;

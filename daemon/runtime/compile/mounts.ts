@@ -1,19 +1,11 @@
 /** Filesystems and binds of a container: sources taken by the host, put in place by init. */
 import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
-import type { CgroupEntry } from '../cgroup/index.js';
 import type { OciMount } from '../oci.js';
-import { landing, type ProgramBuilder, type SharedSlots } from './builder.js';
-import { mountCgroups } from './cgroup-mounts.js';
+import { landing, type ProgramBuilder } from './builder.js';
+import { mountCgroups, type MountContext } from './cgroup-mounts.js';
+import { aboutMount, makeFilesystem } from './filesystem.js';
 import * as kernel from './kernel.js';
 import { parseMountOptions } from './mount-options.js';
-
-export interface MountContext {
-  readonly builder: ProgramBuilder;
-  readonly slots: SharedSlots;
-  readonly cgroup: CgroupEntry;
-  /** The container has a cgroup namespace of its own. */
-  readonly ownCgroupNamespace: boolean;
-}
 
 /** The fds of what was mounted and is needed later. */
 export interface MountedSlots {
@@ -40,8 +32,6 @@ export function openSources(
   }
   return sources;
 }
-
-const aboutMount = (mount: OciMount): string => `mount ${mount.destination}`;
 
 function openSource(builder: ProgramBuilder, mount: OciMount, out: Slot): Step[] {
   const about = `bind source ${mount.source}`;
@@ -161,29 +151,6 @@ function placeFilesystem(context: MountContext, mount: OciMount): Slot {
     },
     ...(isTmpfs ? refuseProc(builder, mount, slots.scratch, move) : []),
     { op: 'moveMount', from: tree, to: slots.scratch, path: '', flags: 0, about },
-  );
-  return tree;
-}
-
-/** fsopen … fsmount in init: a new filesystem of the namespaces it is in. The fd is the mount. */
-export function makeFilesystem(builder: ProgramBuilder, mount: OciMount): Slot {
-  const about = aboutMount(mount);
-  const { attrs, recursiveAttrs, data } = parseMountOptions(mount.options);
-  const fs = builder.slot();
-  const tree = builder.slot();
-  builder.init.push(
-    { op: 'fsopen', out: fs, type: mount.type, about },
-    { op: 'fsconfigString', fs, key: 'source', value: mount.source, about },
-    ...data.map((option): Step => {
-      const at = option.indexOf('=');
-      return at < 0
-        ? { op: 'fsconfigFlag', fs, key: option, about }
-        : {
-          op: 'fsconfigString', fs, key: option.slice(0, at), value: option.slice(at + 1), about,
-        };
-    }),
-    { op: 'fsmount', out: tree, fs, attrs: attrs | recursiveAttrs, about },
-    { op: 'close', fd: fs },
   );
   return tree;
 }

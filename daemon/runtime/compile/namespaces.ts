@@ -29,6 +29,7 @@ export function namespaceFlags(
     .reduce((flags, { type }) => flags | cloneFlags[type], 0);
 }
 
+/** What is left for init to do. */
 export interface JoinSlots {
   /** Steps of init that enter the namespaces which the host has opened. */
   readonly init: readonly Step[];

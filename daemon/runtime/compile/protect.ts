@@ -4,7 +4,7 @@ import { sysctlPath } from '../spec/sysctls.js';
 import { landing, type ProgramBuilder, type SharedSlots } from './builder.js';
 import { AT_EMPTY_PATH, openHostNull } from './devices.js';
 import * as kernel from './kernel.js';
-import { makeFilesystem } from './mounts.js';
+import { makeFilesystem } from './filesystem.js';
 
 const clone = kernel.OPEN_TREE_CLONE | AT_EMPTY_PATH;
 

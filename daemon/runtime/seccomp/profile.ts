@@ -6,6 +6,7 @@
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { OciSeccomp, OciSeccompArg, OciSyscall, SeccompAction } from '../oci.js';
 
+/** A profile, before it is known for whom. */
 export interface SeccompProfile {
   readonly defaultAction: SeccompAction;
   readonly defaultErrnoRet?: number;
@@ -20,6 +21,7 @@ interface ArchMapping {
   readonly subArchitectures?: readonly string[] | null;
 }
 
+/** One rule, and when it holds. */
 export interface ProfileRule {
   /** Older profiles name one call. */
   readonly name?: string;
@@ -33,6 +35,7 @@ export interface ProfileRule {
   readonly excludes?: RuleFilter;
 }
 
+/** Conditions on container, machine and kernel. */
 export interface RuleFilter {
   readonly caps?: readonly string[];
   /** In Go's words: `amd64`, `arm64`. */
@@ -50,6 +53,7 @@ export interface SeccompTarget {
   readonly kernel: KernelVersion;
 }
 
+/** The first two numbers of `uname -r`. */
 export interface KernelVersion {
   readonly major: number;
   readonly minor: number;

@@ -22,6 +22,7 @@ export const defaultCapabilities: readonly string[] = [
   'CAP_SYS_CHROOT', 'CAP_KILL', 'CAP_AUDIT_WRITE',
 ];
 
+/** What the user says about capabilities. */
 export interface CapabilityRequest {
   readonly privileged: boolean;
   readonly add: readonly string[];
@@ -38,8 +39,8 @@ export function containerCapabilities(
   request: CapabilityRequest,
   held: ReadonlySet<string>,
 ): readonly string[] {
-  const add = request.add.map(normalized);
-  const drop = request.drop.map(normalized);
+  const add = request.add.map((name) => normalized(name, 'CapAdd'));
+  const drop = request.drop.map((name) => normalized(name, 'CapDrop'));
   const all = capabilityNames.filter((name) => held.has(name));
   if (request.privileged) return all;
   const lacking = add.find((name) => name !== ALL && !held.has(name));
@@ -55,12 +56,14 @@ export function containerCapabilities(
 }
 
 /** With its prefix and in capitals; `ApiError` 400 when there is no such capability. */
-function normalized(given: string): string {
+function normalized(given: string, field: string): string {
   const upper = given.trim().toUpperCase();
   if (upper === ALL || upper === `CAP_${ALL}`) return ALL;
   const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
   const known: readonly string[] = capabilityNames;
-  if (!known.includes(name)) throw invalidParameter(`invalid capability: "${given}"`);
+  if (!known.includes(name)) {
+    throw invalidParameter(`invalid ${field}: unknown capability: "${name}"`);
+  }
   return name;
 }
 

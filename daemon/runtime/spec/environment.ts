@@ -2,6 +2,7 @@
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** What the environment is made from. */
 export interface EnvironmentRequest {
   /** `Config.Env`: `NAME=value` sets, a bare `NAME` takes away. */
   readonly env: readonly string[];

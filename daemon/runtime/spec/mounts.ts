@@ -3,6 +3,7 @@ import { invalidParameter } from '../../../api-spec/errors.js';
 import type { ResolvedMount, Sandbox } from '../../containers/needs.js';
 import type { OciMount } from '../oci.js';
 
+/** What the list of mounts depends on. */
 export interface MountPlan {
   readonly mounts: readonly ResolvedMount[];
   readonly sandbox: Sandbox;

@@ -4,6 +4,7 @@ import type { HostConfig } from '../../../api-spec/index.js';
 import type { Sandbox } from '../../containers/needs.js';
 import type { NamespaceType, OciNamespace } from '../oci.js';
 
+/** What the choice of namespaces depends on. */
 export interface NamespaceRequest {
   readonly hostConfig: HostConfig;
   readonly sandbox: Sandbox;

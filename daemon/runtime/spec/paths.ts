@@ -10,6 +10,7 @@ const readonlyPaths: readonly string[] = [
   '/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger',
 ];
 
+/** What the choice of paths depends on. */
 export interface SystemPathRequest {
   readonly privileged: boolean;
   readonly unconfined: boolean;

@@ -6,6 +6,7 @@ import type { OciBlockIo, OciCpu, OciMemory, OciThrottleDevice } from '../oci.js
 const DEFAULT_PERIOD_US = 100_000;
 const NANO = 1_000_000_000;
 
+/** A device as the kernel knows it. */
 export interface DeviceNumbers {
   readonly major: number;
   readonly minor: number;

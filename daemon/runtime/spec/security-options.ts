@@ -2,6 +2,7 @@
 import { invalidParameter } from '../../../api-spec/errors.js';
 import { parseProfile, type SeccompProfile } from '../seccomp/profile.js';
 
+/** What the options come to; the last of several on one matter holds. */
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
   readonly seccomp: 'builtin' | 'unconfined' | SeccompProfile;

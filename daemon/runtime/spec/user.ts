@@ -5,6 +5,7 @@
  */
 import { invalidParameter } from '../../../api-spec/errors.js';
 
+/** Numbers only: no name is looked up after this. */
 export interface ResolvedUser {
   readonly uid: number;
   readonly gid: number;
@@ -13,12 +14,14 @@ export interface ResolvedUser {
   readonly home: string;
 }
 
+/** What the container says of its user. */
 export interface UserRequest {
   /** `Config.User`; empty is root. */
   readonly user: string;
   readonly groupAdd: readonly string[];
 }
 
+/** The two files of the image that names are looked up in. */
 export interface AccountFiles {
   /** Contents; empty when absent. */
   readonly passwd: string;
