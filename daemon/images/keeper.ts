@@ -61,13 +61,7 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   const exclusive = createExclusive();
   const held = new Map<string, number>();
 
-  const count = ({ layers, blobs }: Things, step: 1 | -1): void => {
-    for (const name of [...layers.map(layerName), ...blobs]) {
-      const now = (held.get(name) ?? 0) + step;
-      if (now === 0) held.delete(name);
-      else held.set(name, now);
-    }
-  };
+  const count = (things: Things, step: 1 | -1): void => countHeld(held, things, step);
 
   const collectNow = async (things: Things, keepPartials: boolean): Promise<LayerRecord[]> => {
     const inUse = context.users.layersInUse();
@@ -93,6 +87,14 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
 
   const writeIndex = (): Promise<void> => context.content.writeIndex(index(catalog));
 
+  const recover = async (): Promise<readonly string[]> => {
+    await writeIndex();
+    const partials = await context.content.sweep(context.nowMs());
+    const blobs = (await context.content.digests()).filter((one) => !catalog.isBlobUsed(one));
+    const layers = await collectNow({ layers: [...catalog.allLayers()], blobs }, false);
+    return [...partials, ...blobs, ...layers.map(({ storageKey }) => storageKey)];
+  };
+
   return {
     hold: async (first) => {
       const hold = openHold({
@@ -114,15 +116,16 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
         for (const event of pending) event.announce();
       }),
     collect: (things) => exclusive(() => collectNow(things, false)),
-    recover: () =>
-      exclusive(async () => {
-        await writeIndex();
-        const partials = await context.content.sweep(context.nowMs());
-        const blobs = (await context.content.digests()).filter((one) => !catalog.isBlobUsed(one));
-        const layers = await collectNow({ layers: [...catalog.allLayers()], blobs }, false);
-        return [...partials, ...blobs, ...layers.map(({ storageKey }) => storageKey)];
-      }),
+    recover: () => exclusive(recover),
   };
+}
+
+function countHeld(held: Map<string, number>, { layers, blobs }: Things, step: 1 | -1): void {
+  for (const name of [...layers.map(layerName), ...blobs]) {
+    const now = (held.get(name) ?? 0) + step;
+    if (now === 0) held.delete(name);
+    else held.set(name, now);
+  }
 }
 
 /** A layer and a blob may have the same digest: a plain tar is its own diffID. */
