@@ -1,8 +1,8 @@
-/** Other kernels for tests: see test/support/kernel, which does the work. */
+/** Other kernels for tests: see kernel.sh beside, which does the work. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const script = fileURLToPath(new URL('../../../test/support/kernel', import.meta.url));
+const script = fileURLToPath(new URL('../../../test/support/kernel.sh', import.meta.url));
 
 /** The script's word for a kernel that cannot be had on this machine. */
 const unavailableStatus = 77;

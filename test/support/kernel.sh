@@ -253,6 +253,8 @@ run_cloud() {
   cp -a "$cache/linux-$version/modules/lib/modules" "$tree/usr/lib/modules" 2>/dev/null \
     || { mkdir -p "$tree/usr/lib"; cp -a "$cache/linux-$version/modules/lib/modules" "$tree/usr/lib/modules"; }
   [ -e "$tree/lib" ] || ln -s usr/lib "$tree/lib"
+  # The kernel itself calls this one for what rules and links need.
+  ln -s /bin/busybox "$tree/sbin/modprobe"
   [ -d "$tree/lib/modules" ] || ln -s /usr/lib/modules "$tree/lib/modules"
   cp /etc/ld.so.cache /etc/passwd /etc/group "$tree/etc/" 2>/dev/null || true
   (cd "$project" && cp -a --parents dist package.json .taprc api-spec node_modules "$tree$project/")
