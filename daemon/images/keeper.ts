@@ -61,8 +61,6 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   const exclusive = createExclusive();
   const held = new Map<string, number>();
 
-  const count = (things: Things, step: 1 | -1): void => countHeld(held, things, step);
-
   const collectNow = async (things: Things, keepPartials: boolean): Promise<LayerRecord[]> => {
     const inUse = context.users.layersInUse();
     const isFree = (key: string): boolean =>
@@ -85,10 +83,8 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
     return records;
   };
 
-  const writeIndex = (): Promise<void> => context.content.writeIndex(index(catalog));
-
   const recover = async (): Promise<readonly string[]> => {
-    await writeIndex();
+    await context.content.writeIndex(index(catalog));
     const partials = await context.content.sweep(context.nowMs());
     const blobs = (await context.content.digests()).filter((one) => !catalog.isBlobUsed(one));
     const layers = await collectNow({ layers: [...catalog.allLayers()], blobs }, false);
@@ -98,7 +94,7 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   return {
     hold: async (first) => {
       const hold = openHold({
-        count,
+        count: (things, step) => countHeld(held, things, step),
         settled: () => exclusive(async () => undefined),
         collect: (things, keep) => exclusive(() => collectNow(things, keep)),
       });
@@ -112,7 +108,7 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
           [...statements, ...pending.flatMap((event) => event.statements)],
           'full',
         );
-        await writeIndex();
+        await context.content.writeIndex(index(catalog));
         for (const event of pending) event.announce();
       }),
     collect: (things) => exclusive(() => collectNow(things, false)),
