@@ -4,6 +4,7 @@ import type { ExitStatus, MonitorSettings } from './monitor-settings.js';
 
 export { connect } from './connected-shim.js';
 export { readExitFile } from './exit-file.js';
+export { abandonGate, openGate } from './gate.js';
 export { launch } from './launch.js';
 export type * from './monitor-settings.js';
 
@@ -38,6 +39,13 @@ export interface Launching {
   open(): Promise<void>;
   /** Instead of `open`: kills init, ends the shim; resolves when both are gone. */
   abort(): Promise<void>;
+  /**
+   * Instead of both: init stays at the gate when this process ends, until somebody calls `openGate`
+   * or `abandonGate`. The connection of `shim` is let go. With `handOver` the shim ends once execve
+   * has succeeded, and init becomes the child of the nearest subreaper above it (conmon,
+   * containerd's shim): for streams that are not the shim's, and without an exit file.
+   */
+  leave(options: { readonly handOver: boolean }): Promise<void>;
 }
 
 export interface ShimHello {

@@ -157,7 +157,7 @@ export class ConnectedShim implements Shim {
 }
 
 /** A connected socket of a path of any length. Rejects with `ErrnoError`. */
-async function connectSocket(path: string): Promise<Socket> {
+export async function connectSocket(path: string): Promise<Socket> {
   if (Buffer.byteLength(path) <= MAX_SUN_PATH_BYTES) return openSocket(path, path);
   const dir = openFolder(dirname(path));
   try {

@@ -13,6 +13,7 @@ import { encodeLaunch, frameTypes, MAX_ANSWER_BYTES, words, type Frame } from '.
 import { reaped } from './reaping.js';
 
 const LAUNCH_TIMEOUT_MS = 30_000;
+const LEAVE_HAND_OVER = 1;
 const strandNames = ['host', 'init', 'shim'] as const;
 /** What the shim does itself, by `enum shim_part`. */
 const shimParts = ['launch message', 'socket', 'exit file', 'log file', 'spill folder', 'streams'];
@@ -149,6 +150,12 @@ class AtGate implements Launching {
   async abort(): Promise<void> {
     this.conversation.connection.socket.destroy();
     await this.gone;
+  }
+
+  async leave({ handOver }: { readonly handOver: boolean }): Promise<void> {
+    const flags = handOver ? LEAVE_HAND_OVER : 0;
+    await this.conversation.connection.request(frameTypes.leave, words(flags));
+    this.shim.disconnect();
   }
 }
 

@@ -123,11 +123,20 @@ static struct client *launcher(void)
     return NULL;
 }
 
+/* Who has asked for the gate to be opened, if it is still there. */
+static struct client *opener(void)
+{
+    for (struct client *client = the_monitor.clients; client; client = client->next)
+        if (client->opener)
+            return client;
+    return NULL;
+}
+
 /* The gate was not passed: everything is undone, the daemon is told why if it is still there. */
 static int give_up(void)
 {
     struct shim *shim = the_monitor.shim;
-    struct client *daemon = launcher();
+    struct client *daemon = opener() ? opener() : launcher();
     undo(shim);
     cancel_monitor();
     if (daemon && shim->init_failed) {
@@ -156,7 +165,7 @@ static bool check_gate(struct launch *launch, void *message, size_t size)
     forget_message(launch, message, size);
     lower_oom_score();
     the_monitor.phase = RUNNING;
-    struct client *daemon = launcher();
+    struct client *daemon = opener();
     struct frame frame = {.type = OPEN, .tag = the_monitor.open_tag};
     if (daemon)
         control_reply(daemon, frame, 0, NULL, 0);
@@ -327,16 +336,19 @@ static int loop(struct launch *launch, void *message, size_t size)
         serve_all(fds);
         if (fds[2].revents && !check_gate(launch, message, size))
             return give_up();
+        if (the_monitor.phase == RUNNING && the_monitor.hand_over)
+            break; /* init goes to the nearest subreaper above us, which waits for it */
         check_drained();
         if (the_monitor.phase == ENDED)
             end_attachments();
         control_sweep();
         /* The daemon died, or has thought better of it: nothing of the container has run. */
-        if (the_monitor.phase < RUNNING && !launcher())
+        if (the_monitor.phase < RUNNING && !launcher() && !the_monitor.left)
             return give_up();
         rest();
     }
     control_close();
+    exit_file_cancel();
     return 0;
 }
 

@@ -44,7 +44,7 @@ struct queue {
 struct client {
     struct client *next;
     int fd, poll_index, passed;
-    bool launcher, attached, waiting, gone;
+    bool launcher, opener, attached, waiting, gone;
     uint16_t wait_tag;
     uint32_t in_size;
     uint8_t in[sizeof(struct frame) + MAX_REQUEST_BYTES];
@@ -76,6 +76,8 @@ struct monitor {
     enum phase phase;
     uint32_t stdio;
     bool stdin_once, stdin_seen, farewell;
+    /* The launcher has gone and wants no undoing; after execve the shim is not needed. */
+    bool left, hand_over;
     int out[STREAMS]; /* read ends; a pty's controller is OUT */
     int in;           /* write end; the controller's own number for a pty */
     uint32_t in_size, in_done;

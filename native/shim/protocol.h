@@ -25,18 +25,23 @@ enum request {
     BYE,
 };
 
-/* Only on the launching daemon's own connection, and only between equal versions. */
+/*
+ * Only on the launching daemon's own connection, and only between equal versions; after LEAVE, OPEN
+ * and ABORT are taken from anyone.
+ */
 enum launch_frame {
     LAUNCH = 32,
     ANSWER,
     OPEN,
     ABORT,
+    LEAVE,
     YIELD = 48,
     READY,
     FAILED,
 };
 
 enum attach_flag { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4, ATTACH_FRAMED = 8 };
+enum leave_flag { LEAVE_HAND_OVER = 1 };
 enum fd_kind { FD_NETNS = 1, FD_ROOT, FD_PIDFD, FD_SLOT };
 
 /* Sends a whole frame, with at most one fd; waits for room when `flags` has no MSG_DONTWAIT. */

@@ -27,6 +27,7 @@ export const frameTypes = {
   answer: 33,
   open: 34,
   abort: 35,
+  leave: 36,
   yield: 48,
   ready: 49,
   failed: 50,

@@ -163,13 +163,37 @@ static int on_bye(struct client *client, struct frame frame)
 static int on_open(struct client *client, struct frame frame)
 {
     uint32_t token = GATE_TOKEN;
-    if (!client->launcher || the_monitor.phase != AT_GATE)
+    if ((!client->launcher && !the_monitor.left) || the_monitor.phase != AT_GATE)
         return -EINVAL;
+    client->opener = true;
     the_monitor.open_tag = frame.tag;
     the_monitor.phase = OPENING;
     ssize_t sent = send(the_monitor.shim->peer, &token, sizeof token, MSG_NOSIGNAL);
     /* A dead init is noticed by its report pipe; the reply comes then. */
     return sent < 0 && errno != EPIPE ? -errno : 1;
+}
+
+/* The launcher goes and init stays at the gate, for whoever opens it. */
+static int on_leave(const struct client *client, struct reader *reader)
+{
+    uint32_t flags = read_u32(reader);
+    if (reader->bad || !client->launcher || the_monitor.phase != AT_GATE)
+        return -EINVAL;
+    the_monitor.left = true;
+    the_monitor.hand_over = flags & LEAVE_HAND_OVER;
+    return 0;
+}
+
+static int on_abort(struct client *client)
+{
+    if (!client->launcher && !(the_monitor.left && the_monitor.phase < RUNNING))
+        return -EINVAL;
+    /* With nobody left who wants it the loop undoes the launch. */
+    the_monitor.left = false;
+    for (struct client *other = the_monitor.clients; other; other = other->next)
+        other->gone |= other->launcher;
+    client->gone = true;
+    return 1;
 }
 
 int request_answer(struct client *client, struct frame frame, struct reader *reader)
@@ -188,8 +212,9 @@ int request_answer(struct client *client, struct frame frame, struct reader *rea
     case OPEN:
         return on_open(client, frame);
     case ABORT:
-        client->gone = client->launcher;
-        return client->launcher ? 1 : -EINVAL;
+        return on_abort(client);
+    case LEAVE:
+        return on_leave(client, reader);
     case HELLO:
         on_hello(client, frame);
         return 1;
