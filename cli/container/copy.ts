@@ -169,8 +169,9 @@ async function statInside(
 /** tar's rule that renames the first part of each path; nothing where the name stays. */
 function renaming(from: string, to: string | undefined, asked: string): readonly string[] {
   if (to === undefined || to === from || asked.endsWith('/.')) return [];
-  const plain = (text: string): string => text.replace(/[\\.*[\]^$|&]/g, '\\$&');
-  return ['--transform', `s|^${plain(from)}|${plain(to)}|`];
+  const pattern = from.replace(/[\\.*[\]^$|]/g, '\\$&');
+  const replacement = to.replace(/[\\&|]/g, '\\$&');
+  return ['--transform', `s|^${pattern}|${replacement}|`];
 }
 
 async function tar(

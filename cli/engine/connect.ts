@@ -77,7 +77,8 @@ class HttpEngine implements Engine {
     path: string,
     parts: RequestParts = {},
   ): Promise<http.IncomingMessage> {
-    if (parts.stream !== undefined) await this.apiVersion();
+    // A stream cannot be sent twice, and a refused HEAD does not say why.
+    if (parts.stream !== undefined || method === 'HEAD') await this.apiVersion();
     const answer = await this.#send(method, this.#versioned(path), parts);
     if ((answer.statusCode ?? 0) < 400) return answer;
     const reason = await reasonOf(answer);

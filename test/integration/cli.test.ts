@@ -4,6 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import tap, { test } from 'tap';
 import { importImage } from '../../bench/image.js';
@@ -151,6 +153,18 @@ test('a container is run, and its life is shown', async (t) => {
     t.match(await tsdocker(`rename ${name} ${name}2`), { status: 0 });
     t.match(await tsdocker(`rm -f ${name}2`), { status: 0, stdout: `${name}2\n` });
     t.equal((await tsdocker(`inspect ${name}2`)).stderr, `Error: No such object: ${name}2\n`);
+  });
+
+  await t.test('files are copied in and out, under another name', async (t) => {
+    const name = `${prefix}-c`;
+    const folder = t.testdir({ 'in.txt': 'hello' });
+    await tsdocker(`create --name ${name} --network none ${image} /bin/true`);
+    const copied = await tsdocker(`cp ${folder}/in.txt ${name}:/bin/renamed`);
+    if (/501|not implemented/i.test(copied.stderr)) return t.skip('the engine has no archive yet');
+    t.match(copied, { status: 0, stderr: '' });
+    t.match(await tsdocker(`cp ${name}:/bin/renamed ${folder}/out.txt`), { status: 0, stderr: '' });
+    t.equal(readFileSync(join(folder, 'out.txt'), 'utf8'), 'hello');
+    t.match(await tsdocker(`cp ${name}:/nope ${folder}`), { status: 1, stderr: /Could not find/ });
   });
 
   await t.test('logs keep the two streams apart', async (t) => {
