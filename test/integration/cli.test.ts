@@ -160,7 +160,10 @@ test('a container is run, and its life is shown', async (t) => {
     const folder = t.testdir({ 'in.txt': 'hello' });
     await tsdocker(`create --name ${name} --network none ${image} /bin/true`);
     const copied = await tsdocker(`cp ${folder}/in.txt ${name}:/bin/renamed`);
-    if (/501|not implemented/i.test(copied.stderr)) return t.skip('the engine has no archive yet');
+    if (/501|not implemented/i.test(copied.stderr)) {
+      t.pass('copied', { skip: 'the engine has no archive yet' });
+      return;
+    }
     t.match(copied, { status: 0, stderr: '' });
     t.match(await tsdocker(`cp ${name}:/bin/renamed ${folder}/out.txt`), { status: 0, stderr: '' });
     t.equal(readFileSync(join(folder, 'out.txt'), 'utf8'), 'hello');
