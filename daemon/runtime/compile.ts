@@ -12,7 +12,7 @@ import type { StdioSettings } from '../../native/shim/monitor-settings.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { CgroupEntry } from './cgroup/index.js';
 import { ProgramBuilder, type SharedSlots } from './compile/builder.js';
-import { linkDevices, makeDevices, openNull, placeConsole } from './compile/devices.js';
+import { linkDevices, makeDevices } from './compile/devices.js';
 import * as kernel from './compile/kernel.js';
 import { openSources, placeMounts, type MountedSlots } from './compile/mounts.js';
 import { joinNamespaces, namespaceFlags, type JoinSlots } from './compile/namespaces.js';
@@ -21,6 +21,7 @@ import {
 } from './compile/process.js';
 import { maskPaths, protectPaths, writeSysctls } from './compile/protect.js';
 import { mountRootfs } from './compile/rootfs.js';
+import { attachStreams, CONSOLE, openStreams, type Streams } from './compile/streams.js';
 import type { OciConfig } from './oci.js';
 import { INIT_PATH } from './spec.js';
 
@@ -29,12 +30,20 @@ export interface LaunchPlan {
   readonly containerId: string;
   /** Absolute; `rootfs` below it exists. */
   readonly bundle: string;
+  /** Where the root filesystem is mounted; the bundle's `rootfs` by default. */
+  readonly mountPoint?: string;
   readonly rootfs: MountRecipe;
   readonly cgroup: CgroupEntry;
   /** Compiled; absent for unconfined. */
   readonly seccomp?: Buffer;
+  /** Whose the standard streams are: the shim's by default, which logs them and is attached to. */
+  readonly streams?: 'shim' | 'inherited' | 'console';
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
+  /** The session keyring stays the launcher's. */
+  readonly keepsKeyring?: boolean;
+  /** `lo` is brought up here, because nobody sets the network up. */
+  readonly loopback?: boolean;
   /** Absent when the daemon may raise hard limits. */
   readonly hardLimits?: HardLimits;
   readonly hasKcore: boolean;
@@ -49,14 +58,17 @@ export interface CompiledLaunch {
   readonly rootDir: Slot;
   /** One slot for each of `heldFds`. */
   readonly held: readonly Slot[];
+  /** With inherited streams: where the shim is to find 0, 1 and 2 of the process. */
+  readonly inherited: readonly Slot[];
+  /** The terminal's controlling side, when that is to be fetched: `streams: 'console'`. */
+  readonly console?: Slot;
 }
 
 /** The one `yield`: init's namespaces exist, its network may be set up. */
 export const CREATED = 1;
 // Tokens between the strands.
 const NETWORK_READY = 2;
-const CONSOLE = 3;
-const ROOT = 4;
+const ROOT = CONSOLE + 1;
 
 /** Throws `ApiError` 400 where the configuration names what cannot be had. */
 export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaunch {
@@ -68,7 +80,7 @@ export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaun
   const entry = openCgroup(builder, plan.cgroup);
   const streams = openStreams(builder, config, plan);
   const sources = openSources(builder, config.mounts);
-  const rootfs = `${plan.bundle}/rootfs`;
+  const rootfs = plan.mountPoint ?? `${plan.bundle}/rootfs`;
   builder.host.push(
     { op: 'unshare', flags: kernel.CLONE_NEWNS, about: 'mount namespace' },
     {
@@ -92,16 +104,21 @@ export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaun
   );
   const parts: Parts = { builder, slots, config, mounted };
   furnish(parts, plan.hasKcore);
+  if (plan.loopback === true) builder.init.push({ op: 'loopbackUp', about: 'loopback' });
   const ends = attachStreams(parts, streams);
   seal(parts);
   builder.init.push(
-    ...connectStreams(ends, config.process.user.uid),
+    ...connectStreams(ends, streams.kind === 'inherited' ? 0 : config.process.user.uid),
     ...(streams.kind === 'pty' ? [controllingTerminal(streams.peer)] : []),
     ...setLimits(config.process, plan.hardLimits),
     ...dropPrivileges(config.process, plan.seccomp),
     execute(config.process, exe),
   );
-  return { program: builder.program(), stdio: streams.settings, rootDir, held };
+  return {
+    program: builder.program(), stdio: streams.settings, rootDir, held,
+    inherited: streams.kind === 'inherited' ? streams.fds : [],
+    ...(streams.kind === 'pty' && plan.streams === 'console' ? { console: streams.controller } : {}),
+  };
 }
 
 const controllingTerminal = (fd: Slot): Step => ({ op: 'setctty', fd, about: 'console' });
@@ -115,43 +132,6 @@ function openCgroup(builder: ProgramBuilder, entry: CgroupEntry): readonly Slot[
     builder.host.push({ op: 'openat2', out, dir: CWD, path, flags, mode: 0, resolve: 0, about });
     return out;
   });
-}
-
-type Streams =
-  | {
-      readonly kind: 'pty';
-      readonly settings: StdioSettings;
-      readonly controller: Slot;
-      readonly peer: Slot;
-    }
-  | {
-      readonly kind: 'pipes';
-      readonly settings: StdioSettings;
-      readonly stdin?: Slot;
-      readonly outputs: readonly Slot[];
-    };
-
-function openStreams(builder: ProgramBuilder, config: OciConfig, plan: LaunchPlan): Streams {
-  const pipe = (): { read: Slot; write: Slot } => {
-    const ends = { read: builder.slot(), write: builder.slot() };
-    builder.host.push({ op: 'pipe', ...ends, about: 'standard streams' });
-    return ends;
-  };
-  if (config.process.terminal) {
-    const controller = builder.slot();
-    return { kind: 'pty', settings: { kind: 'pty', controller }, controller, peer: builder.slot() };
-  }
-  const stdin = plan.stdin ? pipe() : undefined;
-  const [stdout, stderr] = [pipe(), pipe()];
-  return {
-    kind: 'pipes',
-    settings: {
-      kind: 'pipes', stdout: stdout.read, stderr: stderr.read, stdinOnce: plan.stdinOnce,
-      ...(stdin === undefined ? {} : { stdin: stdin.write }),
-    },
-    ...(stdin === undefined ? {} : { stdin: stdin.read }),
-    outputs: [stdout.write, stderr.write],
-  };
 }
 
 /** From `clone` to the end of the host's part. */
@@ -203,10 +183,7 @@ function initHead(
   init.push(
     { op: 'prctl', option: kernel.PR_SET_DUMPABLE, arg2: 0, arg3: 0, arg4: 0, arg5: 0 },
     { op: 'setsid', about: 'session' },
-    {
-      op: 'keyctlJoin', name: `_ses.${plan.containerId.slice(0, 16)}`,
-      tolerate: ['ENOSYS', 'EPERM', 'EACCES', 'EDQUOT'],
-    },
+    ...(plan.keepsKeyring === true ? [] : [newKeyring(plan.containerId)]),
     ...oomScore(config, parts.slots.scratch),
     ...(config.hostname === undefined
       ? []
@@ -221,16 +198,23 @@ function initHead(
   );
 }
 
+const newKeyring = (id: string): Step => ({
+  op: 'keyctlJoin', name: `_ses.${id.slice(0, 16)}`,
+  tolerate: ['ENOSYS', 'EPERM', 'EACCES', 'EDQUOT'],
+});
+
 /** Lowering takes CAP_SYS_RESOURCE: where that is missing the score stays as it was. */
 function oomScore(config: OciConfig, scratch: Slot): Step[] {
   const about = 'oom_score_adj';
+  const { oomScoreAdj } = config.process;
+  if (oomScoreAdj === undefined) return [];
   return [
     {
       op: 'openat2', out: scratch, dir: CWD, path: '/proc/self/oom_score_adj',
       flags: kernel.O_WRONLY, mode: 0, resolve: 0, about,
     },
     {
-      op: 'write', fd: scratch, bytes: Buffer.from(String(config.process.oomScoreAdj ?? 0)),
+      op: 'write', fd: scratch, bytes: Buffer.from(String(oomScoreAdj)),
       tolerate: ['EACCES', 'EPERM'], about,
     },
   ];
@@ -268,36 +252,6 @@ function furnish({ builder, slots, config, mounted }: Parts, hasKcore: boolean):
       about: `working directory ${cwd}`,
     });
   }
-}
-
-/** The slots of 0, 1 and 2. */
-function attachStreams(
-  { builder, slots, config, mounted }: Parts,
-  streams: Streams,
-): readonly Slot[] {
-  if (streams.kind === 'pipes') {
-    if (streams.stdin !== undefined) return [streams.stdin, ...streams.outputs];
-    const nothing = builder.slot();
-    builder.init.push(...openNull(slots, nothing));
-    return [nothing, ...streams.outputs];
-  }
-  const { controller, peer } = streams;
-  const { height: rows = 0, width: columns = 0 } = config.process.consoleSize ?? {};
-  const devpts = mounted.devpts ?? slots.scratch;
-  if (mounted.devpts === undefined) {
-    // The user's own /dev: its pts is another instance, found inside the root.
-    builder.init.push({
-      op: 'openat2', out: devpts, dir: slots.root, path: '/dev/pts',
-      flags: kernel.O_RDONLY | kernel.O_DIRECTORY, mode: 0, resolve: kernel.INSIDE,
-      about: 'console',
-    });
-  }
-  builder.init.push({ op: 'pty', devpts, controller, peer, rows, columns, about: 'console' });
-  if (mounted.dev !== undefined) placeConsole(builder, slots, mounted.dev, peer);
-  builder.init.push(
-    { op: 'notifyFd', token: CONSOLE, fd: controller }, { op: 'close', fd: controller },
-  );
-  return [peer, peer, peer];
 }
 
 /** Parameters, read-only and masked paths, the pivot: afterwards the host is out of reach. */

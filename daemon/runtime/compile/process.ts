@@ -69,6 +69,7 @@ export function dropPrivileges(process: OciProcess, filter: Buffer | undefined):
       op: 'capset', effective: capabilityMask(process.capabilities.effective), permitted,
       inheritable: capabilityMask(process.capabilities.inheritable), about: 'capabilities',
     },
+    ...ambient(process),
     ...(process.noNewPrivileges ? [prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)] : []),
     { op: 'chdir', path: process.cwd, about: `working directory ${process.cwd}` },
     { op: 'getcwd', about: `working directory ${process.cwd}` },
@@ -77,6 +78,14 @@ export function dropPrivileges(process: OciProcess, filter: Buffer | undefined):
       : [{ op: 'umask', mask: process.user.umask } as const]),
     { op: 'closeRange', first: 3, last: 0xffffffff, flags: 0 },
     ...(process.noNewPrivileges ? seccomp : []),
+  ];
+}
+
+/** After capset: what is raised must be permitted and inheritable by then. */
+function ambient({ capabilities }: OciProcess): Step[] {
+  if (capabilities.ambient.length === 0) return [];
+  return [
+    { op: 'capAmbient', raise: capabilityMask(capabilities.ambient), about: 'capabilities' },
   ];
 }
 
