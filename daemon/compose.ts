@@ -51,7 +51,8 @@ interface Parts {
   readonly networks: Networks;
   readonly containers: Containers;
   readonly system: SystemService;
-  readonly closeKernel: () => Promise<void>;
+  readonly closeRegistry: () => Promise<void>;
+  readonly closeNetlink: () => Promise<void>;
 }
 
 /** Builds the engine; it listens and recovers in `serve`. */
@@ -75,8 +76,7 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
     parts.containers.close();
     await Promise.all([listeners?.close() ?? Promise.resolve(), http.close()]);
     await Promise.all([parts.networks.close(), parts.volumes.close()]);
-    await parts.closeKernel();
-    await parts.driver.close();
+    await Promise.all([parts.closeNetlink(), parts.closeRegistry(), parts.driver.close()]);
     await store.close();
   };
   return {
@@ -128,12 +128,12 @@ async function buildParts(
     logDriver: config.containers.logDriver,
     logOptions: config.containers.logOptions,
   });
-  const images = await buildImages(base, driver);
+  const { images, closeRegistry } = await buildImages(base, driver);
   const volumes = await buildVolumes(base);
   const runtime = buildRuntime(base, logs);
-  const { networks, closeKernel } = await buildNetworks(base);
+  const { networks, closeNetlink } = await buildNetworks(base);
   const containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });
   late.containers = containers;
   const system = await buildSystem(base, { driver, images, volumes, runtime, containers });
-  return { base, driver, images, volumes, networks, containers, system, closeKernel };
+  return { base, driver, images, volumes, networks, containers, system, closeRegistry, closeNetlink };
 }

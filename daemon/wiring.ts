@@ -56,24 +56,29 @@ export function openDriver({ config, layout, log }: Base): Promise<StorageDriver
     : createStorageDriver(config.storageDriver, layout.storage);
 }
 
-export async function buildImages(base: Base, driver: StorageDriver): Promise<Images> {
+export async function buildImages(
+  base: Base,
+  driver: StorageDriver,
+): Promise<{ readonly images: Images; readonly closeRegistry: () => Promise<void> }> {
   const { config, layout, store, events, version } = base;
-  return createImages({
+  const registry = createRegistry({
+    mirrors: config.registryMirrors,
+    insecureRegistries: config.insecureRegistries,
+    userAgent: `docker/${version}`,
+  });
+  const images = createImages({
     dataRoot: layout.dataRoot,
     store,
     events,
     driver,
     version,
     content: await openContent(layout.dataRoot),
-    registry: createRegistry({
-      mirrors: config.registryMirrors,
-      insecureRegistries: config.insecureRegistries,
-      userAgent: `docker/${version}`,
-    }),
+    registry,
     unpack: unpackLayer,
     users: imageUsers(base.containers),
     maxConcurrentDownloads: config.maxConcurrentDownloads,
   });
+  return { images, closeRegistry: () => registry.close() };
 }
 
 export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime {
@@ -90,7 +95,7 @@ export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime
 
 export async function buildNetworks(
   base: Base,
-): Promise<{ readonly networks: Networks; readonly closeKernel: () => Promise<void> }> {
+): Promise<{ readonly networks: Networks; readonly closeNetlink: () => Promise<void> }> {
   const { config, layout, log, store, events } = base;
   const { network } = config;
   const netlink = openNetlink();
@@ -130,7 +135,7 @@ export async function buildNetworks(
       ...(fixedCidr === undefined ? {} : { fixedCidr }),
     },
   });
-  return { networks, closeKernel: () => netlink.close() };
+  return { networks, closeNetlink: () => netlink.close() };
 }
 
 /** What containers are built on. */

@@ -1,11 +1,14 @@
 import { conflict, invalidParameter, notFound } from '../../api-spec/errors.js';
 import type { Container } from './container.js';
+import type { ContainerRecord } from './record.js';
 
 /** All containers in memory, found by id, name and id prefix as Docker finds them. */
 export class Book {
   readonly #byId = new Map<string, Container>();
   /** Names in use and names that a create or rename holds while it is under way. */
   readonly #names = new Map<string, string>();
+  /** Containers that are being made: they hold their image's layers already. */
+  readonly #drafts = new Map<string, ContainerRecord>();
 
   all(): readonly Container[] {
     return [...this.#byId.values()];
@@ -31,6 +34,23 @@ export class Book {
     const [only] = found;
     if (only === undefined) throw notFound(`No such container: ${ref}`);
     return only;
+  }
+
+  /** The records of all, those that are still being made included. */
+  records(): readonly ContainerRecord[] {
+    return [...this.all().map(({ record }) => record), ...this.#drafts.values()];
+  }
+
+  /** Holds name and image of a container that is being made; `ApiError` 409 when the name is taken. */
+  addDraft(draft: ContainerRecord): void {
+    this.reserveName(draft.name, draft.id);
+    this.#drafts.set(draft.id, draft);
+  }
+
+  /** It has been made, or it will not be: then its name is free again. */
+  dropDraft(draft: ContainerRecord): void {
+    this.#drafts.delete(draft.id);
+    if (!this.#byId.has(draft.id)) this.releaseName(draft.name);
   }
 
   isTaken(name: string): boolean {

@@ -55,12 +55,11 @@ export async function createContainer(
   const warnings = context.runtime.check(draft);
   context.logs.check(draft);
   context.networks.check(draft);
-  context.book.reserveName(draft.name, id);
+  context.book.addDraft(draft);
   try {
     await make(context, draft);
-  } catch (error) {
-    if (context.book.get(id) === undefined) context.book.releaseName(draft.name);
-    throw error;
+  } finally {
+    context.book.dropDraft(draft);
   }
   return { Id: id, Warnings: warnings };
 }
@@ -107,7 +106,7 @@ interface Draft {
 function draftRecord(context: Context, draft: Draft): ContainerRecord {
   const { id, image, user } = draft;
   const config = mergeImageConfig(user, image.config);
-  const hostConfig = completeHostConfig(context.defaults, draft.hostConfig);
+  const hostConfig = withIds(context, completeHostConfig(context.defaults, draft.hostConfig));
   const [path = '', ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   return {
     id,
@@ -127,6 +126,20 @@ function draftRecord(context: Context, draft: Draft): ContainerRecord {
     stoppedByUser: false,
     state: { status: 'created' },
   };
+}
+
+/** `container:` modes by id, so that a renamed container is still the one that was meant. */
+function withIds({ book }: Context, hostConfig: HostConfig): HostConfig {
+  const byId = (mode: string | undefined): string | undefined => {
+    if (mode?.startsWith('container:') !== true) return mode;
+    return `container:${book.resolve(mode.slice('container:'.length)).id}`;
+  };
+  const modes = { NetworkMode: hostConfig.NetworkMode, PidMode: hostConfig.PidMode, IpcMode: hostConfig.IpcMode };
+  const resolved = Object.entries(modes).flatMap(([field, mode]) => {
+    const id = byId(mode);
+    return id === undefined ? [] : [[field, id] as const];
+  });
+  return { ...hostConfig, ...Object.fromEntries(resolved) };
 }
 
 /** Docker names a container by the start of its id, unless it has no UTS namespace of its own. */

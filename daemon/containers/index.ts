@@ -148,9 +148,9 @@ export function createContainers(options: ContainersOptions): Containers {
     counts: () => counts(book),
     users: ({ imageId }) =>
       book
-        .all()
-        .filter(({ record }) => record.imageId === imageId)
-        .map(({ record }) => ({ id: record.id, name: record.name, isLive: isLive(record.state) })),
+        .records()
+        .filter((record) => record.imageId === imageId)
+        .map(({ id, name, state }) => ({ id, name, isLive: isLive(state) })),
     find: (ref) => {
       const { record, task } = book.resolve(ref);
       return { record, pid: task?.pid };
@@ -160,7 +160,7 @@ export function createContainers(options: ContainersOptions): Containers {
       const change = { durability: 'full' } as const;
       return save(context, container, { ...container.record, endpoints }, change);
     },
-    layersInUse: () => new Set(book.all().flatMap(({ record }) => record.layers)),
+    layersInUse: () => new Set(book.records().flatMap(({ layers }) => layers)),
     ids: () => new Set(book.all().map(({ id }) => id)),
     close: () => book.all().forEach(({ plannedStart }) => clearTimeout(plannedStart)),
   };
