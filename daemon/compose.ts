@@ -24,6 +24,7 @@ import { openStore } from './store/index.js';
 import type { Store } from './store/index.js';
 import { baseTables } from './store/schema.js';
 import { serverVersion } from './system/index.js';
+import { openTrash } from './trash.js';
 import type { SystemService } from './system/index.js';
 import { volumeTables } from './volumes/index.js';
 import type { VolumesService } from './volumes/index.js';
@@ -92,6 +93,7 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
 /** What lies lower first: images, layers and volumes, then networks and containers. */
 async function recover({ base, driver, images, volumes, containers }: Parts): Promise<void> {
   const startedMs = Date.now();
+  await base.trash.empty();
   const found = await containers.recover();
   const layers = new Set([...images.layerKeys(), ...containers.layersInUse()]);
   const removed = [
@@ -117,6 +119,7 @@ async function buildParts(
     store,
     version,
     events: createEvents(store),
+    trash: openTrash(layout.trash, (error) => log.warn({ err: error }, 'a removal failed')),
     containers: () => {
       if (late.containers === undefined) throw new Error('containers are not built yet');
       return late.containers;
@@ -135,5 +138,15 @@ async function buildParts(
   const containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });
   late.containers = containers;
   const system = await buildSystem(base, { driver, images, volumes, runtime, containers });
-  return { base, driver, images, volumes, networks, containers, system, closeRegistry, closeNetlink };
+  return {
+    base,
+    driver,
+    images,
+    volumes,
+    networks,
+    containers,
+    system,
+    closeRegistry,
+    closeNetlink,
+  };
 }

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** Absolute paths, all below the two roots; nobody else may spell them. */
 export interface Layout {
   readonly dataRoot: string;
   readonly execRoot: string;
@@ -13,6 +14,8 @@ export interface Layout {
   readonly containers: string;
   readonly volumes: string;
   readonly temporary: string;
+  /** Bundles on their way out. */
+  readonly trash: string;
   /** A container's bundle: config.json, rootfs, hosts, log, exit. */
   bundle(id: string): string;
 }
@@ -29,9 +32,16 @@ export function openLayout(dataRoot: string, execRoot: string): Layout {
     containers: inData('containers'),
     volumes: inData('volumes'),
     temporary: inData('tmp'),
+    trash: inData('trash'),
     bundle: (id: string): string => join(dataRoot, 'containers', id),
   };
-  const folders = [layout.storage, layout.containers, layout.volumes, layout.temporary, join(execRoot, 's')];
+  const folders = [
+    layout.storage,
+    layout.containers,
+    layout.volumes,
+    layout.temporary,
+    join(execRoot, 's'),
+  ];
   for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o710 });
   return layout;
 }

@@ -28,6 +28,7 @@ import { systemPaths } from './runtime/spec/paths.js';
 import type { Store } from './store/index.js';
 import { createSystem, engineId } from './system/index.js';
 import type { SystemService } from './system/index.js';
+import type { Trash } from './trash.js';
 import { createVolumes } from './volumes/index.js';
 import type { VolumesService } from './volumes/index.js';
 
@@ -43,6 +44,7 @@ export interface Base {
   readonly layout: Layout;
   readonly store: Store;
   readonly events: Events;
+  readonly trash: Trash;
   /** As `version` shows it. */
   readonly version: string;
   /** Containers are built last, and others ask them: by the time they do, they are there. */
@@ -56,6 +58,7 @@ export function openDriver({ config, layout, log }: Base): Promise<StorageDriver
     : createStorageDriver(config.storageDriver, layout.storage);
 }
 
+/** Images with their store and registries; `closeRegistry` gives idle connections up. */
 export async function buildImages(
   base: Base,
   driver: StorageDriver,
@@ -81,6 +84,7 @@ export async function buildImages(
   return { images, closeRegistry: () => registry.close() };
 }
 
+/** The runtime, with log settings and limits of the daemon's configuration. */
 export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime {
   return createRuntime({
     dataRoot: layout.dataRoot,
@@ -93,6 +97,7 @@ export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime
   });
 }
 
+/** Networks with the plugins there are; opens netlink, which `closeNetlink` closes. */
 export async function buildNetworks(
   base: Base,
 ): Promise<{ readonly networks: Networks; readonly closeNetlink: () => Promise<void> }> {
@@ -148,6 +153,7 @@ export interface ContainerParts {
   readonly logs: Logs;
 }
 
+/** Containers on all the others; recovery is a call of its own. */
 export function buildContainers(base: Base, parts: ContainerParts): Containers {
   const { config, layout, log, store, events } = base;
   const { containers: given } = config;
@@ -163,6 +169,7 @@ export function buildContainers(base: Base, parts: ContainerParts): Containers {
     logs: logsOf(parts.logs),
     log,
     bundlePath: (id) => layout.bundle(id),
+    discardBundle: (id) => base.trash.take(layout.bundle(id)),
     defaults: {
       logDriver: given.logDriver,
       logOptions: given.logOptions,
@@ -195,6 +202,7 @@ interface SystemParts {
   readonly containers: Containers;
 }
 
+/** The engine's answers about itself; gives it an id that lasts, if it has none. */
 export async function buildSystem(base: Base, parts: SystemParts): Promise<SystemService> {
   const { config, layout, store } = base;
   const { driver, images, volumes, runtime, containers } = parts;
@@ -205,7 +213,7 @@ export async function buildSystem(base: Base, parts: SystemParts): Promise<Syste
     dataRoot: layout.dataRoot,
     labels: config.labels,
     logDriver: config.containers.logDriver,
-    logDrivers: ['json-file', 'none'],
+    logDrivers: ['json-file', 'local', 'none'],
     storageDriver: driver.name,
     driverStatus: () => driver.status(),
     defaultRuntime: defaultRuntime(config),
@@ -253,6 +261,7 @@ export function servicesOf(parts: {
   };
 }
 
+/** Volumes below the data root. */
 export function buildVolumes({ layout, store, events }: Base): Promise<VolumesService> {
   return createVolumes({ root: layout.volumes, store, events });
 }

@@ -9,7 +9,9 @@
 export interface StorageDriver {
   /** As in `--storage-driver` and `info`: `overlay`, `vfs`. */
   readonly name: string;
-  /** Whether an unpacked layer is the same whatever lies beneath it (overlay) or not (vfs, btrfs). */
+  /**
+   * Whether an unpacked layer is the same whatever lies beneath it (overlay) or not (vfs, btrfs).
+   */
   readonly layerIdentity: 'diffID' | 'chainID';
 
   /** Rows of `DriverStatus` in `info`. */
@@ -68,11 +70,13 @@ export interface LayerStage {
   abort(): Promise<void>;
 }
 
+/** What something takes of the disk. */
 export interface Usage {
   readonly sizeBytes: number;
   readonly inodes: number;
 }
 
+/** How a container wants its root. */
 export interface MountOptions {
   /** The whole root read-only for the container. */
   readonly readonly: boolean;

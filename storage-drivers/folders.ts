@@ -5,9 +5,10 @@
  *     <root>/layers/<64 hex>/      one layer, by its key
  *     <root>/containers/<64 hex>/  one writable layer, by the container's id
  *     <root>/stage/<random>/       being made; of no worth after a crash
- *     <root>/trash/<random>/       being removed
+ *     <root>/trash/<random>/       things to be removed, by one process for many
  */
 import { randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,9 +19,13 @@ import { removeTree } from '../native/unpack/index.js';
  * start.
  */
 const CLOSE_WAIT_MS = 5_000;
+/** How long things are gathered for one process that removes them: starting it costs 3 ms. */
+const GATHER_MS = 300;
 
+/** The two kinds of things that a driver keeps. */
 export type Shelf = 'layers' | 'containers';
 
+/** Named folders that appear and go as a whole, whenever the machine stops. */
 export interface Folders {
   readonly root: string;
   /** Where the thing is, or would be. */
@@ -44,21 +49,9 @@ export async function openFolders(root: string): Promise<Folders> {
   for (const name of ['layers', 'containers', 'stage', 'trash']) {
     await mkdir(join(root, name), { recursive: true, mode: 0o700 });
   }
-  const removals = new Set<Promise<void>>();
-  const stopping = new AbortController();
-
-  const removeLater = (path: string): void => {
-    const removal = removeTree(path, { signal: stopping.signal })
-      // What cannot be removed now stays in the trash: the next start tries again and tells.
-      .catch(() => undefined)
-      .finally(() => removals.delete(removal));
-    removals.add(removal);
-  };
+  const trash = openTrash(join(root, 'trash'));
   const pathOf = (shelf: Shelf, name: string): string => join(root, shelf, name);
-  const discard = async (path: string): Promise<void> => {
-    const trash = join(root, 'trash', randomName());
-    if (await renamed(path, trash)) removeLater(trash);
-  };
+  const discard = (path: string): Promise<void> => trash.take(path);
 
   return {
     root,
@@ -78,10 +71,59 @@ export async function openFolders(root: string): Promise<Folders> {
     },
     discard,
     async reconcile(known) {
-      for (const name of await readdir(join(root, 'trash'))) removeLater(join(root, 'trash', name));
+      await trash.emptyAll();
       return sweep(root, known, discard);
     },
+    close: () => trash.close(),
+  };
+}
+
+interface Trash {
+  /** Moves a thing out of the way; it is removed later. Absence is no error. */
+  take(path: string): Promise<void>;
+  /** Begins to remove what an earlier daemon left. */
+  emptyAll(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What is taken within `GATHER_MS` goes into one folder, which one process removes. */
+function openTrash(folder: string): Trash {
+  const removals = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  let gathering: { readonly path: string; readonly timer: NodeJS.Timeout } | undefined;
+
+  const remove = (path: string): void => {
+    const removal = removeTree(path, { signal: stopping.signal })
+      // What cannot be removed now stays in the trash: the next start tries again and tells.
+      .catch(() => undefined)
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
+  };
+  const removeGathered = (): void => {
+    if (gathering === undefined) return;
+    clearTimeout(gathering.timer);
+    remove(gathering.path);
+    gathering = undefined;
+  };
+  const gathered = (): string => {
+    if (gathering === undefined) {
+      const path = join(folder, randomName());
+      mkdirSync(path, { mode: 0o700 });
+      gathering = { path, timer: setTimeout(removeGathered, GATHER_MS).unref() };
+    }
+    return gathering.path;
+  };
+
+  return {
+    take(path) {
+      renamed(path, join(gathered(), randomName()));
+      return Promise.resolve();
+    },
+    async emptyAll() {
+      for (const name of await readdir(folder)) remove(join(folder, name));
+    },
     async close() {
+      removeGathered();
       const timer = new AbortController();
       const done = Promise.all(removals).then(() => timer.abort());
       // The timer's own abort is the good end: nothing is left to wait for.
@@ -141,13 +183,11 @@ export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
-async function renamed(from: string, to: string): Promise<boolean> {
+function renamed(from: string, to: string): void {
   try {
-    await rename(from, to);
-    return true;
+    renameSync(from, to);
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return false;
-    throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 

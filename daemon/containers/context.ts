@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Statement, Store } from '../store/store.js';
 import type { Book } from './book.js';
 import type { Container } from './container.js';
+import type { ExecBook } from './exec-book.js';
 import type {
   ContainerEvent,
   EventsNeed,
@@ -17,6 +18,7 @@ import type { ContainerRecord } from './record.js';
 /** Everything that a verb on containers works with; made once by `createContainers`. */
 export interface Context {
   readonly book: Book;
+  readonly execs: ExecBook;
   readonly store: Store;
   readonly events: EventsNeed;
   readonly images: ImagesNeed;
@@ -34,6 +36,8 @@ export interface Context {
   };
   /** Folder of a container's bundle: config.json, hosts, log. */
   bundlePath(id: string): string;
+  /** Its name is free when it resolves, its files go later; absence is no error. */
+  discardBundle(id: string): Promise<void>;
 }
 
 /** What the daemon's configuration says of containers that say nothing themselves. */
@@ -64,13 +68,17 @@ export function containerEvent(
   return { type: 'container', action, id: record.id, attributes };
 }
 
+/** How a change is kept, and what is told once it is; `normal` and no events by default. */
 export interface Save {
   /** `full` for what a client is told and must find again after a power cut. */
   readonly durability?: 'full' | 'normal';
   readonly events?: readonly ContainerEvent[];
 }
 
-/** Replaces the record of a container: one transaction with its events, then memory, then listeners. */
+/**
+ * Replaces the record of a container: one transaction with its events, then memory, then
+ * listeners.
+ */
 export async function save(
   { store, events }: Context,
   container: Container,
@@ -87,7 +95,10 @@ export async function save(
 }
 
 /** Tells of something that changes no record. */
-export async function tell({ store, events }: Context, ...happened: readonly ContainerEvent[]): Promise<void> {
+export async function tell(
+  { store, events }: Context,
+  ...happened: readonly ContainerEvent[]
+): Promise<void> {
   const stamped = happened.map((event) => events.stamp(event));
   await store.commit(stamped.flatMap(({ statements }) => statements), 'normal');
   for (const { announce } of stamped) announce();

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { invalidParameter } from '../../api-spec/errors.js';
 import type {
   ContainerConfig,
@@ -20,6 +20,10 @@ import { checkPlatform } from './platform.js';
 import type { ContainerRecord } from './record.js';
 import { checkConfig, checkName } from './validate.js';
 
+/**
+ * A create as it arrived; `apiMinor` is the `n` of the API version 1.n, which decides how old
+ * clients are read.
+ */
 export interface CreateRequest {
   readonly name?: string;
   readonly platform?: string;
@@ -76,8 +80,8 @@ async function make(context: Context, draft: ContainerRecord): Promise<void> {
       mounts: draft.hostConfig.Mounts ?? [],
       from: volumesFrom(context, draft.hostConfig),
     });
-    undo.unshift(() => rm(context.bundlePath(id), { recursive: true, force: true }));
-    await mkdir(context.bundlePath(id), { recursive: true, mode: 0o710 });
+    undo.unshift(() => context.discardBundle(id));
+    mkdirSync(context.bundlePath(id), { recursive: true, mode: 0o710 });
     undo.unshift(() => context.rootfs.remove(id));
     await context.rootfs.create(id, draft.layers);
     const container = new Container({ ...draft, mounts });
@@ -89,7 +93,8 @@ async function make(context: Context, draft: ContainerRecord): Promise<void> {
   } catch (error) {
     const results = await Promise.allSettled(undo.map((step) => step()));
     const failed = failuresOf(results);
-    if (failed.length > 0) context.log.error({ id, failed }, 'a failed create left something behind');
+    if (failed.length > 0)
+      context.log.error({ id, failed }, 'a failed create left something behind');
     throw error;
   }
 }
@@ -134,7 +139,11 @@ function withIds({ book }: Context, hostConfig: HostConfig): HostConfig {
     if (mode?.startsWith('container:') !== true) return mode;
     return `container:${book.resolve(mode.slice('container:'.length)).id}`;
   };
-  const modes = { NetworkMode: hostConfig.NetworkMode, PidMode: hostConfig.PidMode, IpcMode: hostConfig.IpcMode };
+  const modes = {
+    NetworkMode: hostConfig.NetworkMode,
+    PidMode: hostConfig.PidMode,
+    IpcMode: hostConfig.IpcMode,
+  };
   const resolved = Object.entries(modes).flatMap(([field, mode]) => {
     const id = byId(mode);
     return id === undefined ? [] : [[field, id] as const];
@@ -143,7 +152,11 @@ function withIds({ book }: Context, hostConfig: HostConfig): HostConfig {
 }
 
 /** Docker names a container by the start of its id, unless it has no UTS namespace of its own. */
-function hostname(id: string, config: ContainerConfig, { UTSMode, NetworkMode }: HostConfig): string {
+function hostname(
+  id: string,
+  config: ContainerConfig,
+  { UTSMode, NetworkMode }: HostConfig,
+): string {
   if (config.Hostname !== undefined && config.Hostname !== '') return config.Hostname;
   return UTSMode === 'host' || NetworkMode === 'host' ? '' : id.slice(0, 12);
 }

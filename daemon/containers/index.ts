@@ -7,6 +7,8 @@ import { save } from './context.js';
 import type { ContainerDefaults, Context } from './context.js';
 import { createContainer } from './create.js';
 import type { CreateRequest } from './create.js';
+import { createExec, inspectExec, resizeExec, startExecById } from './exec.js';
+import { ExecBook } from './exec-book.js';
 import type { Filters } from './filters.js';
 import { inspectContainer } from './inspect.js';
 import { killContainer } from './kill.js';
@@ -39,6 +41,10 @@ import type {
   ContainerPruneResponse,
   ContainerSummary,
   ContainerWaitResponse,
+  ExecCreateBody,
+  ExecInspectResponse,
+  ExecStartBody,
+  IDResponse,
 } from '../../api-spec/index.js';
 import { isLive } from './state.js';
 import { restartContainer, stopContainer } from './stop.js';
@@ -49,6 +55,7 @@ import type { WaitCondition } from './wait.js';
 export type { ContainerDefaults } from './context.js';
 export type { Recovery } from './recover.js';
 
+/** What containers are built on; nothing of it is closed by this service. */
 export interface ContainersOptions {
   readonly store: Store;
   readonly events: EventsNeed;
@@ -61,6 +68,7 @@ export interface ContainersOptions {
   readonly log: Logger;
   readonly defaults: ContainerDefaults;
   readonly bundlePath: (id: string) => string;
+  readonly discardBundle: (id: string) => Promise<void>;
 }
 
 /** Containers by whatever reference a client uses; every refusal is an `ApiError`. */
@@ -82,10 +90,17 @@ export interface Containers {
   ): Promise<{ readonly tty: boolean; readonly batches: AsyncIterable<readonly LogPiece[]> }>;
   attach(ref: string, request: AttachRequest): Promise<AttachConversation>;
   resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  execCreate(ref: string, body: ExecCreateBody): Promise<IDResponse>;
+  execStart(id: string, body: ExecStartBody): Promise<AttachConversation | undefined>;
+  execInspect(id: string): Promise<ExecInspectResponse>;
+  execResize(id: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
-  remove(ref: string, options: { readonly volumes: boolean; readonly force: boolean }): Promise<void>;
+  remove(
+    ref: string,
+    options: { readonly volumes: boolean; readonly force: boolean },
+  ): Promise<void>;
   prune(filters: Filters): Promise<ContainerPruneResponse>;
   /** To be called once, before the first request. */
   recover(): Promise<Recovery>;
@@ -105,6 +120,10 @@ export interface Containers {
   close(): void;
 }
 
+/**
+ * A container as the owner of an image, volume or network needs to know it, to name it in a
+ * refusal.
+ */
 export interface ContainerUse {
   readonly id: string;
   readonly name: string;
@@ -117,6 +136,7 @@ export function createContainers(options: ContainersOptions): Containers {
   const context: Context = {
     ...options,
     book,
+    execs: new ExecBook(),
     afterExit: {
       relaunch: (container) => launch(context, container),
       remove: (container) => removeContainer(context, container, { force: true, volumes: true }),
@@ -139,6 +159,10 @@ export function createContainers(options: ContainersOptions): Containers {
     },
     attach: async (ref, request) => attachContainer(context, book.resolve(ref), request),
     resize: (ref, size) => resizeContainer(context, ref, size),
+    execCreate: async (ref, body) => createExec(context, book.resolve(ref), body),
+    execStart: (id, body) => startExecById(context, id, body),
+    execInspect: async (id) => inspectExec(context, id),
+    execResize: (id, size) => resizeExec(context, id, size),
     pause: async (ref) => pauseContainer(context, book.resolve(ref)),
     unpause: async (ref) => unpauseContainer(context, book.resolve(ref)),
     rename: async (ref, name) => renameContainer(context, book.resolve(ref), name),
@@ -167,7 +191,10 @@ export function createContainers(options: ContainersOptions): Containers {
 }
 
 /** Starts it, unless it runs; `ApiError` 409 when it is paused or on its way out. */
-async function startContainer(context: Context, ref: string): Promise<'started' | 'alreadyRunning'> {
+async function startContainer(
+  context: Context,
+  ref: string,
+): Promise<'started' | 'alreadyRunning'> {
   const container = context.book.resolve(ref);
   clearTimeout(container.plannedStart);
   return container.lock.run(async () => {
@@ -184,7 +211,10 @@ async function startContainer(context: Context, ref: string): Promise<'started' 
     } catch (error) {
       if (container.record.hostConfig.AutoRemove === true) {
         context.afterExit.remove(container).catch((reason: unknown) => {
-          context.log.error({ id: container.id, err: reason }, 'removal after a failed start failed');
+          context.log.error(
+            { id: container.id, err: reason },
+            'removal after a failed start failed',
+          );
         });
       }
       throw error;

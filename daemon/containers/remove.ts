@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { conflict } from '../../api-spec/errors.js';
 import { failuresOf } from './failures.js';
 import { dropPending } from './attach.js';
@@ -10,6 +9,7 @@ import { cancelRestart } from './stop.js';
 import { killAndWait } from './kill.js';
 import { become, isLive } from './state.js';
 
+/** `docker rm`'s flags: `force` kills a live container first. */
 export interface RemoveOptions {
   readonly force: boolean;
   /** Takes its anonymous volumes along. */
@@ -77,17 +77,24 @@ export async function finishRemoval(context: Context, container: Container): Pro
   await container.lock.run(() => takeApart(context, container, { force: true, volumes: false }));
 }
 
-async function takeApart(context: Context, container: Container, options: RemoveOptions): Promise<void> {
+async function takeApart(
+  context: Context,
+  container: Container,
+  options: RemoveOptions,
+): Promise<void> {
   const { id } = container;
   await container.teardown;
   const results = await Promise.allSettled([
     context.rootfs.remove(id),
     context.volumes.release(id, { removeAnonymous: options.volumes }),
-    rm(context.bundlePath(id), { recursive: true, force: true }),
+    context.discardBundle(id),
   ]);
   const failed = failuresOf(results);
   if (failed.length > 0) {
-    throw new AggregateError(failed, `cannot remove container ${id}: ${failed.map(String).join('; ')}`);
+    throw new AggregateError(
+      failed,
+      `cannot remove container ${id}: ${failed.map(String).join('; ')}`,
+    );
   }
   const destroyed = context.events.stamp(containerEvent(container.record, 'destroy'));
   await context.store.commit([forget(id), ...destroyed.statements], 'full');

@@ -30,6 +30,12 @@ export class ByteWriter {
     this.#buffer.writeBigUInt64LE(BigInt(value), at);
   }
 
+  /** A value of at most 32 bits in the place of 64. */
+  u64Small(value: number): void {
+    const at = this.reserve(8);
+    this.#buffer.writeUInt32LE(value, at);
+  }
+
   /** Length, bytes and a NUL that the length does not count. */
   text(value: string): void {
     const length = Buffer.byteLength(value);

@@ -26,6 +26,7 @@ export const PROGRAM_MAGIC = 0x314c5354;
 /** "The next step", where a step names no label. */
 const NEXT = 0xffff;
 
+/** Who carries a step out: the shim, or the child that becomes the container. */
 export type StrandName = 'host' | 'init';
 
 /**
@@ -73,7 +74,7 @@ export function encodeProgram(program: LaunchProgram): Buffer {
     const labels = labelsOf(strand);
     for (const [index, step] of strand.entries()) {
       writer.patchU32(offsets + 4 * nth++, writer.size);
-      encodeStep(writer, step, index, labels);
+      encodeNamed(writer, step, index, labels);
     }
   }
   return writer.bytes();
@@ -89,47 +90,68 @@ function labelsOf(strand: readonly Step[]): ReadonlyMap<string, number> {
   return labels;
 }
 
+/** The words of a fault are made when there is one: most programs have none to pay for. */
+function encodeNamed(
+  writer: ByteWriter,
+  step: Step,
+  index: number,
+  labels: ReadonlyMap<string, number>,
+): void {
+  try {
+    encodeStep(writer, step, index, labels);
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    throw new ProgramError(`step ${index} (${describeStep(step)}): ${error.message}`);
+  }
+}
+
 function encodeStep(
   writer: ByteWriter,
   step: Step,
   index: number,
   labels: ReadonlyMap<string, number>,
 ): void {
-  const where = `step ${index} (${describeStep(step)})`;
-  const entry: OpcodeEntry = opcodes[step.op];
+  const { code, operands } = entries[step.op];
   const tolerate = step.tolerate ?? [];
-  if (tolerate.length > programLimits.tolerated) {
-    throw new ProgramError(`${where}: tolerates too much`);
-  }
-  writer.u16(entry.code);
-  writer.u16(targetOf(step, index, labels, where));
+  if (tolerate.length > programLimits.tolerated) throw new ProgramError('tolerates too much');
+  writer.u16(code);
+  writer.u16(targetOf(step, index, labels));
   writer.u16(tolerate.length);
   for (const name of tolerate) {
     const number = errnoNumber(name);
-    if (number === undefined) throw new ProgramError(`${where}: no errno is called ${name}`);
+    if (number === undefined) throw new ProgramError(`no errno is called ${name}`);
     writer.u16(number);
   }
-  // The mapped type of Step guarantees these keys; the switch below checks each value once more.
-  const operands = step as unknown as Readonly<Record<string, unknown>>;
-  for (const [name, kind] of Object.entries(entry.operands)) {
-    encodeOperand(writer, kind, operands[name], `${where}: ${name}`);
-  }
+  // The mapped type of Step guarantees these keys; each value is checked once more.
+  const values = step as unknown as Readonly<Record<string, unknown>>;
+  for (const [name, kind] of operands) encodeOperand(writer, kind, values[name], name);
 }
 
-function targetOf(
-  step: Step,
-  index: number,
-  labels: ReadonlyMap<string, number>,
-  where: string,
-): number {
+interface Entry {
+  readonly code: number;
+  readonly operands: readonly (readonly [name: string, kind: OperandKind])[];
+}
+
+const entryOf = ({ code, operands }: OpcodeEntry): Entry => ({
+  code,
+  operands: Object.entries(operands),
+});
+
+/** The table in the form that is walked for each of some 400 steps of a launch. */
+const entries = Object.fromEntries(
+  Object.entries(opcodes).map(([name, entry]) => [name, entryOf(entry)]),
+  // The keys are those of the table.
+) as Readonly<Record<Step['op'], Entry>>;
+
+function targetOf(step: Step, index: number, labels: ReadonlyMap<string, number>): number {
   if (step.goto === undefined) {
-    if (step.op === 'jump') throw new ProgramError(`${where}: a jump goes somewhere`);
+    if (step.op === 'jump') throw new ProgramError('a jump goes somewhere');
     return NEXT;
   }
   const target = labels.get(step.goto);
-  if (target === undefined) throw new ProgramError(`${where}: no step is labelled ${step.goto}`);
+  if (target === undefined) throw new ProgramError(`no step is labelled ${step.goto}`);
   // Forward only: no program can loop, so every launch ends.
-  if (target <= index) throw new ProgramError(`${where}: ${step.goto} lies behind it`);
+  if (target <= index) throw new ProgramError(`${step.goto} lies behind it`);
   return target;
 }
 
@@ -140,10 +162,12 @@ function encodeOperand(writer: ByteWriter, kind: OperandKind, value: unknown, wh
       writer.u32(slotNumber(value, where));
       return;
     case 'u32':
-      writer.u32(Number(unsigned(value, 0xffff_ffffn, where)));
+      writer.u32(unsigned32(value, where));
       return;
     case 'u64':
-      writer.u64(unsigned(value, 0xffff_ffff_ffff_ffffn, where));
+      // Nearly all values are small: two words spare them the way through bigint.
+      if (isSmall(value)) writer.u64Small(value);
+      else writer.u64(unsigned(value, 0xffff_ffff_ffff_ffffn, where));
       return;
     case 'str':
       writer.text(text(value, where));
@@ -167,11 +191,19 @@ function writeStrings(writer: ByteWriter, value: unknown, where: string): void {
 }
 
 function slotNumber(value: unknown, where: string): number {
-  const slot = Number(unsigned(value, 0xffff_ffffn, where));
+  const slot = unsigned32(value, where);
   if (slot !== CWD && slot >= programLimits.slots) {
     throw new ProgramError(`${where}: no slot ${slot}`);
   }
   return slot;
+}
+
+function isSmall(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff;
+}
+
+function unsigned32(value: unknown, where: string): number {
+  return isSmall(value) ? value : Number(unsigned(value, 0xffff_ffffn, where));
 }
 
 /** Negative numbers are wrapped as C would: -1 is every bit set (limits, ids), -5 a niceness. */

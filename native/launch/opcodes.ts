@@ -117,8 +117,10 @@ export const opcodes = {
   jump: { code: 86, call: 'none', operands: {} },
 } as const satisfies Record<string, OpcodeEntry>;
 
+/** How an operand is encoded: `fd` a slot that is read, `out` one that is filled. */
 export type OperandKind = 'fd' | 'out' | 'u32' | 'u64' | 'str' | 'bytes' | 'strs';
 
+/** One kind of step, as the encoder and the C header see it; codes are never used anew. */
 export interface OpcodeEntry {
   readonly code: number;
   /** The system call that it stands for, with its section. */
@@ -126,6 +128,7 @@ export interface OpcodeEntry {
   readonly operands: Readonly<Record<string, OperandKind>>;
 }
 
+/** Names of all steps that a program can have. */
 export type Opcode = keyof typeof opcodes;
 
 interface OperandTypes {
@@ -154,6 +157,7 @@ export type Step<O extends Opcode = Opcode> = O extends Opcode
   ? { readonly op: O } & Operands<O> & StepOptions
   : never;
 
+/** What any step may carry besides its operands. */
 export interface StepOptions {
   /** Errno names that are no failure here. */
   readonly tolerate?: readonly string[];

@@ -255,9 +255,10 @@ open("end","w")'`;
     const { driver, storage } = bench;
     const missing = `sha256:${id()}`;
     await t.rejects(driver.createContainer(id(), [missing]), { code: 'ENOENT' });
-    t.strictSame(await leftovers(storage, ['containers']), []);
     await t.rejects(driver.hasLayer('../../etc'), /not a layer key/);
     await t.rejects(async () => driver.createContainer('../../etc', []), /not a container id/);
+    await driver.close();
+    t.strictSame(await leftovers(storage, ['containers']), []);
   });
 }
 

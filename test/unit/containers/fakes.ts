@@ -1,4 +1,6 @@
-/** The containers service with everything around it played: real database, real events, no kernel. */
+/**
+ * The containers service with everything around it played: real database, real events, no kernel.
+ */
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { pino } from 'pino';
@@ -9,6 +11,7 @@ import type { Containers, ContainersOptions } from '../../../daemon/containers/i
 import type { ContainerImage, Sandbox, TaskRequest } from '../../../daemon/containers/needs.js';
 import type { ContainerRecord } from '../../../daemon/containers/record.js';
 import { createEvents } from '../../../daemon/events/index.js';
+import type { ExecRequest, ExecTask, FoundExec } from '../../../daemon/runtime/exec-task.js';
 import type { Task, TaskExit } from '../../../daemon/runtime/task.js';
 import { openStore } from '../../../daemon/store/index.js';
 import { baseTables } from '../../../daemon/store/schema.js';
@@ -51,6 +54,7 @@ export class FakeTask implements Task {
   }
 
   resize = (): Promise<void> => Promise.resolve();
+  pidFd = (): Promise<number> => Promise.resolve(-1);
   pause = (): Promise<void> => Promise.resolve();
   unpause = (): Promise<void> => Promise.resolve();
 
@@ -70,6 +74,10 @@ export class World {
   rootfsError: Error | undefined;
   adopts: (record: ContainerRecord) => { task: Task } | { exit: TaskExit } | undefined = () =>
     undefined;
+
+  exec: (request: ExecRequest) => Promise<ExecTask> = () =>
+    Promise.reject(new Error('no exec is played'));
+  foundExecs: readonly FoundExec[] = [];
 
   get task(): FakeTask {
     const last = this.tasks.at(-1);
@@ -156,6 +164,8 @@ function played(world: World): Played {
         return task;
       },
       adopt: (record) => Promise.resolve(world.adopts(record)),
+      exec: (request) => world.exec(request),
+      recoverExecs: () => Promise.resolve(world.foundExecs),
       sweep: () => Promise.resolve([]),
     },
     logs: {
@@ -199,6 +209,7 @@ export function setUp(t: Test): SetUp {
         readonlyPaths: ['/proc/sys'],
       },
       bundlePath: (id) => join(folder, 'containers', id),
+      discardBundle: () => Promise.resolve(),
     });
     t.teardown(() => containers.close());
     return containers;

@@ -1,0 +1,39 @@
+/** Folders that go out of the way at once and are removed when nobody waits for it. */
+import { mkdirSync, renameSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+
+/**
+ * The daemon's own folders only: what a container may have filled is removed by a process apart.
+ */
+export interface Trash {
+  /** The name is free when it resolves; absence is no error. */
+  take(path: string): Promise<void>;
+  /** Removes what an earlier daemon left. */
+  empty(): Promise<void>;
+}
+
+/** Opens the trash below `folder`, which is on the same filesystem as what it will take. */
+export function openTrash(folder: string, onError: (error: unknown) => void): Trash {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+  return {
+    take(path) {
+      const taken = join(folder, randomBytes(12).toString('hex'));
+      try {
+        renameSync(path, taken);
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+          return Promise.resolve();
+        }
+        throw error;
+      }
+      remove(taken).catch(onError);
+      return Promise.resolve();
+    },
+    async empty() {
+      for (const name of await readdir(folder)) await remove(join(folder, name));
+    },
+  };
+}
