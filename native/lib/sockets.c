@@ -100,7 +100,7 @@ int32_t tsd_exchange(const char *path, const uint8_t *request, int32_t size, int
     *got = -1;
     if (result == 0)
         result = tsd_send_fd(socket_fd, request, size, fd);
-    if (result >= 0)
+    if (result >= 0 && room > 0)
         result = tsd_receive_fd(socket_fd, answer, room, got);
     close(socket_fd);
     return result == -EAGAIN ? -ETIMEDOUT : result;

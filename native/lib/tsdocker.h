@@ -22,7 +22,8 @@ TSD_EXPORT int32_t tsd_send_fd(int32_t socket, const uint8_t *bytes, int32_t siz
 TSD_EXPORT int32_t tsd_receive_fd(int32_t socket, uint8_t *bytes, int32_t size, int32_t *fd);
 /*
  * One request on a connection of its own, with one fd there or back: what Node's sockets cannot
- * carry. `answer` holds the reply's frame; its size is the result. Slow.
+ * carry. `answer` holds the reply's frame; its size is the result. With no room for an answer none
+ * is waited for. Slow.
  */
 TSD_EXPORT int32_t tsd_exchange(const char *path, const uint8_t *request, int32_t size, int32_t fd,
                                 uint8_t *answer, int32_t room, int32_t *got, int32_t timeout_ms);

@@ -1,0 +1,84 @@
+/** `$.process`: who runs what, as whom, with which limits and privileges. */
+import type { OciCapabilities, OciProcess, OciRlimit } from '../../daemon/runtime/oci.js';
+import { rlimitNumbers } from '../../daemon/runtime/spec/rlimits.js';
+import { given, type JsonValue } from './json-value.js';
+
+const MAX_ID = 2 ** 32 - 2;
+const MAX_SIZE = 65_535;
+/** What is no limit: 2^64 - 1, which JSON.parse rounds; anything above what the kernel counts. */
+const INFINITY_FROM = 2 ** 63;
+
+const notYet = ['apparmorProfile', 'selinuxLabel', 'scheduler', 'ioPriority', 'execCPUAffinity'];
+
+/** Throws `OciError`. `held` are the capabilities that can be given. */
+export function parseProcess(json: JsonValue, held: ReadonlySet<string>): OciProcess {
+  json.required();
+  for (const name of notYet.slice(1)) {
+    const value = json.at(name);
+    if (!value.isAbsent && value.value !== '') throw value.wrong('not supported yet');
+  }
+  const args = json.at('args').required().list((each) => each.text());
+  if (args.length === 0) throw json.at('args').wrong('must not be empty');
+  const cwd = json.at('cwd').required();
+  if (!cwd.text().startsWith('/')) throw cwd.wrong('must be absolute');
+  const truth = (name: string): boolean => json.at(name).optional((each) => each.truth()) ?? false;
+  const profile = json.at('apparmorProfile').optional((each) => each.text());
+  return given({
+    terminal: truth('terminal'),
+    consoleSize: json.at('consoleSize').optional((size) => ({
+      height: size.at('height').required().integer(0, MAX_SIZE),
+      width: size.at('width').required().integer(0, MAX_SIZE),
+    })),
+    user: parseUser(json.at('user')),
+    args,
+    env: json.at('env').list((each) => each.text()),
+    cwd: cwd.text(),
+    capabilities: parseCapabilities(json.at('capabilities'), held),
+    rlimits: parseRlimits(json.at('rlimits')),
+    noNewPrivileges: truth('noNewPrivileges'),
+    apparmorProfile: profile === '' ? undefined : profile,
+    oomScoreAdj: json.at('oomScoreAdj').optional((each) => each.integer(-1000, 1000)),
+  });
+}
+
+function parseUser(json: JsonValue): OciProcess['user'] {
+  const id = (value: JsonValue): number => value.integer(0, MAX_ID);
+  return given({
+    uid: json.at('uid').optional(id) ?? 0,
+    gid: json.at('gid').optional(id) ?? 0,
+    umask: json.at('umask').optional((each) => each.integer(0, 0o777)),
+    additionalGids: json.at('additionalGids').list(id),
+  });
+}
+
+/** A name that this machine cannot give is passed over; the rest of the sandbox stands without. */
+function parseCapabilities(json: JsonValue, held: ReadonlySet<string>): OciCapabilities {
+  const set = (name: keyof OciCapabilities): readonly string[] =>
+    json.at(name).list((each) => each.text().toUpperCase()).filter((each) => held.has(each));
+  const permitted = set('permitted');
+  const inheritable = set('inheritable');
+  return {
+    bounding: set('bounding'), effective: set('effective'), permitted, inheritable,
+    ambient: set('ambient').filter((each) => permitted.includes(each) && inheritable.includes(each)),
+  };
+}
+
+function parseRlimits(json: JsonValue): readonly OciRlimit[] {
+  const seen = new Set<string>();
+  return json.list((each) => {
+    const type = each.at('type').required();
+    const isKnown = rlimitNumbers[type.text().replace(/^RLIMIT_/, '').toLowerCase()] !== undefined;
+    if (!isKnown || !type.text().startsWith('RLIMIT_')) throw type.wrong('is no resource limit');
+    if (seen.has(type.text())) throw type.wrong('is there twice');
+    seen.add(type.text());
+    const limit = (name: string): number => {
+      const value = each.at(name).required().integer(-1, 2 ** 64);
+      return value >= INFINITY_FROM ? -1 : value;
+    };
+    const [soft, hard] = [limit('soft'), limit('hard')];
+    if (hard !== -1 && (soft === -1 || soft > hard)) {
+      throw each.at('soft').wrong('must not be more than the hard limit');
+    }
+    return { type: type.text(), soft, hard };
+  });
+}
