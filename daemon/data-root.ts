@@ -53,9 +53,12 @@ export function claimDataRoot(
     for (const step of undo.splice(0).reverse()) step();
   };
   try {
-    for (const root of new Set([config.dataRoot, config.execRoot].map((path) => realpathSync(path)))) {
+    for (const root of new Set(
+      [config.dataRoot, config.execRoot].map((path) => realpathSync(path)),
+    )) {
       const lock = tryLockFile(join(root, 'lock'));
-      if (lock === undefined) throw new Error(`${root} belongs to another tsdockerd that is running`);
+      if (lock === undefined)
+        throw new Error(`${root} belongs to another tsdockerd that is running`);
       undo.push(() => lock.release());
     }
     if (config.pidfile !== undefined) undo.push(claimPidfile(config.pidfile));

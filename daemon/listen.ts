@@ -2,7 +2,15 @@
  * The daemon's listening sockets: unix sockets with their owner and mode, sockets that systemd
  * passed, TCP with mutual TLS. What speaks on them is the caller's.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import type { Server } from 'node:net';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
@@ -83,7 +91,8 @@ function answers(path: string): Promise<boolean> {
 /** `what` is named when it cannot be. */
 function begin(what: string, server: Server, start: (server: Server) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const refuse = (cause: Error): void => reject(new Error(`${what}: ${cause.message}`, { cause }));
+    const refuse = (cause: Error): void =>
+      reject(new Error(`${what}: ${cause.message}`, { cause }));
     server.once('error', refuse);
     server.once('listening', () => {
       server.off('error', refuse);
@@ -137,7 +146,9 @@ function readPem(path: string, what: string): string {
   }
 }
 
-/** TLS in which the client proves itself as well; throws `ConfigError` when a file is unreadable. */
+/**
+ * TLS in which the client proves itself as well; throws `ConfigError` when a file is unreadable.
+ */
 export function tlsOptions(files: TlsFiles): TlsOptions {
   return {
     ca: readPem(files.caPath, 'tlscacert'),
@@ -163,9 +174,13 @@ async function listenTcp(
   return [`tcp://${address.host}:${port}`];
 }
 
-async function listenPassed(name: string | undefined, context: Context): Promise<readonly string[]> {
+async function listenPassed(
+  name: string | undefined,
+  context: Context,
+): Promise<readonly string[]> {
   const fds = passedSockets(name, context.from);
-  if (fds.length === 0) throw new ConfigError(`fd://${name ?? ''}: no such socket was passed by systemd`);
+  if (fds.length === 0)
+    throw new ConfigError(`fd://${name ?? ''}: no such socket was passed by systemd`);
   for (const fd of fds) {
     const server = context.make({ kind: 'fd', tls: undefined });
     context.undo.push(() => server.close());

@@ -23,7 +23,9 @@ function checkedConfig(commandLine: CommandLine): DaemonConfig {
 }
 
 /** What the flags ask for: a text to print, or a daemon to run. */
-function read(argv: readonly string[]): { readonly print: string } | { readonly run: DaemonConfig } {
+function read(
+  argv: readonly string[],
+): { readonly print: string } | { readonly run: DaemonConfig } {
   const commandLine = parseFlags(argv);
   if (commandLine.help) return { print: helpText() };
   if (commandLine.version) return { print: `tsdockerd version ${engineVersion()}\n` };
@@ -49,7 +51,8 @@ export async function main(
       process.stdout.write(wanted.print);
       return 0;
     }
-    if (process.geteuid?.() !== 0) throw new Error('tsdockerd needs to be started with root privileges');
+    if (process.geteuid?.() !== 0)
+      throw new Error('tsdockerd needs to be started with root privileges');
     return await runDaemon(wanted.run, loadCompose);
   } catch (error) {
     const hint = error instanceof ConfigError ? "\nSee 'tsdockerd --help'." : '';
@@ -77,7 +80,11 @@ async function runDaemon(
   }
 }
 
-async function serveUntil(told: Promise<NodeJS.Signals>, engine: Engine, log: DaemonLog): Promise<void> {
+async function serveUntil(
+  told: Promise<NodeJS.Signals>,
+  engine: Engine,
+  log: DaemonLog,
+): Promise<void> {
   try {
     await engine.serve();
     log.info({ version: engineVersion(), pid: process.pid }, 'the daemon is ready');
@@ -102,7 +109,9 @@ async function closeInTime(engine: Engine, log: DaemonLog): Promise<void> {
 
 /** Resolves at the first SIGTERM or SIGINT; the second ends the process at once. */
 function stopSignal(log: DaemonLog, claim: DataRootClaim): Promise<NodeJS.Signals> {
-  process.on('SIGHUP', () => log.warn('SIGHUP: restart the daemon to reload; containers go on running'));
+  process.on('SIGHUP', () =>
+    log.warn('SIGHUP: restart the daemon to reload; containers go on running'),
+  );
   // Node's own answer to SIGUSR1 opens a debugger port, which is a root shell for any local user.
   process.on('SIGUSR1', () => log.info({ memory: process.memoryUsage() }, 'SIGUSR1'));
   return new Promise((resolve) => {

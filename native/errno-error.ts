@@ -1,4 +1,7 @@
-/** A system call that failed: the one error that `native`, drivers and plugins throw for the kernel's "no". */
+/**
+ * A system call that failed: the one error that `native`, drivers and plugins throw for the
+ * kernel's "no".
+ */
 export class ErrnoError extends Error {
   override readonly name = 'ErrnoError';
 

@@ -25,6 +25,7 @@ export const errnoNumbers = {
   ENOTRECOVERABLE: 131, ERFKILL: 132, EHWPOISON: 133,
 } as const;
 
+/** Names that Linux has, each once; aliases are understood by `errnoNumber` only. */
 export type ErrnoName = keyof typeof errnoNumbers;
 
 /** Other names of numbers above, as man pages use them. */

@@ -63,6 +63,7 @@ function check(result: unknown, syscall: string, about: string): number {
   return number;
 }
 
+/** The five arguments of mount(2). */
 export interface MountCall {
   readonly source: string;
   /** A path that no container can change. */

@@ -36,7 +36,9 @@ export function parseDaemonJson(text: string): Settings {
   const strangers = Object.keys(object).filter((key) => specOf(key) === undefined);
   if (strangers.length > 0) {
     const names = strangers.join(', ');
-    throw new ConfigError(`the following directives don't match any configuration option: ${names}`);
+    throw new ConfigError(
+      `the following directives don't match any configuration option: ${names}`,
+    );
   }
   const entries = Object.entries(object).flatMap(([key, json]) => {
     const spec = specOf(key);
@@ -53,7 +55,10 @@ export function mergeSettings(fromFlags: Settings, fromFile: Settings): Settings
   const conflicts = Object.entries(fromFile)
     .filter(([key]) => key in fromFlags)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}: (from flag: ${shown(flagValues[key])}, from file: ${shown(value)})`);
+    .map(
+      ([key, value]) =>
+        `${key}: (from flag: ${shown(flagValues[key])}, from file: ${shown(value)})`,
+    );
   if (conflicts.length > 0) {
     throw new ConfigError(
       'the following directives are specified both as a flag and in the configuration file: ' +

@@ -1,4 +1,7 @@
-/** The command line, read as dockerd reads it: `--flag value`, `--flag=value`, `-f value`, `-fvalue`. */
+/**
+ * The command line, read as dockerd reads it: `--flag value`, `--flag=value`, `-f value`,
+ * `-fvalue`.
+ */
 import { ConfigError } from './config-error.js';
 import { kinds } from './kinds.js';
 import type { Settings } from './options.js';
@@ -90,7 +93,9 @@ function named<Value>(flag: string, words: readonly string[], read: () => Value)
   }
 }
 
-/** Reads the arguments after the program's name; throws `ConfigError` on the first that is wrong. */
+/**
+ * Reads the arguments after the program's name; throws `ConfigError` on the first that is wrong.
+ */
 export function parseFlags(argv: readonly string[]): CommandLine {
   const words = collect(argv);
   const settings: Settings = {};

@@ -108,7 +108,8 @@ function poolFromWord(word: string): AddressPool {
   const fields = new Map<string, string>();
   for (const field of word.split(',')) {
     const [name, value] = pair(field, `invalid field '${field}' must be a key=value pair`);
-    if (name !== 'base' && name !== 'size') throw new ConfigError(`unexpected key '${name}' in '${field}'`);
+    if (name !== 'base' && name !== 'size')
+      throw new ConfigError(`unexpected key '${name}' in '${field}'`);
     fields.set(name, value);
   }
   const size = parseInteger(fields.get('size') ?? '');
@@ -131,7 +132,9 @@ const ulimitNames = new Set([
 function ulimit(name: string, soft: number, hard: number): Ulimit {
   if (!ulimitNames.has(name)) throw new ConfigError(`invalid ulimit type: ${name}`);
   if (hard !== -1 && (soft === -1 || soft > hard)) {
-    throw new ConfigError(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
+    throw new ConfigError(
+      `ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`,
+    );
   }
   return { Name: name, Soft: soft, Hard: hard };
 }
@@ -171,7 +174,8 @@ function list<Value>(
 ): Kind<readonly Value[]> {
   return {
     fromFlag: (words) => words.map(read),
-    fromJson: (json, key) => jsonList(json, key).map((entry, at) => fromJson(entry, `${key}[${at}]`)),
+    fromJson: (json, key) =>
+      jsonList(json, key).map((entry, at) => fromJson(entry, `${key}[${at}]`)),
   };
 }
 

@@ -24,7 +24,8 @@ function tcpAddress(word: string, authority: string): ListenAddress {
   if (authority.includes('/')) {
     throw new ConfigError(`invalid bind address (${word}): should not contain a path element`);
   }
-  const [, inBrackets, name, digits] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(authority) ?? [];
+  const [, inBrackets, name, digits] =
+    /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/.exec(authority) ?? [];
   const host = inBrackets ?? name;
   const port = parseInteger(digits ?? defaultPort);
   if (host === undefined || port === undefined || port > 65535) {

@@ -1,7 +1,13 @@
 /** Settings, checked and completed with the defaults: what the rest of the daemon is given. */
 import { isIP } from 'node:net';
 import { resolve as absolute } from 'node:path';
-import type { ContainerDefaults, DaemonConfig, LogLevel, NetworkConfig, TlsFiles } from './config.js';
+import type {
+  ContainerDefaults,
+  DaemonConfig,
+  LogLevel,
+  NetworkConfig,
+  TlsFiles,
+} from './config.js';
 import { logLevels } from './config.js';
 import { ConfigError } from './config-error.js';
 import { parseListenAddress } from './listen-address.js';
@@ -18,7 +24,11 @@ const defaultAddressPools = [
   { base: '192.168.0.0/16', size: 20 },
 ];
 
-function oneOf<Word extends string>(words: readonly Word[], given: string, complaint: string): Word {
+function oneOf<Word extends string>(
+  words: readonly Word[],
+  given: string,
+  complaint: string,
+): Word {
   const found = words.find((word) => word === given);
   if (found === undefined) throw new ConfigError(`${complaint}: ${given}`);
   return found;
@@ -100,7 +110,11 @@ function containerDefaults(settings: Settings): ContainerDefaults {
   const cgroupns = settings['default-cgroupns-mode'];
   return {
     ulimits: settings['default-ulimits'] ?? {},
-    shmSizeBytes: atLeast(1, settings['default-shm-size'] ?? defaultShmSizeBytes, 'invalid shm size'),
+    shmSizeBytes: atLeast(
+      1,
+      settings['default-shm-size'] ?? defaultShmSizeBytes,
+      'invalid shm size',
+    ),
     ipcMode: oneOf(
       ['private', 'shareable'],
       settings['default-ipc-mode'] ?? 'private',
@@ -109,7 +123,11 @@ function containerDefaults(settings: Settings): ContainerDefaults {
     cgroupnsMode:
       cgroupns === undefined
         ? undefined
-        : oneOf<'private' | 'host'>(['private', 'host'], cgroupns, 'invalid default cgroup namespace'),
+        : oneOf<'private' | 'host'>(
+            ['private', 'host'],
+            cgroupns,
+            'invalid default cgroup namespace',
+          ),
     init: settings.init ?? false,
     noNewPrivileges: settings['no-new-privileges'] ?? false,
     seccompProfile: settings['seccomp-profile'] ?? 'builtin',
@@ -140,7 +158,11 @@ const loopbackRegistries = ['127.0.0.0/8', '::1/128'];
 
 function insecureRegistry(word: string): string {
   const host = word.replace(/^https?:\/\//, '');
-  if (host === '' || /[\s?#]/.test(host) || (host.includes('/') && isIP(host.split('/')[0] ?? '') === 0)) {
+  if (
+    host === '' ||
+    /[\s?#]/.test(host) ||
+    (host.includes('/') && isIP(host.split('/')[0] ?? '') === 0)
+  ) {
     throw new ConfigError(`insecure registry ${word} is not valid: expected HOST[:PORT] or CIDR`);
   }
   return host;
@@ -158,7 +180,8 @@ function warnings(settings: Settings): readonly string[] {
   for (const [key, spec] of optionSpecs) {
     const value = values[key];
     if (spec.refused === true && isOn(value)) throw new ConfigError(`${key} is not supported`);
-    if (value !== undefined && spec.ignored === true) said.push(`${key} has no effect and is ignored`);
+    if (value !== undefined && spec.ignored === true)
+      said.push(`${key} has no effect and is ignored`);
   }
   if (settings['live-restore'] === false) {
     said.push('live-restore=false has no effect: containers always outlive the daemon');
@@ -201,8 +224,13 @@ export function resolveConfig(settings: Settings): DaemonConfig {
       ...(settings['insecure-registries'] ?? []).map(insecureRegistry),
     ],
     maxConcurrentDownloads:
-      atLeast(0, settings['max-concurrent-downloads'] ?? 3, 'invalid max concurrent downloads') || 3,
-    maxDownloadAttempts: atLeast(1, settings['max-download-attempts'] ?? 5, 'invalid max download attempts'),
+      atLeast(0, settings['max-concurrent-downloads'] ?? 3, 'invalid max concurrent downloads') ||
+      3,
+    maxDownloadAttempts: atLeast(
+      1,
+      settings['max-download-attempts'] ?? 5,
+      'invalid max download attempts',
+    ),
     features: settings.features ?? {},
     warnings: warnings(settings),
   };

@@ -11,6 +11,9 @@ import { readLogs } from './read-logs.js';
 import { frame } from './stdcopy.js';
 import { isLive } from './state.js';
 
+/**
+ * What a client wants to see and to send; `stdcopy` frames tell stdout from stderr, `raw` does not.
+ */
 export interface AttachRequest {
   readonly logs: boolean;
   readonly stream: boolean;
@@ -27,6 +30,10 @@ export interface PendingAttach {
   readonly settle: (stream: Promise<Duplex | undefined>) => void;
 }
 
+/**
+ * A client that has joined: either `run`, which ends with the output or with the client, or
+ * `abandon` must be called, else the streams stay held.
+ */
 export interface AttachConversation {
   readonly tty: boolean;
   run(client: Duplex, signal: AbortSignal): Promise<void>;
@@ -68,6 +75,7 @@ export function attachContainer(
       signal.addEventListener('abort', () => ended.abort(), { once: true });
       try {
         if (request.logs) await replay(context, container, { request, client, framed, signal });
+        await tell(context, containerEvent(container.record, 'attach'));
         const stream = await joined;
         if (stream === undefined) return;
         await converse(stream, client, { stdin: request.stdin, signal });
@@ -91,7 +99,10 @@ function optionsOf(request: AttachRequest, { record }: Container, framed: boolea
     stdout: request.stdout,
     stderr: request.stderr,
     framed,
-    detachKeys: record.config.Tty === true || request.detachKeys !== undefined ? detachKeys : new Uint8Array(),
+    detachKeys:
+      record.config.Tty === true || request.detachKeys !== undefined
+        ? detachKeys
+        : new Uint8Array(),
   };
 }
 

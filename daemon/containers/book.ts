@@ -41,7 +41,9 @@ export class Book {
     return [...this.all().map(({ record }) => record), ...this.#drafts.values()];
   }
 
-  /** Holds name and image of a container that is being made; `ApiError` 409 when the name is taken. */
+  /**
+   * Holds name and image of a container that is being made; `ApiError` 409 when the name is taken.
+   */
   addDraft(draft: ContainerRecord): void {
     this.reserveName(draft.name, draft.id);
     this.#drafts.set(draft.id, draft);

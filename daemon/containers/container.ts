@@ -4,7 +4,9 @@ import type { Sandbox } from './needs.js';
 import type { PendingAttach } from './attach.js';
 import type { ContainerRecord } from './record.js';
 
-/** A container with what is alive of it: the record is what lasts, the rest dies with the daemon. */
+/**
+ * A container with what is alive of it: the record is what lasts, the rest dies with the daemon.
+ */
 export class Container {
   /** Held for a transition only, never while a process, a disk or a client is waited for. */
   readonly lock = new Lock();

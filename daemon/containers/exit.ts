@@ -27,8 +27,9 @@ interface End {
 
 async function recordExit(context: Context, container: Container, end: End): Promise<void> {
   if (container.task !== end.task || !isLive(container.record.state)) return;
-  await giveBack(context, container, end.task);
-  const again = await recordEnd(context, container, end.exit);
+  // Side by side, and so in one transaction: nobody is told before both are done.
+  const recorded = recordEnd(context, container, end.exit);
+  const [again] = await Promise.all([recorded, giveBack(context, container, end.task)]);
   const { record } = container;
   const startedAtMs = 'startedAtMs' in record.state ? record.state.startedAtMs : 0;
   if (again) planRestart(context, container, end.exit.finishedAtMs - startedAtMs);
@@ -66,7 +67,8 @@ async function giveBack(context: Context, container: Container, task: Task): Pro
   const rest = Promise.allSettled([released, task.dispose()]);
   container.teardown = rest.then((results) => {
     const failed = failuresOf(results);
-    if (failed.length > 0) context.log.error({ id: container.id, failed }, 'teardown left something');
+    if (failed.length > 0)
+      context.log.error({ id: container.id, failed }, 'teardown left something');
   });
   await Promise.race([
     released.catch(() => undefined),

@@ -4,6 +4,7 @@ import type { Book } from './book.js';
 import type { Container } from './container.js';
 import { lastExitCode } from './container.js';
 
+/** Docker's filters: values of one key are alternatives, keys must all hold. */
 export type Filters = Readonly<Record<string, readonly string[]>>;
 
 /** What a filter may ask beyond the container itself. */
@@ -37,7 +38,8 @@ const makers: Readonly<Record<string, Make>> = {
         `invalid filter 'exited=${value}': strconv.Atoi: parsing "${value}": invalid syntax`,
       );
     }
-    return ({ record }) => record.state.status === 'exited' && lastExitCode(record) === Number(value);
+    return ({ record }) =>
+      record.state.status === 'exited' && lastExitCode(record) === Number(value);
   },
   id: (value) => ({ id }) => id.startsWith(value),
   name: byName,
@@ -58,19 +60,28 @@ const makers: Readonly<Record<string, Make>> = {
   },
   isolation: (value) => () => value === 'default',
   'is-task': (value) => () => value === 'false' || value === '0',
-  volume: (value) => ({ record }) =>
-    record.mounts.some(({ Name, Source, Destination }) => [Name, Source, Destination].includes(value)),
-  network: (value) => ({ record, sandbox }) =>
-    Object.entries(sandbox?.endpoints ?? record.endpoints).some(
-      ([name, { NetworkID = '' }]) => name === value || (NetworkID !== '' && NetworkID.startsWith(value)),
-    ),
+  volume:
+    (value) =>
+    ({ record }) =>
+      record.mounts.some(({ Name, Source, Destination }) =>
+        [Name, Source, Destination].includes(value),
+      ),
+  network:
+    (value) =>
+    ({ record, sandbox }) =>
+      Object.entries(sandbox?.endpoints ?? record.endpoints).some(
+        ([name, { NetworkID = '' }]) =>
+          name === value || (NetworkID !== '' && NetworkID.startsWith(value)),
+      ),
   publish: (value) => {
     const wanted = parsePorts(value, 'publish');
-    return ({ record }) => Object.keys(record.hostConfig.PortBindings ?? {}).some((port) => wanted(port));
+    return ({ record }) =>
+      Object.keys(record.hostConfig.PortBindings ?? {}).some((port) => wanted(port));
   },
   expose: (value) => {
     const wanted = parsePorts(value, 'expose');
-    return ({ record }) => Object.keys(record.config.ExposedPorts ?? {}).some((port) => wanted(port));
+    return ({ record }) =>
+      Object.keys(record.config.ExposedPorts ?? {}).some((port) => wanted(port));
   },
   until: byAge,
 };
@@ -97,7 +108,9 @@ export function compileFilters(filters: Filters, world: FilterWorld): Predicate 
   return (container) => tests.every((passes) => passes(container));
 }
 
-/** A regular expression over the name with and without its slash; of a broken one only the letters. */
+/**
+ * A regular expression over the name with and without its slash; of a broken one only the letters.
+ */
 function byName(value: string): Predicate {
   let pattern: RegExp | undefined;
   try {
@@ -124,7 +137,11 @@ function byLabel(value: string): Predicate {
 function parsePorts(value: string, name: string): (port: string) => boolean {
   const parts = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
   if (parts === null) throw invalidParameter(`invalid filter '${name}=${value}'`);
-  const [first, last, protocol = 'tcp'] = [Number(parts[1]), Number(parts[2] ?? parts[1]), parts[3]];
+  const [first, last, protocol = 'tcp'] = [
+    Number(parts[1]),
+    Number(parts[2] ?? parts[1]),
+    parts[3],
+  ];
   return (port) => {
     const [number, own = 'tcp'] = port.split('/');
     return own === protocol && Number(number) >= first && Number(number) <= last;
@@ -143,7 +160,10 @@ const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1
 export function untilMs(value: string, nowMs: number): number {
   const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
   if (parts.length > 0 && parts.map(([text]) => text).join('') === value) {
-    return nowMs - parts.reduce((sum, [, count, unit]) => sum + Number(count) * (unitMs[unit ?? ''] ?? 0), 0);
+    return (
+      nowMs -
+      parts.reduce((sum, [, count, unit]) => sum + Number(count) * (unitMs[unit ?? ''] ?? 0), 0)
+    );
   }
   const time = /^\d+(\.\d+)?$/.test(value) ? Number(value) * 1000 : Date.parse(value);
   if (Number.isNaN(time)) {

@@ -1,5 +1,6 @@
 /** What inspect shows of fields that nobody set: Docker's zero values, some of them null. */
 
+/** Of `HostConfig`; clients in Go tell null from an empty list. */
 export const hostConfigDefaults = {
   Binds: null,
   ContainerIDFile: '',
@@ -59,6 +60,7 @@ export const hostConfigDefaults = {
   ReadonlyPaths: null,
 } as const;
 
+/** Of `Config`. */
 export const configDefaults = {
   Domainname: '',
   User: '',
@@ -76,6 +78,7 @@ export const configDefaults = {
   OnBuild: null,
 } as const;
 
+/** Of each entry of `NetworkSettings.Networks`. */
 export const endpointDefaults = {
   IPAMConfig: null,
   Links: null,

@@ -45,13 +45,23 @@ function parsePrefixed(text: string, prefix: string): number {
 }
 
 /** One signal to PID 1, with its event; the user's wish is kept for the restart policy. */
-export async function sendSignal(context: Context, container: Container, signal: number): Promise<void> {
+export async function sendSignal(
+  context: Context,
+  container: Container,
+  signal: number,
+): Promise<void> {
   const { task } = container;
   const ends = signal === sigkill || signal === stopSignal(container);
   if (ends || !container.record.config.StopSignal) container.exitIsWanted = true;
   const event = containerEvent(container.record, 'kill', { signal: String(signal) });
   if (container.record.stoppedByUser) await tell(context, event);
-  else await save(context, container, { ...container.record, stoppedByUser: true }, { events: [event] });
+  else
+    await save(
+      context,
+      container,
+      { ...container.record, stoppedByUser: true },
+      { events: [event] },
+    );
   await task?.signal(signal);
   if (ends && container.record.state.status === 'paused') await task?.unpause();
 }

@@ -91,11 +91,20 @@ async function open(
 
 /** The image of a record; of one that was removed by force only what the record itself kept. */
 function imageOf({ images }: Context, record: ContainerRecord): ContainerImage {
-  const gone = { id: record.imageId, config: {}, layers: record.layers, os: 'linux', architecture: process.arch };
+  const gone = {
+    id: record.imageId,
+    config: {},
+    layers: record.layers,
+    os: 'linux',
+    architecture: process.arch,
+  };
   return images.byId(record.imageId) ?? gone;
 }
 
-/** The live processes whose namespaces `container:` modes join; `ApiError` 409 when one is not live. */
+/**
+ * The live processes whose namespaces `container:` modes join; `ApiError` 409 when one is not
+ * live.
+ */
 function joinTargets(context: Context, { hostConfig }: ContainerRecord) {
   const target = (mode: string | undefined, what: string): Container | undefined => {
     if (mode?.startsWith('container:') !== true) return undefined;
@@ -107,7 +116,9 @@ function joinTargets(context: Context, { hostConfig }: ContainerRecord) {
   const others = [target(hostConfig.PidMode, 'PID'), target(hostConfig.IpcMode, 'IPC'), network];
   const pids = others.flatMap((other) => {
     const state = other?.record.state;
-    return other === undefined || state === undefined || !isLive(state) ? [] : [[other.id, state.pid] as const];
+    return other === undefined || state === undefined || !isLive(state)
+      ? []
+      : [[other.id, state.pid] as const];
   });
   const joined =
     network?.sandbox === undefined || network.task === undefined
@@ -116,11 +127,16 @@ function joinTargets(context: Context, { hostConfig }: ContainerRecord) {
   return { network: joined, pids: Object.fromEntries(pids) };
 }
 
-async function recordFailure(context: Context, container: Container, error: unknown): Promise<void> {
+async function recordFailure(
+  context: Context,
+  container: Container,
+  error: unknown,
+): Promise<void> {
   const { record } = container;
   const message = error instanceof Error ? error.message : String(error);
   const exitCode = failureCodes.find(([pattern]) => pattern.test(message))?.[1] ?? 128;
-  if (!(error instanceof ApiError)) context.log.error({ id: container.id, err: error }, 'start failed');
+  if (!(error instanceof ApiError))
+    context.log.error({ id: container.id, err: error }, 'start failed');
   const { state } = record;
   const failed =
     state.status === 'created'

@@ -6,6 +6,9 @@ import type { Filters } from './filters.js';
 import { isLive } from './state.js';
 import { statusText } from './status-text.js';
 
+/**
+ * Which containers `ps` wants: only live ones unless `all`; `size` asks for a walk of their layers.
+ */
 export interface ListRequest {
   readonly all: boolean;
   /** The newest so many, whatever their state; 0 or less: no limit. */
@@ -90,7 +93,10 @@ function portRows({ record, sandbox }: Container): readonly PortSummary[] {
   });
 }
 
-async function withSize({ rootfs, images }: Context, row: ContainerSummary): Promise<ContainerSummary> {
+async function withSize(
+  { rootfs, images }: Context,
+  row: ContainerSummary,
+): Promise<ContainerSummary> {
   const { sizeBytes } = await rootfs.usage(row.Id);
   return { ...row, SizeRw: sizeBytes, SizeRootFs: sizeBytes + images.sizeBytes(row.ImageID) };
 }

@@ -1,4 +1,6 @@
-/** One at a time, in the order of asking: a lock that is held for a transition, never for a wait. */
+/**
+ * One at a time, in the order of asking: a lock that is held for a transition, never for a wait.
+ */
 export class Lock {
   #tail: Promise<unknown> = Promise.resolve();
 

@@ -38,7 +38,9 @@ function pickSet(
   keys: readonly (keyof ContainerConfig)[],
 ): Partial<ContainerConfig> {
   return Object.fromEntries(
-    keys.filter((key) => source[key] !== undefined && source[key] !== '').map((key) => [key, source[key]]),
+    keys
+      .filter((key) => source[key] !== undefined && source[key] !== '')
+      .map((key) => [key, source[key]]),
   );
 }
 

@@ -15,7 +15,12 @@ export async function pauseContainer(context: Context, container: Container): Pr
     if (state.status === 'paused') throw conflict(`Container ${record.id} is already paused`);
     await task.pause();
     const paused = become(state, { ...state, status: 'paused' });
-    await save(context, container, { ...record, state: paused }, { events: [containerEvent(record, 'pause')] });
+    await save(
+      context,
+      container,
+      { ...record, state: paused },
+      { events: [containerEvent(record, 'pause')] },
+    );
   });
 }
 
@@ -29,6 +34,11 @@ export async function unpauseContainer(context: Context, container: Container): 
     }
     await task.unpause();
     const running = become(state, { ...state, status: 'running' });
-    await save(context, container, { ...record, state: running }, { events: [containerEvent(record, 'unpause')] });
+    await save(
+      context,
+      container,
+      { ...record, state: running },
+      { events: [containerEvent(record, 'unpause')] },
+    );
   });
 }

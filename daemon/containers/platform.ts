@@ -5,7 +5,11 @@ import type { ContainerImage } from './needs.js';
  * Refuses an image of another platform than the one asked for, in the words on which clients pull
  * the right one: `ApiError` 404. 400 for what is no platform.
  */
-export function checkPlatform(image: ContainerImage, name: string, wanted: string | undefined): void {
+export function checkPlatform(
+  image: ContainerImage,
+  name: string,
+  wanted: string | undefined,
+): void {
   if (wanted === undefined || wanted === '') return;
   const parts = wanted.toLowerCase().split('/');
   const [os = '', architecture, variant] = parts;
@@ -30,6 +34,10 @@ function fitsArchitecture(
 }
 
 function normal(architecture: string): string {
-  const aliases: Readonly<Record<string, string>> = { x86_64: 'amd64', 'x86-64': 'amd64', aarch64: 'arm64' };
+  const aliases: Readonly<Record<string, string>> = {
+    x86_64: 'amd64',
+    'x86-64': 'amd64',
+    aarch64: 'arm64',
+  };
   return aliases[architecture] ?? architecture;
 }

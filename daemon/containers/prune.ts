@@ -9,7 +9,9 @@ import { isLive } from './state.js';
 const pruneFilterNames = ['until', 'label', 'label!'];
 
 /** Makes a prune that refuses (`ApiError` 409) while another is under way, as Docker's does. */
-export function createPrune(context: Context): (filters: Filters) => Promise<ContainerPruneResponse> {
+export function createPrune(
+  context: Context,
+): (filters: Filters) => Promise<ContainerPruneResponse> {
   let busy = false;
   return async (filters) => {
     const unknown = Object.keys(filters).find((name) => !pruneFilterNames.includes(name));

@@ -1,5 +1,10 @@
 /** What is kept of a container, in SQLite and in memory: the whole of it, without live objects. */
-import type { ContainerConfig, EndpointSettings, HostConfig, MountPoint } from '../../api-spec/index.js';
+import type {
+  ContainerConfig,
+  EndpointSettings,
+  HostConfig,
+  MountPoint,
+} from '../../api-spec/index.js';
 import type { ContainerState } from './state.js';
 
 export interface ContainerRecord {

@@ -5,7 +5,11 @@ import type { Context } from './context.js';
 import { checkName } from './validate.js';
 
 /** Gives a container another name; `ApiError` 400 or 409 in Docker's words. Durable. */
-export async function renameContainer(context: Context, container: Container, given: string): Promise<void> {
+export async function renameContainer(
+  context: Context,
+  container: Container,
+  given: string,
+): Promise<void> {
   const name = given.replace(/^\//, '');
   if (name === '') throw invalidParameter('Neither old nor new names may be empty');
   checkName(name);

@@ -6,6 +6,10 @@ const firstDelayMs = 100;
 const maxDelayMs = 60_000;
 const goodRunMs = 10_000;
 
+/**
+ * How a run ended, as far as restart policies look at it; `ranMs` decides whether the delay starts
+ * anew.
+ */
 export interface Ending {
   readonly exitCode: number;
   readonly ranMs: number;
@@ -37,7 +41,9 @@ export function nextDelayMs(lastDelayMs: number, ranMs: number): number {
   return Math.min(lastDelayMs * 2, maxDelayMs);
 }
 
-/** Whether a container that was live, or had ended, when the daemon or host went, starts with it. */
+/**
+ * Whether a container that was live, or had ended, when the daemon or host went, starts with it.
+ */
 export function wantsStartWithDaemon(
   policy: RestartPolicy | undefined,
   { stoppedByUser, wasLive }: { readonly stoppedByUser: boolean; readonly wasLive: boolean },

@@ -4,7 +4,10 @@
  */
 import { conflict } from '../../api-spec/errors.js';
 
-/** Where a container is in its life, with the facts that only that state has. Times in ms since the epoch. */
+/**
+ * Where a container is in its life, with the facts that only that state has. Times in ms since the
+ * epoch.
+ */
 export type ContainerState =
   | {
       readonly status: 'created';
@@ -22,6 +25,7 @@ export type ContainerState =
   | { readonly status: 'removing' }
   | { readonly status: 'dead'; readonly error: string };
 
+/** Ended, or never started in spite of a try; kept until the removal or the next start. */
 export interface ExitedState {
   readonly status: 'exited';
   readonly startedAtMs: number;
@@ -32,6 +36,7 @@ export interface ExitedState {
   readonly error: string;
 }
 
+/** Docker's word for a state. */
 export type Status = ContainerState['status'];
 
 /** Which states may follow which. */

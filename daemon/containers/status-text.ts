@@ -41,6 +41,10 @@ export function humanDuration(ms: number): string {
   // Docker rounds hours to the nearest, and only then cuts them into days and weeks.
   const hours = Math.round(seconds / 3600);
   if (hours === 1) return 'About an hour';
-  const [, unitHours, name] = units.find(([belowHours]) => hours < belowHours) ?? [0, 8760, 'years'];
+  const [, unitHours, name] = units.find(([belowHours]) => hours < belowHours) ?? [
+    0,
+    8760,
+    'years',
+  ];
   return `${Math.floor(hours / unitHours)} ${name}`;
 }

@@ -9,6 +9,7 @@ import { become, isLive } from './state.js';
 /** Docker's patience when neither the request nor the container says anything. */
 const defaultTimeoutSeconds = 10;
 
+/** What overrides the container's own `StopSignal` and `StopTimeout`; absent means these. */
 export interface StopRequest {
   /** Negative waits for ever. */
   readonly timeoutSeconds?: number;

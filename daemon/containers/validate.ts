@@ -41,7 +41,8 @@ function checkEnv(env: readonly string[]): void {
     total += bytes;
     if (bytes <= maxEnvEntryBytes && total <= maxEnvBytes) continue;
     throw invalidParameter(
-      `the environment is too large: one variable may take ${maxEnvEntryBytes} bytes, all together ${maxEnvBytes}`,
+      `the environment is too large: one variable may take ${maxEnvEntryBytes} bytes, ` +
+        `all together ${maxEnvBytes}`,
     );
   }
 }
@@ -52,7 +53,9 @@ function checkLabels(labels: Readonly<Record<string, string>>): void {
     0,
   );
   if (bytes > maxLabelsBytes) {
-    throw invalidParameter(`the labels are too large: all together may take ${maxLabelsBytes} bytes`);
+    throw invalidParameter(
+      `the labels are too large: all together may take ${maxLabelsBytes} bytes`,
+    );
   }
 }
 
@@ -60,7 +63,8 @@ function checkHealth({ Healthcheck: health }: ContainerConfig): void {
   const negative = (['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const).find(
     (field) => (health?.[field] ?? 0) < 0,
   );
-  if (negative !== undefined) throw invalidParameter(`${negative} in Healthcheck cannot be negative`);
+  if (negative !== undefined)
+    throw invalidParameter(`${negative} in Healthcheck cannot be negative`);
   if ((health?.Retries ?? 0) < 0) {
     throw invalidParameter('Retries in Healthcheck cannot be negative');
   }
@@ -72,7 +76,8 @@ export function checkRestartPolicy(policy: RestartPolicy | undefined, autoRemove
   const retries = policy?.MaximumRetryCount ?? 0;
   if (!['', 'no', 'always', 'on-failure', 'unless-stopped'].includes(name)) {
     throw invalidParameter(
-      `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+      `invalid restart policy: unknown policy '${name}'; ` +
+        "use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
     );
   }
   if (retries !== 0 && name !== 'on-failure') {

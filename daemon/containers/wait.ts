@@ -4,6 +4,7 @@ import { lastExitCode } from './container.js';
 import type { Container } from './container.js';
 import { isLive } from './state.js';
 
+/** What a wait is for; `next-exit` ignores that it may have ended already. */
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
 /**

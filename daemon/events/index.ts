@@ -23,6 +23,7 @@ export interface PendingEvent {
   readonly announce: () => void;
 }
 
+/** The book of events: each is stored before anybody is told, and times never repeat or go back. */
 export interface Events {
   stamp(event: Happening): PendingEvent;
   /** Stores and tells an event that belongs to no other change. */
@@ -34,6 +35,7 @@ export interface Events {
   watch(range: EventRange, signal: AbortSignal): AsyncGenerator<StampedEvent, void, undefined>;
 }
 
+/** Which events are wanted, in ns since the epoch; both ends belong to it. */
 export interface EventRange {
   readonly sinceNs?: bigint;
   readonly untilNs?: bigint;
@@ -69,7 +71,9 @@ export function createEvents(store: Store, nowNs: () => bigint = wallClockNs): E
   const stamp = (happening: Happening): PendingEvent => {
     const event = { ...happening, timeNs: nextNs() };
     const insert = {
-      sql: 'INSERT INTO events (time_ns, type, action, actor_id, attributes) VALUES (?, ?, ?, ?, ?)',
+      sql:
+        'INSERT INTO events (time_ns, type, action, actor_id, attributes) ' +
+        'VALUES (?, ?, ?, ?, ?)',
       params: [
         event.timeNs,
         event.type,

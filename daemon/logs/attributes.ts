@@ -1,7 +1,12 @@
 type Words = Readonly<Record<string, string>>;
 
 const split = (list: string | undefined): readonly string[] =>
-  list === undefined ? [] : list.split(',').map((word) => word.trim()).filter((word) => word !== '');
+  list === undefined
+    ? []
+    : list
+        .split(',')
+        .map((word) => word.trim())
+        .filter((word) => word !== '');
 
 function pick(values: Words, names: readonly string[], pattern: string | undefined): Words {
   const regex = pattern === undefined || pattern === '' ? undefined : new RegExp(pattern);

@@ -6,7 +6,9 @@ const fallbackMs = 1000;
 
 /** Tells that something happened to a log since it was last asked. */
 export interface ChangeSignal {
-  /** Resolves at the next change, at once if one came since the last call; at `fallbackMs` at most. */
+  /**
+   * Resolves at the next change, at once if one came since the last call; at `fallbackMs` at most.
+   */
   next(): Promise<void>;
   close(): void;
 }

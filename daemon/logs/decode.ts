@@ -118,7 +118,9 @@ export class LogDecoder {
     return this.#copyPlain(space) || copyJsonString(space, space, this.#end, limit);
   }
 
-  /** Copies a string without escapes but for `\n` at its end, as nearly all are; else does nothing. */
+  /**
+   * Copies a string without escapes but for `\n` at its end, as nearly all are; else does nothing.
+   */
   #copyPlain(space: Buffer): boolean {
     const { read, write } = this.#end;
     const close = space.indexOf(quote, read);
@@ -138,7 +140,9 @@ export class LogDecoder {
     return true;
   }
 
-  /** Takes the time that follows at `at`, behind attributes if there are any; where it ends, or -1. */
+  /**
+   * Takes the time that follows at `at`, behind attributes if there are any; where it ends, or -1.
+   */
   #timeAt(space: Buffer, at: number): number {
     let read = at;
     if (!matches(space, read, timeLead)) {
@@ -226,7 +230,9 @@ function parseLine(text: string): Line | undefined {
   return { log, stream: typeof stream === 'string' ? stream : 'stdout', time, attrs };
 }
 
-/** `key=value,key=value` in the order of the keys, each percent-encoded as Go's QueryEscape does. */
+/**
+ * `key=value,key=value` in the order of the keys, each percent-encoded as Go's QueryEscape does.
+ */
 function detailsOf(attrs: unknown): string {
   if (typeof attrs !== 'object' || attrs === null) return '';
   return Object.entries(attrs)

@@ -24,7 +24,10 @@ export interface Logs {
    * The log configuration of a new container: the daemon's default where it says nothing, and the
    * default's options where it names the same driver. Throws `ApiError` 400 in Docker's words.
    */
-  configure(given: LogConfig | undefined): { readonly Type: string; readonly Config: Record<string, string> };
+  configure(given: LogConfig | undefined): {
+    readonly Type: string;
+    readonly Config: Record<string, string>;
+  };
   /** What the shim must write. */
   settings(container: LoggedContainer): LogSettings;
   /** Absolute path of the log that the shim writes; empty for a driver that keeps none. */
@@ -69,7 +72,10 @@ export function createLogs(options: LogsOptions): Logs {
   };
 }
 
-function configure(given: LogConfig | undefined, defaults: LogsOptions): ReturnType<Logs['configure']> {
+function configure(
+  given: LogConfig | undefined,
+  defaults: LogsOptions,
+): ReturnType<Logs['configure']> {
   const type = given?.Type ?? '';
   const driver = type === '' ? defaults.logDriver : type;
   const inherited = driver === defaults.logDriver ? defaults.logOptions : {};

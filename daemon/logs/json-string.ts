@@ -60,7 +60,12 @@ function copyEscape(source: Buffer, target: Buffer, end: CopyEnd): boolean {
  * Copies from `end.read` (behind the opening quote) to `end.write` and leaves `end.read` behind the
  * closing quote. False when the string is torn or wrong. `target` needs as much room as is read.
  */
-export function copyJsonString(source: Buffer, target: Buffer, end: CopyEnd, limit: number): boolean {
+export function copyJsonString(
+  source: Buffer,
+  target: Buffer,
+  end: CopyEnd,
+  limit: number,
+): boolean {
   let { read, write } = end;
   while (read < limit) {
     // Below `limit`, so a byte is there.

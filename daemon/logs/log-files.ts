@@ -1,4 +1,6 @@
-/** The files of one log, oldest first: `path.4` … `path.1`, `path`, while they are being rotated. */
+/**
+ * The files of one log, oldest first: `path.4` … `path.1`, `path`, while they are being rotated.
+ */
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 

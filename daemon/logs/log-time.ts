@@ -14,7 +14,8 @@ export function formatLogTime(nanos: bigint): Buffer {
   const seconds = Number(nanos / nanosPerSecond);
   const bounded = Math.min(Math.max(seconds, 0), 253_402_300_799);
   const date = new Date(bounded * 1000).toISOString().slice(0, secondsBytes);
-  const fraction = bounded === seconds ? String(nanos % nanosPerSecond).padStart(9, '0') : '000000000';
+  const fraction =
+    bounded === seconds ? String(nanos % nanosPerSecond).padStart(9, '0') : '000000000';
   return Buffer.from(`${date}.${fraction}Z`, 'latin1');
 }
 

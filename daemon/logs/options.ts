@@ -42,7 +42,9 @@ function checkMode(options: Options): void {
   const buffer = options['max-buffer-size'];
   if (buffer === undefined) return;
   if (mode !== 'non-blocking') {
-    throw invalidParameter("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+    throw invalidParameter(
+      "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
+    );
   }
   if (parseSizeBytes(buffer) === undefined) {
     throw invalidParameter(`error parsing option max-buffer-size: invalid size: '${buffer}'`);
@@ -61,7 +63,8 @@ function maxSizeBytes(text: string | undefined): number {
 function maxFiles(text: string | undefined): number {
   if (text === undefined) return defaultMaxFiles;
   const count = parseInteger(text);
-  if (count === undefined) throw invalidParameter(`strconv.Atoi: parsing "${text}": invalid syntax`);
+  if (count === undefined)
+    throw invalidParameter(`strconv.Atoi: parsing "${text}": invalid syntax`);
   if (count < 1) throw invalidParameter('max-file cannot be less than 1');
   return count;
 }

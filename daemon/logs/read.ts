@@ -118,7 +118,10 @@ async function inodeAt(path: string): Promise<bigint | undefined> {
 }
 
 /** Files that came after `file`, oldest first; all that there are when `file` is no longer one. */
-async function newerFiles(reading: Reading, file: LogFile | undefined): Promise<readonly LogFile[]> {
+async function newerFiles(
+  reading: Reading,
+  file: LogFile | undefined,
+): Promise<readonly LogFile[]> {
   const newest = await inodeAt(reading.path);
   if (newest === undefined || newest === file?.inode) return [];
   const files = reading.open.add(await openLogFiles(reading.path));
@@ -164,7 +167,11 @@ async function* follow(reading: Reading, start: Cursor | undefined): AsyncGenera
   }
 }
 
-async function advance(reading: Reading, cursor: Cursor | undefined, file: LogFile): Promise<Cursor> {
+async function advance(
+  reading: Reading,
+  cursor: Cursor | undefined,
+  file: LogFile,
+): Promise<Cursor> {
   if (cursor === undefined) return new Cursor(file, 0);
   const old = cursor.file;
   cursor.enter(file);

@@ -17,7 +17,11 @@ interface Count {
  * Position behind the newline that ends the line before the wanted ones, or undefined when the file
  * has too few. `count.lines` goes down by the newlines that were passed.
  */
-async function searchFile(file: LogFile, endBytes: number, count: Count): Promise<number | undefined> {
+async function searchFile(
+  file: LogFile,
+  endBytes: number,
+  count: Count,
+): Promise<number | undefined> {
   const block = Buffer.allocUnsafe(Math.min(blockBytes, endBytes));
   let end = endBytes;
   while (end > 0) {

@@ -30,6 +30,10 @@ export interface SystemNeeds {
 
 type Kind = 'container' | 'image' | 'volume' | 'build-cache';
 
+/**
+ * The answers of `/version`, `/info`, `/auth` and `/system/df`; `auth` throws `ApiError` 401 when
+ * the registry refuses.
+ */
 export interface SystemService {
   version(): SystemVersion;
   info(): Promise<SystemInfo>;

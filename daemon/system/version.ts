@@ -7,6 +7,7 @@ import type { SystemVersion } from '../../api-spec/index.js';
  */
 const compatibleVersion = '28.5.2';
 
+/** What is fixed when the engine is built. */
 export interface BuildFacts {
   /** Of package.json. */
   readonly engineVersion: string;

@@ -12,6 +12,7 @@ export interface VolumeEvents {
   }): { readonly statements: readonly Statement[]; announce(): void };
 }
 
+/** What every verb on volumes gets. */
 export interface VolumesContext {
   readonly store: Store;
   readonly events: VolumeEvents;

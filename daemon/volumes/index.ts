@@ -37,6 +37,9 @@ export { volumeTables } from './tables.js';
 /** A volume on a server that hangs is shown without its size. */
 const USAGE_TIMEOUT_MS = 5_000;
 
+/**
+ * Volumes as containers need them and as the API shows them; changes are durable when they return.
+ */
 export interface VolumesService extends VolumesNeed {
   list(filters: Filters): Promise<VolumeListResponse>;
   /** Idempotent: a volume of that name is the answer, whatever the options. */

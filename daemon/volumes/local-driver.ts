@@ -23,6 +23,7 @@ import { removeTree } from '../../native/unpack/index.js';
 const MOUNT_TIMEOUT_MS = 60_000;
 const TRASH = '.trash-';
 
+/** Of the driver `local`: `type`, `device` and `o` as mount(8) takes them, or none at all. */
 export type VolumeOptions = Readonly<Record<string, string>>;
 
 /** Refuses (404) a driver that is not there, and (400) options that `local` cannot honour. */
@@ -49,6 +50,7 @@ export function checkDriver(name: string, driver: string, options: VolumeOptions
   }
 }
 
+/** Folders that hold volumes, by name; records are somebody else's. */
 export interface LocalVolumes {
   /** Where the content of a volume is, or will be. */
   mountpoint(name: string): string;

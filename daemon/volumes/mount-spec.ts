@@ -6,6 +6,9 @@ import { invalidParameter, notImplemented } from '../../api-spec/errors.js';
 /** One mount, checked; nothing on the host has been looked at yet. */
 export type MountSpec = BindSpec | VolumeSpec | TmpfsSpec;
 
+/**
+ * A path of the host, absolute and clean; whether it exists is looked at when the container starts.
+ */
 export interface BindSpec {
   readonly type: 'bind';
   readonly source: string;
@@ -20,6 +23,7 @@ export interface BindSpec {
   readonly create: boolean;
 }
 
+/** A volume, to be made if there is none of its name. */
 export interface VolumeSpec {
   readonly type: 'volume';
   /** Empty for an anonymous one. */
@@ -34,6 +38,7 @@ export interface VolumeSpec {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** Memory that goes with the container; `options` are checked words of mount(8). */
 export interface TmpfsSpec {
   readonly type: 'tmpfs';
   readonly destination: string;

@@ -17,6 +17,7 @@ export type Planned =
   | { readonly from: 'container'; readonly point: MountPoint }
   | { readonly from: 'image'; readonly spec: VolumeSpec };
 
+/** All places where mounts can be asked for. */
 export interface PlanRequest {
   readonly hostConfig: HostConfig;
   /** `Config.Volumes`, of image and user. */

@@ -48,6 +48,7 @@ export interface Launching {
   leave(options: { readonly handOver: boolean }): Promise<void>;
 }
 
+/** How things stand, as the shim tells whoever connects. */
 export interface ShimHello {
   /** Protocol that this shim speaks. */
   readonly version: number;
@@ -59,11 +60,13 @@ export interface ShimHello {
   readonly exit?: ExitStatus;
 }
 
+/** How a container's process ended, as far as its shim can tell. */
 export type Exited =
   | ({ readonly lost: false } & ExitStatus)
   /** The shim went without a word (killed): read the exit file, else the code is unknown. */
   | { readonly lost: true };
 
+/** Which streams a connection takes; at least one. */
 export interface AttachRequest {
   readonly stdin: boolean;
   readonly stdout: boolean;

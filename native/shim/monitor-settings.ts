@@ -52,6 +52,7 @@ export type StdioSettings =
       readonly controller: Slot;
     };
 
+/** Where the shim writes what the process says, in Docker's format. */
 export type LogSettings =
   | { readonly kind: 'none' }
   | {

@@ -13,6 +13,10 @@ export const MAX_ANSWER_BYTES = 64 * 1024;
 /** Largest frame that a shim sends. */
 export const MAX_REPLY_BYTES = 4096;
 
+/**
+ * Numbers of the wire: below 32 on a monitor's socket, from 32 on in a launch. They never change
+ * their meaning.
+ */
 export const frameTypes = {
   hello: 1,
   attach: 2,
@@ -33,18 +37,21 @@ export const frameTypes = {
   failed: 50,
 } as const;
 
+/** Any of the numbers that we send or understand. */
 export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 
 const LAUNCH_MAGIC = 0x314d5354;
 const MAX_MESSAGE_BYTES = 9 * 1024 * 1024;
 const stdioKinds = { none: 0, pipes: 1, pty: 2 } as const;
 
+/** One message; a reply carries its request's `tag`. */
 export interface Frame {
   readonly type: number;
   readonly tag: number;
   readonly payload: Buffer;
 }
 
+/** The bytes of a frame: length, type, tag (little-endian), payload. */
 export function encodeFrame(type: FrameType, tag: number, payload: Uint8Array): Buffer {
   const frame = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
   frame.writeUInt32LE(payload.length, 0);

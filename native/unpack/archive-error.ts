@@ -1,5 +1,6 @@
 /**
- * An archive that is malformed, hostile or over a limit: the sender's fault, in words for the sender.
+ * An archive that is malformed, hostile or over a limit: the sender's fault, in words for the
+ * sender.
  * `kind` is what an API would call it.
  */
 export class ArchiveError extends Error {

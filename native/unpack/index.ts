@@ -31,6 +31,7 @@ export const defaultUnpackLimits: UnpackLimits = {
   reserveBytes: 64 * 2 ** 20,
 };
 
+/** One layer to be unpacked. Gone wrong, it leaves the target half filled: discard it. */
 export interface UnpackOptions {
   /** A tar: plain, gzip or zstd, told apart by its first bytes. A stream is consumed to its end. */
   readonly source: Source;
@@ -44,6 +45,7 @@ export interface UnpackOptions {
   readonly timeoutMs?: number;
 }
 
+/** What was unpacked, measured on the way, so that nothing is read twice. */
 export interface UnpackResult {
   /** `sha256:…` of the whole uncompressed stream. */
   readonly diffId: string;
@@ -87,11 +89,16 @@ export async function unpackLayer(options: UnpackOptions): Promise<UnpackResult>
   };
 }
 
+/**
+ * Bounds on a walk of files: the process is killed by `signal`, or after `timeoutMs` (half an hour
+ * by default).
+ */
 export interface TreeOptions {
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
 }
 
+/** A copy out of stacked layers; nothing is mounted for it. */
 export interface CopyOptions extends TreeOptions {
   /**
    * Roots on the host as overlayfs would stack them, topmost first; one folder for a plain tree.

@@ -15,6 +15,7 @@ import { ArchiveError } from './archive-error.js';
  */
 export type Source = Readable | { readonly fd: number } | { readonly path: string };
 
+/** One run of `tsdocker-unpack`; `settings` become `key=value` arguments. */
 export interface ProgramCall {
   readonly command: string;
   readonly settings: Readonly<Record<string, string | number>>;

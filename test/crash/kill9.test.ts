@@ -22,7 +22,8 @@ function fetched(port: number, host = '127.0.0.1'): Promise<string | undefined> 
 test('while the daemon is dead a container runs, logs and answers on its port', async (t) => {
   const daemon = await startDaemon(t);
   await importDemoImage(daemon.api);
-  const script = 'httpd -p 80 -h /www; i=0; while true; do echo line $i; i=$((i+1)); sleep 0.05; done';
+  const script =
+    'httpd -p 80 -h /www; i=0; while true; do echo line $i; i=$((i+1)); sleep 0.05; done';
   const id = await run(daemon, {
     command: ['sh', '-c', script],
     config: { ExposedPorts: { '80/tcp': {} } },
@@ -36,7 +37,11 @@ test('while the daemon is dead a container runs, logs and answers on its port', 
   await sleep(500);
   await daemon.start();
   const after = (await daemon.api.get(`/containers/${id}/json`)).json;
-  t.match(after.State, { Status: 'running', Pid: before.State.Pid, StartedAt: before.State.StartedAt });
+  t.match(after.State, {
+    Status: 'running',
+    Pid: before.State.Pid,
+    StartedAt: before.State.StartedAt,
+  });
   t.same(after.NetworkSettings, before.NetworkSettings, 'its networks are shown as before');
   t.match(await fetched(port), /Hello from a container/);
   const lines = (await logText(daemon, id)).trimEnd().split('\n');
@@ -85,7 +90,10 @@ test('--rm of a container that ended meanwhile is carried out', async (t) => {
   await daemon.kill9();
   await sleep(700);
   await daemon.start();
-  await until('it is gone', async () => (await daemon.api.get(`/containers/${id}/json`)).status === 404);
+  await until(
+    'it is gone',
+    async () => (await daemon.api.get(`/containers/${id}/json`)).status === 404,
+  );
 });
 
 test('SIGTERM leaves containers running, and the next daemon has them', async (t) => {

@@ -10,13 +10,20 @@ import { tryLockFile } from '../../native/file-lock.js';
 const program = fileURLToPath(new URL('../../daemon/tsdockerd.cjs', import.meta.url));
 
 function tsdockerd(...argv: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...argv], { encoding: 'utf8', timeout: 20_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...argv], {
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
   return { status, stdout, stderr };
 }
 
 test('a bad flag or key ends it with status 1 and the reason', async (t) => {
   const directory = t.testdir({ 'bad.json': '{"foo": 1}' });
-  t.match(tsdockerd('--foo'), { status: 1, stdout: '', stderr: /^tsdockerd: unknown flag: --foo\n/ });
+  t.match(tsdockerd('--foo'), {
+    status: 1,
+    stdout: '',
+    stderr: /^tsdockerd: unknown flag: --foo\n/,
+  });
   t.match(tsdockerd('--validate', '--config-file', join(directory, 'bad.json')), {
     status: 1,
     stderr: /don't match any configuration option: foo/,
@@ -28,18 +35,30 @@ test('a bad flag or key ends it with status 1 and the reason', async (t) => {
 });
 
 test('what is asked for is printed on standard output', async (t) => {
-  t.match(tsdockerd('--version'), { status: 0, stdout: /^tsdockerd version \d+\.\d+\.\d+\n$/, stderr: '' });
+  t.match(tsdockerd('--version'), {
+    status: 0,
+    stdout: /^tsdockerd version \d+\.\d+\.\d+\n$/,
+    stderr: '',
+  });
   t.match(tsdockerd('--help'), { status: 0, stdout: /--storage-driver/, stderr: '' });
   t.match(tsdockerd('--validate'), { status: 0, stdout: 'configuration OK\n' });
 });
 
 test('two daemons never share a data root', async (t) => {
   const directory = t.testdir();
-  const roots = (name: string) => ({ dataRoot: join(directory, name), execRoot: join(directory, `${name}-x`), pidfile: join(directory, `${name}.pid`) });
+  const roots = (name: string) => ({
+    dataRoot: join(directory, name),
+    execRoot: join(directory, `${name}-x`),
+    pidfile: join(directory, `${name}.pid`),
+  });
   const claim = claimDataRoot(roots('a'));
   t.teardown(() => claim.release());
-  t.throws(() => claimDataRoot({ ...roots('a'), pidfile: undefined }), { message: /a belongs to another tsdockerd/ });
-  t.throws(() => claimDataRoot({ ...roots('b'), execRoot: roots('a').execRoot }), { message: /a-x belongs to another/ });
+  t.throws(() => claimDataRoot({ ...roots('a'), pidfile: undefined }), {
+    message: /a belongs to another tsdockerd/,
+  });
+  t.throws(() => claimDataRoot({ ...roots('b'), execRoot: roots('a').execRoot }), {
+    message: /a-x belongs to another/,
+  });
   t.equal(readFileSync(roots('a').pidfile, 'utf8'), String(process.pid));
   t.equal(statSync(roots('a').dataRoot).mode & 0o777, 0o710);
   claim.release();
@@ -52,7 +71,9 @@ test('a lock ends with the process that holds it, also by kill -9', async (t) =>
   const module = fileURLToPath(new URL('../../native/file-lock.js', import.meta.url));
   const script = `const { tryLockFile } = await import(${JSON.stringify(module)});
     console.log(tryLockFile(${JSON.stringify(path)}) !== undefined); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   t.teardown(() => child.kill('SIGKILL'));
   await new Promise((resolve) => child.stdout.once('data', resolve));
   t.equal(tryLockFile(path), undefined);

@@ -36,7 +36,12 @@ test('a unix socket belongs to its group, or to root alone', async (t) => {
   t.match(statSync(path), { mode: 0o140660, uid: 0, gid: 998 });
   t.equal(await said(path), 'hello');
   const other = `${path}2`;
-  const more = await listenAll(configured('-H', other, '-G', 'nobody-has-this'), make, silent, from);
+  const more = await listenAll(
+    configured('-H', other, '-G', 'nobody-has-this'),
+    make,
+    silent,
+    from,
+  );
   t.teardown(() => more.close());
   t.match(statSync(other), { mode: 0o140600, gid: 0 });
   t.equal(groupId('998', from.groupFile), 998);
@@ -67,7 +72,11 @@ test('when one address fails, none is served', async (t) => {
 
 test('sockets of systemd are taken only when they are for this process', async (t) => {
   const { from } = place(t);
-  const environment = { LISTEN_PID: '42', LISTEN_FDS: '2', LISTEN_FDNAMES: 'tsdocker.socket:other' };
+  const environment = {
+    LISTEN_PID: '42',
+    LISTEN_FDS: '2',
+    LISTEN_FDNAMES: 'tsdocker.socket:other',
+  };
   t.same(passedSockets(undefined, { ...from, environment }), [3, 4]);
   t.same(passedSockets('other', { ...from, environment }), [4]);
   t.same(passedSockets(undefined, { ...from, environment, pid: 43 }), []);

@@ -1,4 +1,6 @@
-import { appendFileSync, readdirSync, readlinkSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync, readdirSync, readlinkSync, renameSync, truncateSync, writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
@@ -29,7 +31,8 @@ const range = (from: number, to: number): readonly number[] =>
 function rotatingLog(directory: string, files: number) {
   const path = join(directory, 'x-json.log');
   const name = (number: number): string => (number === 0 ? path : `${path}.${number}`);
-  const exists = (number: number): boolean => readdirSync(directory).includes(name(number).slice(directory.length + 1));
+  const exists = (number: number): boolean =>
+    readdirSync(directory).includes(name(number).slice(directory.length + 1));
   return {
     path,
     write: (text: string) => appendFileSync(path, text),
@@ -118,7 +121,13 @@ test('a follower sees a line at once', async (t) => {
   log.write(numbered(0, 1));
   const stop = new AbortController();
   t.teardown(() => stop.abort());
-  const reading = readLogs(log.path, { ...plain, follow: true, tail: 0, signal: stop.signal, ended: new Promise(() => undefined) });
+  const reading = readLogs(log.path, {
+    ...plain,
+    follow: true,
+    tail: 0,
+    signal: stop.signal,
+    ended: new Promise(() => undefined),
+  });
   const next = reading.next();
   await sleep(50);
   const wroteAtMs = performance.now();

@@ -8,7 +8,9 @@ import { suiteVerdict } from '../support/suite-verdict.js';
 
 const shim = fileURLToPath(new URL('../../native/tsdocker-shim', import.meta.url));
 
-/** Overlay, a veth pair in two namespaces, a bridge, an nft table, cgroup v2 with its controllers. */
+/**
+ * Overlay, a veth pair in two namespaces, a bridge, an nft table, cgroup v2 with its controllers.
+ */
 const script = `set -e
 uname -r
 mkdir -p /tmp/a /tmp/b /tmp/u /tmp/w /tmp/m
@@ -17,7 +19,9 @@ mount -t overlay -o lowerdir=/tmp/a:/tmp/b,upperdir=/tmp/u,workdir=/tmp/w overla
 echo up > /tmp/m/x; cat /tmp/a/x /tmp/u/x
 ip link add br0 type bridge; ip link add v0 type veth peer name v1
 ip link set v0 master br0 && ip link set v0 up && ip link set br0 up
-for controller in cpu memory pids io; do grep -qw $controller /sys/fs/cgroup/cgroup.controllers; done
+for controller in cpu memory pids io; do
+  grep -qw $controller /sys/fs/cgroup/cgroup.controllers
+done
 echo +memory +pids > /sys/fs/cgroup/cgroup.subtree_control
 mkdir /sys/fs/cgroup/x && cat /sys/fs/cgroup/x/pids.max
 unshare -m -p -f -n -u -i true
@@ -49,7 +53,9 @@ const suites =
 for (const version of ['6.1', '6.12'] as const) {
   for (const suite of suites) {
     test(`${suite} holds on Debian's ${version} kernel`, async (t) => {
-      const command = ['env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=250', 'node', `dist/test/${suite}.test.js`];
+      const command = [
+        'env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=250', 'node', `dist/test/${suite}.test.js`,
+      ];
       const result = await projectUnderCloudKernel(version, command);
       if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
       const verdict = suiteVerdict(result);

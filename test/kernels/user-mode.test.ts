@@ -10,15 +10,23 @@ const suites = [
   'integration/runtime-tasks', 'conformance/netplugins',
 ];
 
-const pathOf = (suite: string): string => fileURLToPath(new URL(`../${suite}.test.js`, import.meta.url));
+const pathOf = (suite: string): string =>
+  fileURLToPath(new URL(`../${suite}.test.js`, import.meta.url));
 
 for (const suite of suites) {
-  test(`${suite} holds under the user-mode kernel`, { skip: !existsSync(pathOf(suite)) && 'not there' }, async (t) => {
-    const command = ['env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=200', process.execPath, '--enable-source-maps', pathOf(suite)];
-    const result = await underUserModeKernel(command);
-    if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
-    const verdict = suiteVerdict(result);
-    t.equal(verdict.failed, 0, verdict.told);
-    t.ok(verdict.passed > 0, `${verdict.passed} passed`);
-  });
+  test(
+    `${suite} holds under the user-mode kernel`,
+    { skip: !existsSync(pathOf(suite)) && 'not there' },
+    async (t) => {
+      const command = [
+        'env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=200', process.execPath, '--enable-source-maps',
+        pathOf(suite),
+      ];
+      const result = await underUserModeKernel(command);
+      if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
+      const verdict = suiteVerdict(result);
+      t.equal(verdict.failed, 0, verdict.told);
+      t.ok(verdict.passed > 0, `${verdict.passed} passed`);
+    },
+  );
 }

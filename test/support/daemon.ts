@@ -2,7 +2,15 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync, openSync, closeSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  openSync,
+  closeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -156,7 +164,8 @@ export async function startDaemon(t: Test, options: DaemonOptions = {}): Promise
         const left = await settled(() => leaks(roots, running().pid));
         await finish('SIGTERM');
         // Assertions have ended by now: what is thrown here fails the test all the same.
-        if (options.mayLeak !== true && left.length > 0) throw new Error(`left: ${left.join(', ')}`);
+        if (options.mayLeak !== true && left.length > 0)
+          throw new Error(`left: ${left.join(', ')}`);
       }
     } finally {
       if (isAlive(child)) child.kill('SIGKILL');
@@ -166,7 +175,15 @@ export async function startDaemon(t: Test, options: DaemonOptions = {}): Promise
   });
   await start();
   return {
-    ...roots, command: [process.execPath, program, ...flags], socket, rootId, bridge, address: range.bip, api, log, start,
+    ...roots,
+    command: [process.execPath, program, ...flags],
+    socket,
+    rootId,
+    bridge,
+    address: range.bip,
+    api,
+    log,
+    start,
     pid: () => running().pid ?? 0,
     stop: () => finish('SIGTERM'),
     kill9: async () => {

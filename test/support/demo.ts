@@ -36,11 +36,14 @@ async function timedStart(api: EngineApi, id: string): Promise<number> {
 
 function get(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path: '/', timeout: 2000, agent: false }, (answer) => {
-      let text = '';
-      answer.setEncoding('utf8').on('data', (part: string) => (text += part));
-      answer.once('end', () => resolve(text));
-    });
+    const asked = request(
+      { host: '127.0.0.1', port, path: '/', timeout: 2000, agent: false },
+      (answer) => {
+        let text = '';
+        answer.setEncoding('utf8').on('data', (part: string) => (text += part));
+        answer.once('end', () => resolve(text));
+      },
+    );
     asked.once('error', reject).once('timeout', () => asked.destroy(new Error('no answer')));
     asked.end();
   });
@@ -62,12 +65,19 @@ async function showWebServer({ api }: TestDaemon): Promise<string> {
   const id = await create(api, {
     Cmd: ['httpd', '-f', '-p', '80', '-h', '/www'],
     ExposedPorts: { '80/tcp': {} },
-    HostConfig: { PortBindings: { '80/tcp': [{ HostPort: '' }] }, Memory: memoryBytes, Binds: ['demo-data:/data'] },
+    HostConfig: {
+      PortBindings: { '80/tcp': [{ HostPort: '' }] },
+      Memory: memoryBytes,
+      Binds: ['demo-data:/data'],
+    },
   });
   const tookMs = await timedStart(api, id);
   const shown = good(await api.get(`/containers/${id}/json`)).json;
   const port = Number(shown.NetworkSettings.Ports['80/tcp'][0].HostPort);
-  say(`A web server with a published port, a volume and ${memoryBytes / 1024 / 1024} MiB: started in ${tookMs.toFixed(1)} ms`);
+  say(
+    `A web server with a published port, a volume and ${memoryBytes / 1024 / 1024} MiB: ` +
+      `started in ${tookMs.toFixed(1)} ms`,
+  );
   say(`  GET http://127.0.0.1:${port}/  →  ${(await fetched(port)).trim()}`);
   return id;
 }
@@ -94,7 +104,10 @@ async function showRestart(daemon: TestDaemon, web: string): Promise<void> {
   await daemon.start();
   const state = good(await daemon.api.get(`/containers/${web}/json`)).json.State;
   const tookMs = (performance.now() - startedAtMs).toFixed(0);
-  say(`kill -9 of the daemon, started again in ${tookMs} ms: the web server is ${String(state.Status)}`);
+  say(
+    `kill -9 of the daemon, started again in ${tookMs} ms: ` +
+      `the web server is ${String(state.Status)}`,
+  );
 }
 
 function median(values: readonly number[]): number {

@@ -1,4 +1,6 @@
-/** The real docker command line, from the machine or from the cache that `.ci/setup tests` fills. */
+/**
+ * The real docker command line, from the machine or from the cache that `.ci/setup tests` fills.
+ */
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { homedir } from 'node:os';
@@ -39,13 +41,21 @@ const timeoutMs = 60_000;
 export function docker(
   host: string,
   args: readonly string[],
-  options: { readonly input?: string | Buffer; readonly environment?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly input?: string | Buffer;
+    readonly environment?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<CommandResult> {
   const program = dockerProgram();
   if (program === undefined) throw new Error('there is no docker client: .ci/setup tests');
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      env: { PATH: process.env['PATH'], HOME: '/nonexistent', DOCKER_HOST: host, ...options.environment },
+      env: {
+        PATH: process.env['PATH'],
+        HOME: '/nonexistent',
+        DOCKER_HOST: host,
+        ...options.environment,
+      },
       timeout: timeoutMs,
     });
     let stdout = '';

@@ -10,7 +10,9 @@ export interface Answer {
   readonly bytes: Buffer;
   readonly text: string;
   /** The body as JSON; undefined when it is none. */
-  readonly json: any; // eslint-disable-line @typescript-eslint/no-explicit-any -- tests look into it with t.match
+  // Tests look into it with t.match.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly json: any;
 }
 
 /** What a request carries besides its path. */
@@ -48,7 +50,9 @@ function open(socketPath: string, path: string, options: RequestOptions): Promis
   const { method = 'GET', body, headers = {}, timeoutMs = defaultTimeoutMs } = options;
   return new Promise((resolve, reject) => {
     const streamed = isStream(body);
-    const { type, bytes } = streamed ? { type: 'application/x-tar', bytes: undefined } : payload(body);
+    const { type, bytes } = streamed
+      ? { type: 'application/x-tar', bytes: undefined }
+      : payload(body);
     const wantsBody = streamed || bytes !== undefined;
     const request = httpRequest({
       socketPath,
@@ -64,7 +68,9 @@ function open(socketPath: string, path: string, options: RequestOptions): Promis
       },
     });
     request.once('response', resolve).once('error', reject);
-    request.once('timeout', () => request.destroy(new Error(`${method} ${path}: no answer in ${timeoutMs} ms`)));
+    request.once('timeout', () =>
+      request.destroy(new Error(`${method} ${path}: no answer in ${timeoutMs} ms`)),
+    );
     if (streamed) body.pipe(request);
     else request.end(bytes);
   });
@@ -75,7 +81,13 @@ async function whole(message: IncomingMessage): Promise<Answer> {
   for await (const part of message) parts.push(Buffer.from(part));
   const bytes = Buffer.concat(parts);
   const text = bytes.toString();
-  return { status: message.statusCode ?? 0, headers: message.headers, bytes, text, json: parsed(text) };
+  return {
+    status: message.statusCode ?? 0,
+    headers: message.headers,
+    bytes,
+    text,
+    json: parsed(text),
+  };
 }
 
 function parsed(text: string): unknown {

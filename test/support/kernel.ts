@@ -28,13 +28,16 @@ function run(args: readonly string[], timeoutMs: number): Promise<KernelRun> {
 }
 
 /** Runs a command under Debian's user-mode kernel: cgroup v2, this machine's files, no nftables. */
-export function underUserModeKernel(command: readonly string[], timeoutMs = 180_000): Promise<KernelRun> {
+export function underUserModeKernel(
+  command: readonly string[],
+  timeoutMs = 180_000,
+): Promise<KernelRun> {
   return run(['uml', ...command], timeoutMs);
 }
 
 /**
- * Boots Debian 12's or 13's cloud kernel under QEMU with the files of a folder and busybox, and runs
- * a command there. The folder's file `modules` names kernel modules to be loaded before.
+ * Boots Debian 12's or 13's cloud kernel under QEMU with the files of a folder and busybox, and
+ * runs a command there. The folder's file `modules` names kernel modules to be loaded before.
  */
 export function underCloudKernel(
   version: '6.1' | '6.12',

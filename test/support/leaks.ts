@@ -28,11 +28,14 @@ function lines(read: () => readonly string[]): readonly string[] {
   }
 }
 
-const words = (path: string): readonly string[] => lines(() => readFileSync(path, 'utf8').split('\n'));
+const words = (path: string): readonly string[] =>
+  lines(() => readFileSync(path, 'utf8').split('\n'));
 
 function links(rootId: string): readonly string[] {
   return readdirSync('/sys/class/net').filter((name) =>
-    words(`/sys/class/net/${name}/ifalias`).some((alias) => alias.startsWith(`tsdocker:${rootId}:`)),
+    words(`/sys/class/net/${name}/ifalias`).some((alias) =>
+      alias.startsWith(`tsdocker:${rootId}:`),
+    ),
   );
 }
 
@@ -81,7 +84,9 @@ export function processesOf(roots: Roots, except: readonly number[] = []): reado
       const paths = lines(() => readdirSync(`/proc/${pid}/fd`)).flatMap((fd) =>
         lines(() => [readlinkSync(`/proc/${pid}/fd/${fd}`)]),
       );
-      const cgroup = words(`/proc/${pid}/cgroup`).some((line) => line.includes(`tsdocker-${rootIdOf(roots.dataRoot)}/`));
+      const cgroup = words(`/proc/${pid}/cgroup`).some((line) =>
+        line.includes(`tsdocker-${rootIdOf(roots.dataRoot)}/`),
+      );
       return cgroup || paths.some(belongs);
     })
     .map(Number)
@@ -118,7 +123,8 @@ export function removeLeaks(roots: Roots): void {
   const rootId = rootIdOf(roots.dataRoot);
   for (const pid of processesOf(roots)) lines(() => [String(process.kill(pid, 'SIGKILL'))]);
   for (const path of [...mounts(roots)].reverse()) execFileSync('umount', ['-l', path]);
-  for (const name of links(rootId)) lines(() => [execFileSync('ip', ['link', 'del', name], { encoding: 'utf8', stdio: 'pipe' })]);
+  for (const name of links(rootId))
+    lines(() => [execFileSync('ip', ['link', 'del', name], { encoding: 'utf8', stdio: 'pipe' })]);
   for (const table of tables(rootId)) execFileSync('nft', ['delete', 'table', ...table.split(' ')]);
   for (const path of [...cgroups(rootId)].reverse()) {
     lines(() => {

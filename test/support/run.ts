@@ -34,7 +34,12 @@ function run(files: readonly string[], label: string, tally: TapTally): Promise<
       cwd: root,
       detached: true,
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, TAP_BAIL: '0', TAP_TIMEOUT: String(fileTimeoutMs / 1000), TSDOCKER_SUITES: files.join(delimiter) },
+      env: {
+        ...process.env,
+        TAP_BAIL: '0',
+        TAP_TIMEOUT: String(fileTimeoutMs / 1000),
+        TSDOCKER_SUITES: files.join(delimiter),
+      },
     });
     const kill = (signal: NodeJS.Signals): void => {
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal);
@@ -60,7 +65,9 @@ async function main(folders: readonly string[]): Promise<number> {
     const startedAtMs = Date.now();
     if (shared.has(folder)) await run(files, folder, tally);
     else for (const file of files) await run([file], relative(join(root, 'dist'), file), tally);
-    console.log(`# ${folder}: ${files.length} suites, ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`);
+    console.log(
+      `# ${folder}: ${files.length} suites, ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`,
+    );
   }
   for (const reason of tally.skipped) console.log(`# skipped: ${reason}`);
   console.log(`${tally.passed} passed, ${tally.failed} failed`);

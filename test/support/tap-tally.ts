@@ -99,7 +99,9 @@ class TapReader {
     if (this.#failures > 0 && finished) return;
     this.#tally.failed += 1;
     const where = this.#levels.flatMap((level) => level.open).join(' > ');
-    this.#print(`not ok - ${this.#label}: ${death ?? 'ended early'}${where === '' ? '' : ` in ${where}`}`);
+    this.#print(
+      `not ok - ${this.#label}: ${death ?? 'ended early'}${where === '' ? '' : ` in ${where}`}`,
+    );
   }
 
   #open(depth: number, name: string): void {
@@ -122,7 +124,8 @@ class TapReader {
     const isExplained = inside !== undefined && (inside.childFailed || inside.assertionFailed);
     this.#failing = failed && !isExplained ? indent : undefined;
     if (this.#failing !== undefined) this.#print(`not ok - ${this.#path(depth)}${text}`);
-    if (inside !== undefined || depth === 0) this.#test(level, inside ?? emptyLevel(), { failed, text });
+    if (inside !== undefined || depth === 0)
+      this.#test(level, inside ?? emptyLevel(), { failed, text });
     else assertion(level, failed, text);
   }
 
@@ -148,7 +151,8 @@ class TapReader {
   #closes(depth: number, text: string): boolean {
     const open = this.#levels[depth]?.open;
     const name = open?.at(-1);
-    if (open === undefined || name === undefined || !text.startsWith(name.slice(0, 20))) return false;
+    if (open === undefined || name === undefined || !text.startsWith(name.slice(0, 20)))
+      return false;
     open.pop();
     return true;
   }

@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import { sourceFiles } from './project-files.js';
 
-const exported = /^export (?:declare )?(?:abstract )?(?:async )?(?:const|function\*?|class|interface|type|enum) (\w+)/;
+const exported =
+  /^export (?:(?:declare|abstract|async) )*(?:const|function\*?|class|interface|type|enum) (\w+)/;
 
 /** Tests, and operations: each of these is documented by its own `summary`. */
 const exempt = /^(test|bench|api-spec\/operations)\//;

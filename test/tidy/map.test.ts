@@ -5,9 +5,10 @@ import { projectFiles, projectRoot } from './project-files.js';
 
 /** The top level as the product's owner fixed it. */
 const topLevel = new Set([
-  'api-spec', 'bench', 'cli', 'daemon', 'docs', 'native', 'netplugins', 'storage-drivers', 'systemd',
-  'test', '.ci', 'package.json', 'package-lock.json', 'tsconfig.json', 'docker-compose.test.yml',
-  'README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'LICENSE', 'eslint.config.js',
+  'api-spec', 'bench', 'cli', 'daemon', 'docs', 'native', 'netplugins', 'storage-drivers',
+  'systemd', 'test', '.ci', 'package.json', 'package-lock.json', 'tsconfig.json',
+  'docker-compose.test.yml', 'README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md',
+  'LICENSE', 'eslint.config.js',
 ]);
 
 const folders = (path: string): readonly string[] =>
@@ -17,7 +18,9 @@ const folders = (path: string): readonly string[] =>
 
 test('the top level holds what was agreed and nothing else', async (t) => {
   const names = new Set(projectFiles().map(({ path }) => path.split('/')[0] ?? ''));
-  const strange = [...names].filter((name) => !topLevel.has(name) && !/^\.[a-z-]+(rc|ignore|format|\.cjs)?$/.test(name));
+  const strange = [...names].filter(
+    (name) => !topLevel.has(name) && !/^\.[a-z-]+(rc|ignore|format|\.cjs)?$/.test(name),
+  );
   t.same(strange, []);
 });
 
@@ -50,7 +53,10 @@ test('a program of package.json is built from a source in the tree', async (t) =
   const json = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8'));
   const sources = Object.values(json.bin).map((path) => String(path).replace(/^dist\//, ''));
   const missing = sources.filter(
-    (path) => !['.cts', '.ts', '.mts'].some((end) => existsSync(join(projectRoot, path.replace(/\.c?js$/, end)))),
+    (path) =>
+      !['.cts', '.ts', '.mts'].some((end) =>
+        existsSync(join(projectRoot, path.replace(/\.c?js$/, end))),
+      ),
   );
   // The command line is bundled: its one file has the source that the bundle begins with.
   t.same(missing.filter((path) => path !== 'cli/tsdocker.cjs'), []);

@@ -18,10 +18,14 @@ const binary = /\.(png|tar|gz|zst)$/;
 
 /** All files that git tracks or would track, but for the lock file; by path. */
 export function projectFiles(): readonly ProjectFile[] {
-  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: projectRoot,
-    encoding: 'utf8',
-  });
+  const listed = execFileSync(
+    'git',
+    ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+    {
+      cwd: projectRoot,
+      encoding: 'utf8',
+    },
+  );
   return [...new Set(listed.split('\0'))]
     .filter((path) => path !== '' && path !== 'package-lock.json' && !binary.test(path))
     .filter((path) => existsSync(join(projectRoot, path)))
@@ -41,6 +45,8 @@ export function findings(
   return files.flatMap((file) =>
     file.text
       .split('\n')
-      .flatMap((line, at) => (isWrong(line, file) ? [`${file.path}:${at + 1}: ${line.trim().slice(0, 80)}`] : [])),
+      .flatMap((line, at) =>
+        isWrong(line, file) ? [`${file.path}:${at + 1}: ${line.trim().slice(0, 80)}`] : [],
+      ),
   );
 }

@@ -6,11 +6,8 @@ const maxColumns = 100;
 
 /** Tables whose rows are one thing each, and what a program wrote. */
 const wideTables = new Set([
-  'native/launch/opcodes.ts',
-  'native/shim/opcodes.h',
-  'daemon/config/options.ts',
-  '.dependency-cruiser.cjs',
-  'eslint.config.js',
+  'native/launch/opcodes.ts', 'native/shim/opcodes.h', 'daemon/config/options.ts',
+  '.dependency-cruiser.cjs', 'eslint.config.js',
 ]);
 
 const longTables = new Set(['native/launch/opcodes.ts', 'native/shim/opcodes.h']);
@@ -27,7 +24,8 @@ test('no line is longer than 100 columns', async (t) => {
   const unbreakable = /https?:\/\/\S{40}|^\s*(await )?t?\.?test\('/;
   const wide = findings(
     sourceFiles(),
-    (line, { path }) => [...line].length > maxColumns && !wideTables.has(path) && !unbreakable.test(line),
+    (line, { path }) =>
+      [...line].length > maxColumns && !wideTables.has(path) && !unbreakable.test(line),
   );
   t.same(wide, []);
 });
@@ -66,14 +64,22 @@ test('no export is a default', async (t) => {
 test('nothing tells of the place where it was written', async (t) => {
   // Put together here, lest this file find itself.
   const words = [
-    ['/wo', 'rk/'], ['/root', '/\\.'], ['/tmp/ref', 'erence'], ['artifact', 'ory'], ['nexus', '\\.'],
-    ['mirror\\.', 'inter'], ['cla', 'ude'], ['second-', 'kernel/run'],
+    ['/wo', 'rk/'], ['/root', '/\\.'], ['/tmp/ref', 'erence'], ['artifact', 'ory'],
+    ['nexus', '\\.'], ['mirror\\.', 'inter'], ['cla', 'ude'], ['second-', 'kernel/run'],
   ].map((parts) => parts.join(''));
   const wrong = new RegExp(words.join('|'), 'i');
   t.same(findings(projectFiles(), (line) => wrong.test(line)), []);
 });
 
 test('lines end as text does', async (t) => {
-  t.same(findings(sourceFiles(), (line) => /[ \t\r]+$/.test(line)), []);
-  t.same(projectFiles().filter(({ text }) => text !== '' && !text.endsWith('\n')).map(({ path }) => path), []);
+  t.same(
+    findings(sourceFiles(), (line) => /[ \t\r]+$/.test(line)),
+    [],
+  );
+  t.same(
+    projectFiles()
+      .filter(({ text }) => text !== '' && !text.endsWith('\n'))
+      .map(({ path }) => path),
+    [],
+  );
 });

@@ -95,7 +95,9 @@ test('an image’s command is taken unless the user has an entrypoint or command
   t.same(merged({ Entrypoint: ['/own'] }), [['/own'], []]);
   t.same(merged({ Entrypoint: [''], Cmd: ['own'] }), [[], ['own']]);
   t.throws(() => mergeImageConfig({}, {}), { message: 'no command specified' });
-  t.throws(() => mergeImageConfig({ Entrypoint: [''] }, image), { message: 'no command specified' });
+  t.throws(() => mergeImageConfig({ Entrypoint: [''] }, image), {
+    message: 'no command specified',
+  });
   t.end();
 });
 
@@ -124,7 +126,9 @@ test('restart policies: when, and after how long', (t) => {
   t.notOk(wantsRestart({ Name: 'always' }, { ...ending, stoppedByUser: true }));
   t.notOk(wantsRestart({ Name: 'on-failure' }, { ...ending, exitCode: 0 }));
   t.ok(wantsRestart({ Name: 'on-failure', MaximumRetryCount: 2 }, { ...ending, restartCount: 1 }));
-  t.notOk(wantsRestart({ Name: 'on-failure', MaximumRetryCount: 2 }, { ...ending, restartCount: 2 }));
+  t.notOk(
+    wantsRestart({ Name: 'on-failure', MaximumRetryCount: 2 }, { ...ending, restartCount: 2 }),
+  );
   t.equal(nextDelayMs(0, 5), 100);
   t.equal(nextDelayMs(100, 5), 200);
   t.equal(nextDelayMs(51_200, 5), 60_000);

@@ -5,7 +5,11 @@ import { invalidParameter } from '../../../api-spec/errors.js';
 import type { Containers } from '../../../daemon/containers/index.js';
 import { FakeTask, setUp, World } from './fakes.js';
 
-const create = async (containers: Containers, extra: object = {}, name = 'box'): Promise<string> => {
+const create = async (
+  containers: Containers,
+  extra: object = {},
+  name = 'box',
+): Promise<string> => {
   const body = { Image: 'web', ...extra };
   return (await containers.create({ name, body, apiMinor: 51 })).Id;
 };

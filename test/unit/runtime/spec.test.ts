@@ -31,11 +31,12 @@ test('capabilities: ALL, names in any form, and what the daemon lacks', (t) => {
   t.equal(mask(['NET_ADMIN', 'cap_net_admin'], ['all']), 1n << 12n);
   const poor = new Set([...held].filter((name) => name !== 'CAP_MKNOD'));
   t.equal(mask([], [], false, poor), 0xa00425fbn);
-  t.throws(
-    () => mask(['MKNOD'], [], false, poor), { message: /not available in the current environment/ },
-  );
-  t.throws(() => mask(['NONSENSE'], []), { message: 'invalid CapAdd: unknown capability: "CAP_NONSENSE"',
-   });
+  t.throws(() => mask(['MKNOD'], [], false, poor), {
+    message: /not available in the current environment/,
+  });
+  t.throws(() => mask(['NONSENSE'], []), {
+    message: 'invalid CapAdd: unknown capability: "CAP_NONSENSE"',
+  });
   t.end();
 });
 

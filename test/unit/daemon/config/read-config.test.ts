@@ -21,7 +21,9 @@ test('without any flag the paths are tsdocker’s own', async (t) => {
 });
 
 test('flags are understood in all four spellings', async (t) => {
-  const { settings } = parseFlags(['-H', 'fd://', '-Hunix:///a', '--host=unix:///b', '--mtu', '1400', '-D']);
+  const { settings } = parseFlags([
+    '-H', 'fd://', '-Hunix:///a', '--host=unix:///b', '--mtu', '1400', '-D',
+  ]);
   t.same(settings.hosts, ['fd://', 'unix:///a', 'unix:///b']);
   t.equal(settings.mtu, 1400);
   t.equal(settings.debug, true);
@@ -33,16 +35,31 @@ test('a wrong flag is named with the reason', async (t) => {
     ['--foo', 'unknown flag: --foo'],
     ['-Z', "unknown shorthand flag: 'Z' in -Z"],
     ['--mtu', 'flag needs an argument: --mtu'],
-    ['--mtu=abc', 'invalid argument "abc" for "--mtu" flag: strconv.ParseInt: parsing "abc": invalid syntax'],
+    [
+      '--mtu=abc',
+      'invalid argument "abc" for "--mtu" flag: strconv.ParseInt: parsing "abc": invalid syntax',
+    ],
     ['--dns=x', 'invalid argument "x" for "--dns" flag: invalid IP address: x'],
     ['--label=x', 'invalid argument "x" for "--label" flag: bad attribute format: x'],
-    ['--default-ulimit=x', 'invalid argument "x" for "--default-ulimit" flag: invalid ulimit argument: x'],
-    ['--default-ulimit=nofile=9:5', 'invalid argument "nofile=9:5" for "--default-ulimit" flag: '
-      + 'ulimit soft limit must be less than or equal to hard limit: 9 > 5'],
-    ['--default-address-pool=x', 'invalid argument "x" for "--default-address-pool" flag: '
-      + "invalid field 'x' must be a key=value pair"],
-    ['--registry-mirror=ftp://x', 'invalid argument "ftp://x" for "--registry-mirror" flag: '
-      + 'invalid mirror: unsupported scheme "ftp" in "ftp://x"'],
+    [
+      '--default-ulimit=x',
+      'invalid argument "x" for "--default-ulimit" flag: invalid ulimit argument: x',
+    ],
+    [
+      '--default-ulimit=nofile=9:5',
+      'invalid argument "nofile=9:5" for "--default-ulimit" flag: ' +
+        'ulimit soft limit must be less than or equal to hard limit: 9 > 5',
+    ],
+    [
+      '--default-address-pool=x',
+      'invalid argument "x" for "--default-address-pool" flag: ' +
+        "invalid field 'x' must be a key=value pair",
+    ],
+    [
+      '--registry-mirror=ftp://x',
+      'invalid argument "ftp://x" for "--registry-mirror" flag: ' +
+        'invalid mirror: unsupported scheme "ftp" in "ftp://x"',
+    ],
     ['extra', '"tsdockerd" accepts no argument(s).'],
   ];
   for (const [argument, message] of wrong) {
@@ -69,22 +86,36 @@ test('a value that cannot be is refused', async (t) => {
     [['--insecure-registry', 'http://a/b'], /insecure registry/],
   ];
   for (const [argv, message] of wrong) {
-    t.throws(() => configured(t.testdir(), '', ...argv), { name: 'ConfigError', message }, argv.join(' '));
+    t.throws(
+      () => configured(t.testdir(), '', ...argv),
+      { name: 'ConfigError', message },
+      argv.join(' '),
+    );
   }
 });
 
 test('a file with unknown keys, wrong types or no JSON says so with its path', async (t) => {
   const wrong: readonly (readonly [unknown, RegExp])[] = [
-    [{ foo: 1, bar: 2 }, /with file .*daemon\.json: the following directives don't match any configuration option: foo, bar$/],
+    [
+      { foo: 1, bar: 2 },
+      /with file .*daemon\.json: the following .* don't match any configuration option: foo, bar$/,
+    ],
     [{ mtu: '1400' }, /mtu: cannot take string as int/],
     [{ hosts: 'x' }, /hosts: cannot take string as list/],
     [{ 'log-opts': { 'max-file': 5 } }, /log-opts\.max-file: cannot take number as string/],
-    [{ runtimes: { x: { path: '/x', runtimeType: 'y' } } }, /runtimes\.x: runtimeType is not supported/],
+    [
+      { runtimes: { x: { path: '/x', runtimeType: 'y' } } },
+      /runtimes\.x: runtimeType is not supported/,
+    ],
     ['{bad', /with file/],
     [[], /must hold one JSON object/],
   ];
   for (const [json, message] of wrong) {
-    t.throws(() => configured(t.testdir(), json), { name: 'ConfigError', message }, JSON.stringify(json));
+    t.throws(
+      () => configured(t.testdir(), json),
+      { name: 'ConfigError', message },
+      JSON.stringify(json),
+    );
   }
 });
 
@@ -120,8 +151,16 @@ test('flags and file complement one another', async (t) => {
 });
 
 test('known options that have no effect are accepted with a warning', async (t) => {
-  const config = configured(t.testdir(), { 'userland-proxy': false, 'live-restore': false }, '--ip6tables');
-  t.match(config.warnings, [/ip6tables has no effect/, /userland-proxy has no effect/, /live-restore=false/]);
+  const config = configured(
+    t.testdir(),
+    { 'userland-proxy': false, 'live-restore': false },
+    '--ip6tables',
+  );
+  t.match(config.warnings, [
+    /ip6tables has no effect/,
+    /userland-proxy has no effect/,
+    /live-restore=false/,
+  ]);
 });
 
 test('a config file that was named must exist, the default one need not', async (t) => {

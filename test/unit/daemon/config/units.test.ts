@@ -4,7 +4,8 @@ import { parseBoolean, parseInteger, parseSizeBytes } from '../../../../daemon/c
 test('sizes are powers of 1024 in any case and with any tail', async (t) => {
   const sizes: readonly (readonly [string, number | undefined])[] = [
     ['512', 512], ['20m', 20971520], ['1.5GiB', 1610612736], ['64MB', 67108864], ['10 k', 10240],
-    ['x', undefined], ['-1', undefined], ['', undefined], ['1x', undefined], ['99999999t', undefined],
+    ['x', undefined], ['-1', undefined], ['', undefined], ['1x', undefined],
+    ['99999999t', undefined],
   ];
   for (const [text, sizeBytes] of sizes) t.equal(parseSizeBytes(text), sizeBytes, text);
 });

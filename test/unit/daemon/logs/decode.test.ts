@@ -14,7 +14,8 @@ interface Line {
 
 const jsonLine = (line: Line): string => {
   const { log, stream = 'stdout', attrs, time: at = time } = line;
-  return `${JSON.stringify({ log, stream, ...(attrs === undefined ? {} : { attrs }), time: at })}\n`;
+  const optional = attrs === undefined ? {} : { attrs };
+  return `${JSON.stringify({ log, stream, ...optional, time: at })}\n`;
 };
 
 const everything: DecodeOptions = {
@@ -25,7 +26,10 @@ const decoded = (text: string, options: Partial<DecodeOptions> = {}): string =>
   new LogDecoder({ ...everything, ...options }).decode(Buffer.from(text)).toString();
 
 test('every character that JSON can hold comes back as it was', async (t) => {
-  const texts = ['plain\n', 'quote " slash \\ tab \t\n', 'äöü €\n', '😀\n', '\u0000\u001b[31m\u007f\n', '', '\u2028\r\n'];
+  const texts = [
+    'plain\n', 'quote " slash \\ tab \t\n', 'äöü €\n', '😀\n', '\u0000\u001b[31m\u007f\n', '',
+    '\u2028\r\n',
+  ];
   for (const log of texts) {
     t.equal(decoded(jsonLine({ log })), log);
     const ascii = jsonLine({ log }).replace(/[\u0080-\uffff]/g, (unit) =>
@@ -49,14 +53,20 @@ test('frames carry the stream and the length', async (t) => {
 });
 
 test('timestamps have nine digits even where the file has fewer', async (t) => {
-  for (const [stored, shown] of [['.5Z', '.500000000Z'], ['Z', '.000000000Z'], ['.123456789Z', '.123456789Z']]) {
+  for (const [stored, shown] of [
+    ['.5Z', '.500000000Z'],
+    ['Z', '.000000000Z'],
+    ['.123456789Z', '.123456789Z'],
+  ]) {
     const line = jsonLine({ log: 'x\n', time: `2026-01-02T03:04:05${stored}` });
     t.equal(decoded(line, { timestamps: true }), `2026-01-02T03:04:05${shown} x\n`);
   }
 });
 
 test('since keeps the line of that very moment, until as well', async (t) => {
-  const lines = ['1', '2', '3'].map((n) => jsonLine({ log: n, time: `2026-01-01T00:00:0${n}Z` })).join('');
+  const lines = ['1', '2', '3']
+    .map((n) => jsonLine({ log: n, time: `2026-01-01T00:00:0${n}Z` }))
+    .join('');
   const nano = (second: number): bigint => BigInt(Date.UTC(2026, 0, 1, 0, 0, second)) * 1_000_000n;
   t.equal(decoded(lines, { sinceNano: nano(2) }), '23');
   t.equal(decoded(lines, { sinceNano: nano(2) + 1n }), '3');
@@ -92,15 +102,20 @@ test('keys in another order are understood', async (t) => {
 });
 
 test('a torn line is dropped and costs no other', async (t) => {
-  for (const torn of ['{"log":"abc', '{"log":"\\u00', '{"log":"x","stream":"std', '\0\0\0', '{}', '{"log":"é\\']) {
-    const text = `${jsonLine({ log: '1' })}${torn}${jsonLine({ log: '2' })}${jsonLine({ log: '3' })}`;
+  for (const torn of [
+    '{"log":"abc', '{"log":"\\u00', '{"log":"x","stream":"std', '\0\0\0', '{}', '{"log":"é\\',
+  ]) {
+    const [one, two, three] = ['1', '2', '3'].map((log) => jsonLine({ log }));
+    const text = `${one}${torn}${two}${three}`;
     t.equal(decoded(text, { framing: 'raw' }), '123', torn);
     t.equal(decoded(`${jsonLine({ log: '1' })}${torn}\n`, { timestamps: true }), `${time} 1`, torn);
   }
 });
 
 test('many lines of all kinds in one chunk keep their order', async (t) => {
-  const lines = Array.from({ length: 2000 }, (_, n) => jsonLine({ log: `${n} ${'ä"'.repeat(n % 50)}\n` }));
+  const lines = Array.from({ length: 2000 }, (_, n) =>
+    jsonLine({ log: `${n} ${'ä"'.repeat(n % 50)}\n` }),
+  );
   const mixed = lines.map((line, n) => (n % 7 === 0 ? line.replace('{"log"', '{ "log"') : line));
   t.equal(decoded(mixed.join('')), decoded(lines.join('')));
 });

@@ -3,10 +3,18 @@ import { logAttributes } from '../../../../daemon/logs/attributes.js';
 import { createLogs } from '../../../../daemon/logs/index.js';
 import { checkLogConfig, logBounds } from '../../../../daemon/logs/options.js';
 
-const logs = createLogs({ containersRoot: '/c', logDriver: 'json-file', logOptions: { 'max-file': '2' } });
+const logs = createLogs({
+  containersRoot: '/c',
+  logDriver: 'json-file',
+  logOptions: { 'max-file': '2' },
+});
 
 const container = (config: { Type?: string; Config?: Record<string, string> }) =>
-  ({ id: 'abc', config: { Labels: { a: '1' }, Env: ['X=2', 'Y'] }, hostConfig: { LogConfig: config } }) as const;
+  ({
+    id: 'abc',
+    config: { Labels: { a: '1' }, Env: ['X=2', 'Y'] },
+    hostConfig: { LogConfig: config },
+  }) as const;
 
 test('a log is bounded when nothing is said', async (t) => {
   t.same(logBounds({}), { maxSizeBytes: 20_000_000, maxFiles: 5 });
@@ -41,8 +49,17 @@ test('a container inherits the daemon’s options only with the daemon’s drive
 test('a container without a log has no path and cannot be read', async (t) => {
   t.equal(logs.path(container({ Type: 'none' })), '');
   t.same(logs.settings(container({ Type: 'none' })), { kind: 'none' });
-  const options = { stdout: true, stderr: true, timestamps: false, details: false, framing: 'raw', follow: false } as const;
-  t.throws(() => logs.read(container({ Type: 'none' }), options), { message: 'configured logging driver does not support reading' });
+  const options = {
+    stdout: true,
+    stderr: true,
+    timestamps: false,
+    details: false,
+    framing: 'raw',
+    follow: false,
+  } as const;
+  t.throws(() => logs.read(container({ Type: 'none' }), options), {
+    message: 'configured logging driver does not support reading',
+  });
 });
 
 test('labels and environment that are asked for go with each line', async (t) => {
