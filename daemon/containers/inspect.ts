@@ -21,6 +21,7 @@ export async function inspectContainer(
   { size }: { readonly size: boolean },
 ): Promise<ContainerInspectResponse> {
   const { record, sandbox } = container;
+  const execIds = context.execs.openIds(record.id);
   return {
     Id: record.id,
     Created: timeText(record.createdAtMs),
@@ -39,7 +40,7 @@ export async function inspectContainer(
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: null,
+    ExecIDs: execIds.length === 0 ? null : execIds,
     HostConfig: { ...hostConfigDefaults, ...record.hostConfig },
     GraphDriver: { Name: record.storageDriver, Data: null },
     Mounts: record.mounts,
@@ -92,12 +93,16 @@ function shownConfig({ config, imageName }: ContainerRecord) {
 function networkSettings({ record, sandbox }: Container): NetworkSettings {
   const endpoints = sandbox?.endpoints ?? record.endpoints;
   const networks = Object.fromEntries(
-    Object.entries(endpoints).map(([name, endpoint]) => [name, { ...endpointDefaults, ...endpoint }]),
+    Object.entries(endpoints).map(([name, endpoint]) => [
+      name,
+      { ...endpointDefaults, ...endpoint },
+    ]),
   );
   return {
     Bridge: '',
     SandboxID: sandbox?.id ?? '',
-    SandboxKey: sandbox === undefined || !isLive(record.state) ? '' : `/proc/${record.state.pid}/ns/net`,
+    SandboxKey:
+      sandbox === undefined || !isLive(record.state) ? '' : `/proc/${record.state.pid}/ns/net`,
     Ports: sandbox?.ports ?? {},
     HairpinMode: false,
     LinkLocalIPv6Address: '',

@@ -2,8 +2,15 @@
  * What the containers service needs of the others, as it wants to see them; `compose.ts` joins
  * them. Times are in ms, sizes in bytes, ids 64 hex.
  */
-import type { ContainerConfig, EndpointSettings, HostConfig, Mount, MountPoint } from '../../api-spec/index.js';
+import type {
+  ContainerConfig,
+  EndpointSettings,
+  HostConfig,
+  Mount,
+  MountPoint,
+} from '../../api-spec/index.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
+import type { ExecRequest, ExecTask, FoundExec } from '../runtime/exec-task.js';
 import type { Task, TaskExit } from '../runtime/task.js';
 import type { Statement } from '../store/store.js';
 import type { ContainerRecord } from './record.js';
@@ -20,6 +27,7 @@ export interface ContainerImage {
   readonly variant?: string;
 }
 
+/** What containers ask of images. An id that was resolved stays valid while a record names it. */
 export interface ImagesNeed {
   /** By name, digest or id prefix; `ApiError` 404 `No such image: x:latest` in Docker's words. */
   resolve(name: string): ContainerImage;
@@ -35,6 +43,10 @@ export interface ImagesNeed {
   releaseLayers(keys: readonly string[]): Promise<void>;
 }
 
+/**
+ * A container's writable layer. `create` is undone by `remove`, which takes absence as success;
+ * `mount` says how to mount and mounts nothing.
+ */
 export interface RootfsNeed {
   create(id: string, layers: readonly string[]): Promise<void>;
   mount(record: ContainerRecord): Promise<MountRecipe>;
@@ -56,18 +68,22 @@ export type ResolvedMount =
     }
   | { readonly type: 'tmpfs'; readonly destination: string; readonly options: readonly string[] };
 
+/** What containers ask of volumes: `prepare` at create is undone by `release` at removal. */
 export interface VolumesNeed {
   /**
    * Reads `Binds`, `Mounts`, `Tmpfs`, `VolumesFrom` and the image's `Volumes`, refuses what is
    * wrong, makes the volumes that are missing, and counts `id` as their user.
    */
   prepare(id: string, request: MountRequest): Promise<readonly MountPoint[]>;
-  /** Right before a start: copy-up into volumes that are empty, sources of binds made or refused. */
+  /**
+   * Right before a start: copy-up into volumes that are empty, sources of binds made or refused.
+   */
   resolve(record: ContainerRecord, recipe: MountRecipe): Promise<readonly ResolvedMount[]>;
   /** The container is removed; `removeAnonymous` is `rm -v` or `--rm`. */
   release(id: string, options: { readonly removeAnonymous: boolean }): Promise<void>;
 }
 
+/** All that can make a mount at create: `mounts` are those of `HostConfig.Mounts`. */
 export interface MountRequest {
   readonly hostConfig: HostConfig;
   readonly config: ContainerConfig;
@@ -76,7 +92,10 @@ export interface MountRequest {
   readonly from: readonly { readonly mounts: readonly MountPoint[]; readonly mode: string }[];
 }
 
-/** One container's place on its networks: a record of its own, held by the shim that made the netns. */
+/**
+ * One container's place on its networks: a record of its own, held by the shim that made the
+ * netns.
+ */
 export interface Sandbox {
   readonly id: string;
   /** Joins the namespaces of another process instead of making its own. */
@@ -97,17 +116,31 @@ export interface Sandbox {
   readonly reservations: readonly number[];
 }
 
+/**
+ * What containers ask of networks: `allocate` and `connect` at each start are undone by `release`.
+ */
 export interface NetworksNeed {
   /** At create: names exist, addresses lie in their subnets, links and aliases are well-formed. */
   check(record: ContainerRecord): void;
-  /** At start: addresses and ports, recorded before they are used. `ApiError` with Docker's words when taken. */
-  allocate(record: ContainerRecord, joined?: { readonly pid: number; readonly sandbox: Sandbox }): Promise<Sandbox>;
+  /**
+   * At start: addresses and ports, recorded before they are used. `ApiError` with Docker's words
+   * when taken.
+   */
+  allocate(
+    record: ContainerRecord,
+    joined?: { readonly pid: number; readonly sandbox: Sandbox },
+  ): Promise<Sandbox>;
   /** When init's netns exists: links, addresses, ports, DNS. */
   connect(sandbox: Sandbox, pid: number): Promise<void>;
-  /** After exit or a failed start: everything back; the address returns when the kernel has let it go. */
+  /**
+   * After exit or a failed start: everything back; the address returns when the kernel has let it
+   * go.
+   */
   release(sandboxId: string): Promise<void>;
   /** After a restart of the daemon: makes kernel and records agree with the live containers. */
-  recover(live: readonly { readonly record: ContainerRecord; readonly pid: number }[]): Promise<ReadonlyMap<string, Sandbox>>;
+  recover(
+    live: readonly { readonly record: ContainerRecord; readonly pid: number }[],
+  ): Promise<ReadonlyMap<string, Sandbox>>;
 }
 
 /** All that a start needs, resolved. */
@@ -124,12 +157,22 @@ export interface TaskRequest {
   readonly signal: AbortSignal;
 }
 
+/**
+ * What containers ask of the runtime. A task lives on without the daemon; `adopt` finds it again.
+ */
 export interface RuntimeNeed {
-  /** Checks what cannot be honoured, and tells warnings as Docker words them; throws `ApiError` 400. */
+  /**
+   * Checks what cannot be honoured, and tells warnings as Docker words them; throws `ApiError`
+   * 400.
+   */
   check(record: ContainerRecord): readonly string[];
   create(request: TaskRequest): Promise<Task>;
   /** After a restart of the daemon: the live task, or how it ended, or nothing known. */
   adopt(record: ContainerRecord): Promise<{ task: Task } | { exit: TaskExit } | undefined>;
+  /** One more process in a live task, up to its gate; `ApiError` 400 in `docker exec`'s words. */
+  exec(request: ExecRequest): Promise<ExecTask>;
+  /** After a restart of the daemon: the execs of `live` containers; all others are ended. */
+  recoverExecs(live: ReadonlySet<string>): Promise<readonly FoundExec[]>;
   /** Ends and removes what is left in the kernel of containers that are not in `known`. */
   sweep(known: ReadonlySet<string>): Promise<readonly string[]>;
 }
@@ -142,6 +185,10 @@ export interface EventsNeed {
   };
 }
 
+/**
+ * Something that happened to a container, under Docker's name for it; times come from the book of
+ * events.
+ */
 export interface ContainerEvent {
   readonly type: 'container';
   readonly action: string;
@@ -170,6 +217,7 @@ export interface LogPiece {
   readonly bytes: Uint8Array;
 }
 
+/** What containers ask of logs: the shim writes them, this only reads. */
 export interface LogsNeed {
   /** Refuses drivers and options that it does not know (`ApiError` 400, Docker's words). */
   check(record: ContainerRecord): void;

@@ -2,6 +2,7 @@ import type { TaskExit } from '../runtime/task.js';
 import { Container } from './container.js';
 import { loadRecords, save } from './context.js';
 import type { Context } from './context.js';
+import { recoverExecs } from './exec-recover.js';
 import { followTask, recordEnd } from './exit.js';
 import { launch } from './launch.js';
 import type { ContainerRecord } from './record.js';
@@ -29,12 +30,15 @@ export interface Recovery {
 export async function recover(context: Context): Promise<Recovery> {
   const found = loadRecords(context.store).map((record) => new Container(record));
   for (const container of found) context.book.add(container);
-  const unfinished = found.filter(({ record }) => ['removing', 'dead'].includes(record.state.status));
+  const unfinished = found.filter(({ record }) =>
+    ['removing', 'dead'].includes(record.state.status),
+  );
   const kept = found.filter((container) => !unfinished.includes(container));
   const wasLive = new Set(kept.filter(({ record }) => isLive(record.state)));
 
   await Promise.all(kept.map((container) => reattach(context, container)));
   await readopt(context, kept);
+  await recoverExecs(context, kept);
   const swept = await context.runtime.sweep(
     new Set(kept.filter(({ task }) => task !== undefined).map(({ id }) => id)),
   );
@@ -44,7 +48,8 @@ export async function recover(context: Context): Promise<Recovery> {
   return {
     containers: kept.length,
     adopted,
-    ended: kept.filter((container) => wasLive.has(container) && container.task === undefined).length,
+    ended: kept.filter((container) => wasLive.has(container) && container.task === undefined)
+      .length,
     removed: removed.filter(Boolean).length,
     swept,
   };
@@ -94,7 +99,9 @@ async function readopt(context: Context, kept: readonly Container[]): Promise<vo
     const { task, record } = container;
     return task === undefined ? [] : [{ container, task, record, pid: task.pid }];
   });
-  const sandboxes = await context.networks.recover(live.map(({ record, pid }) => ({ record, pid })));
+  const sandboxes = await context.networks.recover(
+    live.map(({ record, pid }) => ({ record, pid })),
+  );
   for (const { container, task } of live) {
     container.sandbox = sandboxes.get(container.id);
     followTask(context, container, task);
@@ -118,7 +125,8 @@ function resume(context: Context, container: Container, wasLive: boolean): void 
   const { RestartPolicy: policy, AutoRemove: autoRemove } = record.hostConfig;
   const { stoppedByUser } = record;
   const again =
-    record.state.status === 'restarting' || wantsStartWithDaemon(policy, { stoppedByUser, wasLive });
+    record.state.status === 'restarting' ||
+    wantsStartWithDaemon(policy, { stoppedByUser, wasLive });
   if (!again && autoRemove !== true) return;
   const next = again
     ? container.lock.run(async () => {
@@ -126,6 +134,9 @@ function resume(context: Context, container: Container, wasLive: boolean): void 
       })
     : context.afterExit.remove(container);
   next.catch((error: unknown) => {
-    context.log.error({ id: container.id, err: error }, again ? 'restart failed' : 'removal failed');
+    context.log.error(
+      { id: container.id, err: error },
+      again ? 'restart failed' : 'removal failed',
+    );
   });
 }

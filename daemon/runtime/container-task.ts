@@ -40,6 +40,7 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
     attach: (options: AttachOptions): Promise<Duplex> => shim.attach(options),
     signal: (signal) => shim.signal(signal),
     resize: (rows, columns) => shim.resize(rows, columns),
+    pidFd: () => shim.getFd({ kind: 'pidfd' }),
     pause: () => cgroup.freeze(),
     unpause: () => cgroup.thaw(),
     exited,

@@ -9,7 +9,7 @@ const PREFIX =
   'unable to start container process: ';
 
 /** strerror(3) of what a launch may meet. */
-const words: Readonly<Record<string, string>> = {
+export const errnoWords: Readonly<Record<string, string>> = {
   E2BIG: 'argument list too long',
   EACCES: 'permission denied',
   EBUSY: 'device or resource busy',
@@ -35,7 +35,7 @@ export function launchFailure(error: unknown): unknown {
 }
 
 function apiError(error: LaunchError): ApiError {
-  const reason = words[error.code] ?? error.code;
+  const reason = errnoWords[error.code] ?? error.code;
   if (error.step?.op === 'execve' || error.step?.op === 'execveat') {
     return invalidParameter(PREFIX + execWords(error.about, error.code, reason), error);
   }
@@ -50,7 +50,8 @@ function apiError(error: LaunchError): ApiError {
   return systemError(`${PREFIX}${error.about}: ${reason}: unknown${hint}`, error);
 }
 
-function execWords(command: string, code: string, reason: string): string {
+/** The refusal of a program, as runc words it. */
+export function execWords(command: string, code: string, reason: string): string {
   if (code !== 'ENOENT') return `exec: "${command}": ${reason}: unknown`;
   return command.includes('/')
     ? `exec: "${command}": stat ${command}: ${reason}: unknown`

@@ -16,6 +16,8 @@ import { openCgroups, type Cgroups, type ContainerCgroup } from './cgroup/index.
 import { checkRecord } from './check.js';
 import { compileLaunch, CREATED, type CompiledLaunch } from './compile.js';
 import { containerTask, endShim, readExit, toTaskExit } from './container-task.js';
+import { createExec, recoverExecs } from './exec.js';
+import { rememberBasis } from './exec-basis.js';
 import { readHostFacts, type HostFacts } from './host-facts.js';
 import { launchFailure } from './launch-error.js';
 import { lookUpBlockDevices, lookUpDevices, lookUpUser } from './lookup.js';
@@ -75,10 +77,14 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     cgroups: openCgroups(host.cgroups),
     parent: `/tsdocker-${options.rootId}`,
   };
+  const cgroup = (record: ContainerRecord): ContainerCgroup =>
+    context.cgroups.open(cgroupsPath(context, record));
   return {
     host,
     cgroupVersion: host.cgroups.version,
-    cgroup: (record) => context.cgroups.open(cgroupsPath(context, record)),
+    cgroup,
+    exec: (request) => createExec({ ...context, cgroup }, request),
+    recoverExecs: (live) => recoverExecs(context, live),
     check: (record) => checkRecord(record, context),
     create: (request) => create(context, request),
     adopt: (record) => adopt(context, record),
@@ -99,15 +105,17 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   request.signal.throwIfAborted();
   const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
   const config = await configOf(context, request);
-  await prepareBundle(paths);
+  prepareBundle(paths);
   const cgroup = context.cgroups.create(config.linux.cgroupsPath, config.linux.resources);
   try {
     const launching = await launchTask(context, request, { config, cgroup, paths });
     const hello = await launching.shim.hello();
-    return containerTask({
+    const task = containerTask({
       containerId: record.id, pid: launching.pid, shimPid: hello.shimPid, shim: launching.shim,
       cgroup, paths, open: () => launching.open(),
     });
+    rememberBasis(task, config);
+    return task;
   } catch (error) {
     await cgroup.kill().then(() => cgroup.remove());
     throw launchFailure(error);

@@ -19,6 +19,8 @@ export interface Task {
   /** Signal number to PID 1 (by pidfd); false when it has already exited. */
   signal(signal: number): Promise<boolean>;
   resize(rows: number, columns: number): Promise<void>;
+  /** A pidfd of the first process, which names it for ever; the caller closes it. */
+  pidFd(): Promise<number>;
   pause(): Promise<void>;
   unpause(): Promise<void>;
   /** Holds sockets in the shim, so that they outlive the daemon: port reservations, DNS, `::1`. */

@@ -4,7 +4,8 @@ import type { NamespaceType, OciNamespace } from '../oci.js';
 import type { ProgramBuilder } from './builder.js';
 import * as kernel from './kernel.js';
 
-const cloneFlags: Readonly<Record<NamespaceType, number>> = {
+/** OCI's words for namespaces as clone(2)'s flags. */
+export const cloneFlags: Readonly<Record<NamespaceType, number>> = {
   mount: kernel.CLONE_NEWNS,
   pid: kernel.CLONE_NEWPID,
   ipc: kernel.CLONE_NEWIPC,

@@ -1,0 +1,204 @@
+import type { Duplex } from 'node:stream';
+import { ApiError, conflict } from '../../api-spec/errors.js';
+import { ErrnoError } from '../../native/errno-error.js';
+import type { ExecTask } from '../runtime/exec-task.js';
+import type { AttachConversation } from './attach.js';
+import type { Container } from './container.js';
+import { containerEvent, tell } from './context.js';
+import type { Context } from './context.js';
+import { parseDetachKeys } from './detach-keys.js';
+import type { Exec } from './exec-book.js';
+import { execEvent } from './exec-events.js';
+import { exchange } from './exec-streams.js';
+import { frame } from './stdcopy.js';
+
+/** How long everything up to the process's first instruction may take. */
+const MAX_LAUNCH_MS = 60_000;
+/** Exit code of what could not be started, as Docker has it for every reason. */
+const NOT_STARTED = 126;
+
+/** What a start says. */
+export interface StartOptions {
+  readonly detached: boolean;
+  /** Whether the client reads a terminal's bytes: then they come without frames. */
+  readonly raw: boolean;
+  /** `[rows, columns]`. */
+  readonly size?: readonly [number, number];
+}
+
+/** Starts it; `ApiError` 409 when it has been started before, 400 when it cannot be. */
+export async function startExec(
+  context: Context,
+  container: Container,
+  exec: Exec,
+  options: StartOptions,
+): Promise<Duplex | undefined> {
+  const { task } = container;
+  refuseSecondStart(exec);
+  if (task === undefined) throw conflict(`container ${container.id} is not running`);
+  exec.become({ status: 'starting' });
+  try {
+    const { size, detached } = options;
+    const record = {
+      ...exec.record,
+      stdin: exec.record.stdin && !detached,
+      ...(size === undefined ? {} : { consoleSize: size }),
+    };
+    const [live] = await Promise.all([
+      context.runtime.exec({
+        exec: record,
+        container: container.record,
+        task,
+        rootfs: () => context.rootfs.mount(container.record),
+        signal: AbortSignal.timeout(MAX_LAUNCH_MS),
+      }),
+      tell(context, execEvent(container, exec.record, 'exec_start')),
+    ]);
+    return await open(context, container, { exec, task: live, options });
+  } catch (error) {
+    exec.become({ status: 'ended', pid: 0, exitCode: NOT_STARTED });
+    context.execs.dropLater(exec);
+    throw error;
+  }
+}
+
+function refuseSecondStart({ record, state }: Exec): void {
+  if (state.status === 'created') return;
+  const said = state.status === 'ended' ? 'has already run' : 'is already running';
+  throw conflict(`Error: Exec command ${record.id} ${said}`);
+}
+
+interface Opening {
+  readonly exec: Exec;
+  readonly task: ExecTask;
+  readonly options: StartOptions;
+}
+
+/** The client joins, then the gate opens: nothing of the output is missed. */
+async function open(
+  context: Context,
+  container: Container,
+  { exec, task, options }: Opening,
+): Promise<Duplex | undefined> {
+  let stream: Duplex | undefined;
+  try {
+    stream = options.detached ? undefined : await join(exec, task, options);
+    await task.start();
+  } catch (error) {
+    stream?.destroy();
+    await task.dispose();
+    throw error;
+  }
+  exec.become({ status: 'running', task });
+  followExec(context, container, exec, task);
+  return stream;
+}
+
+async function join(
+  { record }: Exec,
+  task: ExecTask,
+  { raw }: StartOptions,
+): Promise<Duplex | undefined> {
+  const { stdin, stdout, stderr, tty, detachKeys } = record;
+  if (!stdin && !stdout && !stderr) return undefined;
+  const hasKeys = tty || detachKeys !== undefined;
+  return task.attach({
+    stdin,
+    // A terminal has one output, whichever was asked for.
+    stdout: stdout || (tty && stderr),
+    stderr,
+    framed: !raw,
+    detachKeys: hasKeys ? parseDetachKeys(detachKeys) : new Uint8Array(),
+  });
+}
+
+/** Sees to it that the end of an exec is recorded, told and cleaned up after. */
+export function followExec(
+  context: Context,
+  container: Container,
+  exec: Exec,
+  task: ExecTask,
+): void {
+  const follow = async (): Promise<void> => {
+    const { exitCode } = await task.exited;
+    exec.become({ status: 'ended', pid: task.pid, exitCode });
+    context.execs.dropLater(exec);
+    const attributes = { execID: exec.record.id, exitCode: String(exitCode) };
+    await Promise.all([
+      task.dispose(),
+      tell(context, containerEvent(container.record, 'exec_die', attributes)),
+    ]);
+  };
+  follow().catch((error: unknown) => {
+    context.log.error(
+      { id: container.id, exec: exec.record.id, err: error },
+      'an exec did not end well',
+    );
+  });
+}
+
+/** Runs an exec for one client; from here on what goes wrong is said in the stream. */
+export function conversationOf(
+  context: Context,
+  container: Container,
+  exec: Exec,
+  options: Omit<StartOptions, 'detached'>,
+): AttachConversation {
+  return {
+    tty: options.raw,
+    // Nothing has been started: it may be, by somebody else.
+    abandon: () => undefined,
+    run: async (client, signal) => {
+      let stream: Duplex | undefined;
+      try {
+        stream = await startExec(context, container, exec, { detached: false, ...options });
+      } catch (error) {
+        if (!(error instanceof ApiError)) {
+          context.log.error({ id: container.id, exec: exec.record.id, err: error }, 'exec failed');
+        }
+        say(client, error instanceof Error ? error.message : String(error), options);
+        return;
+      }
+      await converse(context, container, { exec, stream, client, signal });
+    },
+  };
+}
+
+interface Talk {
+  readonly exec: Exec;
+  readonly stream: Duplex | undefined;
+  readonly client: Duplex;
+  readonly signal: AbortSignal;
+}
+
+/** The exit code is recorded before the client sees the end: it asks for it at once. */
+async function converse(
+  context: Context,
+  container: Container,
+  { exec, stream, client, signal }: Talk,
+): Promise<void> {
+  const { stdin } = exec.record;
+  if (stream === undefined) client.resume();
+  else await exchange(stream, client, { stdin, signal });
+  if (signal.aborted) return;
+  if (stream !== undefined && (await isAlive(exec))) {
+    await tell(context, execEvent(container, exec.record, 'exec_detach'));
+    return;
+  }
+  await exec.ended(signal);
+}
+
+async function isAlive({ state }: Exec): Promise<boolean> {
+  if (state.status !== 'running') return false;
+  try {
+    return await state.task.signal(0);
+  } catch (error) {
+    if (error instanceof ErrnoError && error.code === 'EPIPE') return false;
+    throw error;
+  }
+}
+
+function say(client: Duplex, message: string, { raw }: { readonly raw: boolean }): void {
+  const text = Buffer.from(`${message}\r\n`);
+  client.write(raw ? text : Buffer.concat([frame('stdout', text.length), text]));
+}

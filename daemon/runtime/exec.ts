@@ -1,0 +1,225 @@
+/** Execs: a process of a container beside its first one, and how it is found after a restart. */
+import * as fs from 'node:fs';
+import { invalidParameter } from '../../api-spec/errors.js';
+import { ErrnoError } from '../../native/errno-error.js';
+import { connect, launch, type Shim } from '../../native/shim/client.js';
+import type { AttachLimits } from '../../native/shim/monitor-settings.js';
+import type { MountRecipe } from '../../storage-drivers/driver.js';
+import { bundlePaths } from './bundle.js';
+import type { ContainerCgroup } from './cgroup/index.js';
+import { compileExec } from './compile/exec.js';
+import { endShim, readExit, toTaskExit } from './container-task.js';
+import { execBasis, recipeOf, type ExecBasis } from './exec-basis.js';
+import { execEntry } from './exec-cgroup.js';
+import { execFailure } from './exec-error.js';
+import { execPaths, forgetExec, listExecs, rememberExec, type ExecPaths } from './exec-files.js';
+import type { ExecRecord, ExecRequest, ExecTask, FoundExec } from './exec-task.js';
+import type { HostFacts } from './host-facts.js';
+import { lookUpUser } from './lookup.js';
+import type { OciProcess } from './oci.js';
+import { containerCapabilities } from './spec/capabilities.js';
+import { environment, variable } from './spec/environment.js';
+import type { TaskExit } from './task.js';
+
+/** What all execs of a daemon share. */
+export interface ExecContext {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly host: HostFacts;
+  readonly attach: AttachLimits;
+  /** Of a container, by its record. */
+  readonly cgroup: (record: ExecRequest['container']) => ContainerCgroup;
+}
+
+/** As for a container: how long output is read while others hold the pipes. */
+const DRAIN_MS = 2000;
+
+/**
+ * Brings a process up to its gate. Rejects with `ApiError` 400 in the words that clients know from
+ * `docker exec`; then nothing is left.
+ */
+export async function createExec(context: ExecContext, request: ExecRequest): Promise<ExecTask> {
+  const { exec, container, task } = request;
+  const basis = await execBasis(
+    task,
+    bundlePaths(context.dataRoot, context.execRoot, container.id),
+  );
+  const process = await processOf(context, request, basis);
+  const compiled = compileExec({
+    containerId: container.id,
+    process,
+    namespaces: basis.namespaces,
+    cgroup: execEntry(context.host.cgroups, context.cgroup(container).entry, task.pid),
+    ...(basis.seccomp === undefined ? {} : { seccomp: basis.seccomp }),
+    stdin: exec.stdin,
+    ...(context.host.hardLimits === undefined ? {} : { hardLimits: context.host.hardLimits }),
+  });
+  const paths = execPaths(context.execRoot, exec.id);
+  const pidFd = await task.pidFd();
+  try {
+    rememberExec(paths, exec);
+    const launching = await launch({
+      program: compiled.program,
+      monitor: {
+        socketPath: paths.socket, exitPath: paths.exit, stdio: compiled.stdio,
+        log: { kind: 'none' }, attach: context.attach, drainMs: DRAIN_MS, oomFiles: [],
+        killAtExit: [], keep: [],
+      },
+      passFds: new Map([[compiled.pidFd, pidFd]]),
+      signal: request.signal,
+    });
+    return execTask({
+      shim: launching.shim,
+      pid: launching.pid,
+      paths,
+      open: () => launching.open(),
+    });
+  } catch (error) {
+    forgetExec(paths);
+    throw execFailure(error);
+  } finally {
+    fs.closeSync(pidFd);
+  }
+}
+
+/** The container's own process, changed where the exec says otherwise. */
+async function processOf(
+  { host }: ExecContext,
+  { exec, container, task, rootfs }: ExecRequest,
+  { process: own }: ExecBasis,
+): Promise<OciProcess> {
+  const { workingDir, privileged, tty } = exec;
+  if (workingDir !== '' && !workingDir.startsWith('/')) {
+    throw invalidParameter(
+      'OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown',
+    );
+  }
+  const user =
+    exec.user === ''
+      ? { ...own.user, home: variable(own.env, 'HOME') ?? '/' }
+      : userOf(container, exec.user, await recipeOf(task, rootfs));
+  const capabilities = privileged
+    ? containerCapabilities({ privileged, add: [], drop: [] }, host.capabilities)
+    : own.capabilities.permitted;
+  const { uid, gid, additionalGids } = user;
+  return {
+    terminal: tty,
+    ...sizeOf(exec),
+    user: { uid, gid, additionalGids },
+    args: exec.command,
+    env: environment({
+      env: [...(container.config.Env ?? []), ...exec.env],
+      hostname: variable(own.env, 'HOSTNAME') ?? '',
+      tty,
+      home: user.home,
+    }),
+    cwd: workingDir === '' ? own.cwd : workingDir,
+    capabilities: {
+      bounding: capabilities, effective: capabilities, permitted: capabilities,
+      inheritable: [], ambient: [],
+    },
+    ...fromOwn(own, privileged),
+  };
+}
+
+function sizeOf({ tty, consoleSize: [height, width] = [0, 0] }: ExecRecord) {
+  return tty && height > 0 && width > 0 ? { consoleSize: { height, width } } : {};
+}
+
+/** What no exec can say otherwise; a privileged one is not held by AppArmor. */
+function fromOwn(own: OciProcess, privileged: boolean) {
+  const { rlimits, noNewPrivileges, apparmorProfile, oomScoreAdj } = own;
+  return {
+    rlimits,
+    noNewPrivileges,
+    ...(apparmorProfile === undefined || privileged ? {} : { apparmorProfile }),
+    ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
+  };
+}
+
+function userOf(container: ExecRequest['container'], user: string, recipe: MountRecipe) {
+  const config = { ...container.config, User: user };
+  const { groups, ...found } = lookUpUser({ ...container, config }, recipe);
+  return { ...found, additionalGids: groups };
+}
+
+interface ExecParts {
+  readonly shim: Shim;
+  readonly pid: number;
+  readonly paths: ExecPaths;
+  readonly open?: () => Promise<void>;
+}
+
+/** Code of a process whose shim was killed. */
+const UNKNOWN_EXIT = 255;
+
+function execTask({ shim, pid, paths, open }: ExecParts): ExecTask {
+  const exited = shim.exited.then(async (exit): Promise<TaskExit> => {
+    const status = exit.lost ? await readExit(paths.exit) : exit;
+    if (status !== undefined) return toTaskExit(status);
+    return {
+      exitCode: UNKNOWN_EXIT, oomKilled: false, finishedAtMs: Date.now(),
+      error: 'the shim was killed: the exit code is not known',
+    };
+  });
+  let disposal: Promise<void> | undefined;
+  const dispose = async (): Promise<void> => {
+    try {
+      await endShim(shim);
+    } finally {
+      forgetExec(paths);
+    }
+  };
+  return {
+    pid,
+    start: async () => {
+      try {
+        await open?.();
+      } catch (error) {
+        forgetExec(paths);
+        throw execFailure(error);
+      }
+    },
+    attach: (options) => shim.attach(options),
+    signal: (signal) => shim.signal(signal),
+    resize: (rows, columns) => shim.resize(rows, columns),
+    exited,
+    dispose: () => (disposal ??= dispose()),
+  };
+}
+
+/**
+ * After a restart of the daemon: what of the execs of `live` containers still runs or has ended
+ * meanwhile; every other one is ended and forgotten.
+ */
+export async function recoverExecs(
+  { execRoot }: Pick<ExecContext, 'execRoot'>,
+  live: ReadonlySet<string>,
+): Promise<readonly FoundExec[]> {
+  const found: FoundExec[] = [];
+  for (const { paths, exec } of listExecs(execRoot)) {
+    const shim = await connectIfThere(paths.socket);
+    if (shim === undefined) {
+      forgetExec(paths);
+      continue;
+    }
+    const hello = await shim.hello();
+    const task = execTask({ shim, pid: hello.pid, paths });
+    const hasRun = hello.started || hello.exit !== undefined;
+    if (exec !== undefined && live.has(exec.containerId) && hasRun) found.push({ exec, task });
+    else await task.dispose();
+  }
+  return found;
+}
+
+/** Undefined when there is no such shim. */
+async function connectIfThere(socket: string): Promise<Shim | undefined> {
+  try {
+    return await connect(socket);
+  } catch (error) {
+    if (error instanceof ErrnoError && ['ENOENT', 'ECONNREFUSED'].includes(error.code)) {
+      return undefined;
+    }
+    throw error;
+  }
+}
