@@ -20,7 +20,7 @@ import { removeTree } from '../native/unpack/index.js';
  */
 const CLOSE_WAIT_MS = 5_000;
 /** How long things are gathered for one process that removes them: starting it costs 3 ms. */
-const GATHER_MS = 300;
+const GATHER_MS = 1000;
 
 /** The two kinds of things that a driver keeps. */
 export type Shelf = 'layers' | 'containers';

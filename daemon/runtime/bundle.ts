@@ -1,4 +1,5 @@
 /** A container's OCI bundle on disk: what another runtime, or a reader, finds there. */
+import { mkdirSync, rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import type { OciConfig } from './oci.js';
 
@@ -28,13 +29,12 @@ export function bundlePaths(dataRoot: string, execRoot: string, id: string): Bun
 }
 
 /** Folders are there, traces of an earlier run are not. */
-export async function prepareBundle(paths: BundlePaths): Promise<void> {
+export function prepareBundle(paths: BundlePaths): void {
   const folder = paths.socket.slice(0, paths.socket.lastIndexOf('/'));
-  await Promise.all([
-    fs.mkdir(paths.rootfs, { recursive: true, mode: 0o710 }),
-    fs.mkdir(folder, { recursive: true, mode: 0o700 }),
-  ]);
-  await Promise.all([fs.rm(paths.exit, { force: true }), fs.rm(paths.socket, { force: true })]);
+  mkdirSync(paths.rootfs, { recursive: true, mode: 0o710 });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  rmSync(paths.exit, { force: true });
+  rmSync(paths.socket, { force: true });
 }
 
 const UNLIMITED = '18446744073709551615';

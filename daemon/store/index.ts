@@ -45,7 +45,16 @@ export function openStore(path: string, migrations: readonly string[]): Store {
   worker.on('message', settle);
   worker.on('error', fail);
 
-  const post = (request: WriteRequest): void => worker.postMessage(request);
+  let waiting: WriteRequest[] = [];
+  /** What is committed in one turn goes as one message: waking the worker is the dear part. */
+  const post = (request: WriteRequest): void => {
+    waiting.push(request);
+    if (waiting.length > 1) return;
+    queueMicrotask(() => {
+      worker.postMessage(waiting);
+      waiting = [];
+    });
+  };
 
   return {
     commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void> {
@@ -64,7 +73,7 @@ export function openStore(path: string, migrations: readonly string[]): Store {
     async close(): Promise<void> {
       worker.ref();
       const ended = new Promise((resolve) => worker.once('exit', resolve));
-      post({ close: true });
+      queueMicrotask(() => worker.postMessage([]));
       await ended;
       fail(systemError('the database is closed'));
       database.close();

@@ -8,10 +8,15 @@ import type { MessagePort } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import type { Statement } from './store.js';
 
-/** From the main thread: one transaction, or the wish to end. */
-export type WriteRequest =
-  | { readonly id: number; readonly statements: readonly Statement[]; readonly full: boolean }
-  | { readonly close: true };
+/** One transaction. */
+export interface WriteRequest {
+  readonly id: number;
+  readonly statements: readonly Statement[];
+  readonly full: boolean;
+}
+
+/** From the main thread: what came together there; nothing at all is the wish to end. */
+export type WriteRequests = readonly WriteRequest[];
 
 /** To the main thread: how one transaction ended. */
 export interface WriteReply {
@@ -21,8 +26,6 @@ export interface WriteReply {
 
 /** How many transactions one disk sync may carry. */
 const maxBatch = 256;
-
-type Commit = Exclude<WriteRequest, { close: true }>;
 
 function failure(error: unknown): { code: string; message: string } {
   if (error instanceof Database.SqliteError) return { code: error.code, message: error.message };
@@ -41,10 +44,10 @@ function serve(port: MessagePort, path: string): void {
     prepared.set(sql, made);
     return made;
   };
-  const runOne = database.transaction((commit: Commit) => {
+  const runOne = database.transaction((commit: WriteRequest) => {
     for (const { sql, params } of commit.statements) prepare(sql).run(...params);
   });
-  const runAll = database.transaction((batch: readonly Commit[]): WriteReply[] =>
+  const runAll = database.transaction((batch: WriteRequests): WriteReply[] =>
     batch.map((commit) => {
       try {
         runOne(commit);
@@ -54,7 +57,7 @@ function serve(port: MessagePort, path: string): void {
       }
     }),
   );
-  const write = (batch: readonly Commit[]): readonly WriteReply[] => {
+  const write = (batch: WriteRequests): readonly WriteReply[] => {
     const wantsFull = batch.some((commit) => commit.full);
     if (wantsFull !== full) {
       database.pragma(`synchronous = ${wantsFull ? 'FULL' : 'NORMAL'}`);
@@ -67,15 +70,15 @@ function serve(port: MessagePort, path: string): void {
     }
   };
 
-  port.on('message', (first: WriteRequest) => {
-    const batch: Commit[] = [];
-    let next: WriteRequest | undefined = first;
-    while (next !== undefined && !('close' in next)) {
-      batch.push(next);
+  port.on('message', (first: WriteRequests) => {
+    const batch: WriteRequest[] = [];
+    let next: WriteRequests | undefined = first;
+    while (next !== undefined && next.length > 0) {
+      batch.push(...next);
       next =
         batch.length < maxBatch
           ? // Only the main thread's WriteRequests are ever posted to this port.
-            (receiveMessageOnPort(port)?.message as WriteRequest | undefined)
+            (receiveMessageOnPort(port)?.message as WriteRequests | undefined)
           : undefined;
     }
     if (batch.length > 0) port.postMessage(write(batch));
