@@ -40,7 +40,7 @@ export async function create(request: CreateRequest): Promise<Created> {
   const host = readHostFacts();
   const bundle = resolve(request.bundle);
   const parsed = parseConfig(readConfig(bundle), {
-    bundle, cgroupsPath: `/tsdocker-runtime/${request.id}`, architecture: host.architecture,
+    bundle, cgroupsPath: `/tsdocker-runtime-${request.id}`, architecture: host.architecture,
     capabilities: host.capabilities,
   });
   refuse(request, parsed);

@@ -64,7 +64,7 @@ export class JsonValue {
   }
 
   /** Must be there. */
-  required(): JsonValue {
+  required(): this {
     if (this.isAbsent) throw this.wrong('is missing');
     return this;
   }

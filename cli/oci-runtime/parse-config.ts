@@ -83,16 +83,27 @@ function parseMount(json: JsonValue, bundle: string): OciMount {
   for (const name of ['uidMappings', 'gidMappings']) {
     if (json.at(name).list(() => true).length > 0) throw json.at(name).wrong('not supported yet');
   }
-  const source = json.at('source').optional((each) => each.text()) ?? '';
   const isBind = options.includes('bind') || options.includes('rbind');
   const type = isBind ? 'bind' : (json.at('type').optional((each) => each.text()) ?? 'none');
   if (type === 'none') throw json.at('type').wrong('is missing, and no option says bind');
-  if (type === 'bind' && source === '') throw json.at('source').wrong('is missing');
   return {
     // Relative ones are against the specification since 1.0; other runtimes take them from `/`.
     destination: normalize(`/${destination}`).replace(/(?<=.)\/$/, ''),
     type,
-    source: type === 'bind' && !isAbsolute(source) ? join(bundle, source) : source || type,
+    source: type === 'bind' ? bindSource(json.at('source'), bundle) : nameOf(json.at('source'), type),
     options: options.filter((option) => option !== 'bind'),
   };
+}
+
+/** Relative ones are the bundle's. */
+function bindSource(json: JsonValue, bundle: string): string {
+  const source = json.required().text();
+  if (source === '') throw json.wrong('must not be empty');
+  return isAbsolute(source) ? source : join(bundle, source);
+}
+
+/** What a filesystem without a device calls its source: it is shown, and means nothing. */
+function nameOf(json: JsonValue, type: string): string {
+  const source = json.optional((each) => each.text()) ?? '';
+  return source === '' ? type : source;
 }

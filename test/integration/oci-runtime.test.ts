@@ -1,0 +1,224 @@
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'tap';
+import { ended, ociWorld, type OciWorld } from '../support/oci-bundle.js';
+
+const shell = (world: OciWorld, script: string): void =>
+  world.configure((config) => (config.process['args'] = ['sh', '-c', script]));
+
+/** Creates with its output in a file, as a supervisor would: the caller's own pipes stay free. */
+async function create(world: OciWorld, ...flags: readonly string[]): Promise<number | null> {
+  const out = openSync(join(world.folder, 'out'), 'a');
+  const child = world.start(['create', ...flags, world.id], out);
+  child.stdin?.end();
+  closeSync(out);
+  return (await ended(child)).code;
+}
+
+const output = (world: OciWorld): string => readFileSync(join(world.folder, 'out'), 'utf8');
+
+test('version and features are told as callers parse them', async (t) => {
+  const world = await ociWorld(t);
+  t.match((await world.call('--version')).stdout, /^tsdocker-runtime version \S+\nspec: 1\./);
+  const features: unknown = JSON.parse((await world.call('features')).stdout);
+  t.match(features, { ociVersionMin: '1.0.0', linux: { seccomp: { enabled: true } } });
+  t.match((await world.call('--help')).stdout, 'Commands:');
+  t.match(await world.call('frobnicate'), { code: 1, stderr: /unknown command frobnicate/ });
+});
+
+test('a run in the foreground has the caller\'s streams and the program\'s exit code', async (t) => {
+  const world = await ociWorld(t);
+  shell(world, 'cat; id -u; echo wrong >&2; exit 7');
+  const child = world.start(['run', world.id]);
+  child.stdin?.end('hello\n');
+  t.match(await ended(child), { code: 7, stdout: 'hello\n0\n', stderr: 'wrong\n' });
+  t.same(readdirSync(world.root), [], 'and nothing is left');
+  t.equal(existsSync(`/sys/fs/cgroup/pids/tsdocker-runtime-${world.id}`), false);
+});
+
+test('a signal to a run in the foreground reaches the program', async (t) => {
+  const world = await ociWorld(t);
+  shell(world, 'trap "exit 9" TERM; echo up; while true; do sleep 0.1; done');
+  const child = world.start(['run', world.id]);
+  child.stdout?.once('data', () => child.kill('SIGTERM'));
+  t.match(await ended(child), { code: 9 });
+});
+
+test('a container goes from created to running to stopped, and no other way', async (t) => {
+  const world = await ociWorld(t);
+  world.configure((config) => (config['annotations'] = { 'org.example': 'x' }));
+  shell(world, 'echo went; while [ ! -e /tmp/end ]; do sleep 0.05; done');
+  const { id } = world;
+  t.equal(await create(world, '--pid-file', join(world.folder, 'pid')), 0);
+  const state = await world.state();
+  t.match(state, {
+    id, status: 'created', bundle: world.bundle, annotations: { 'org.example': 'x' },
+  });
+  t.equal(Number(readFileSync(join(world.folder, 'pid'), 'utf8')), state['pid']);
+  t.equal(output(world), '', 'nothing of it has run');
+  t.match(await world.call('create', id), { code: 1, stderr: /exists/ });
+  t.match(await world.call('delete', id), { code: 1, stderr: /not stopped: created/ });
+  t.match(await world.call('start', id), { code: 0 });
+  t.match(await world.state(), { status: 'running', pid: state['pid'] });
+  t.match(await world.call('start', id), { code: 1, stderr: /that is running/ });
+  t.match(await world.call('delete', id), { code: 1, stderr: /not stopped: running/ });
+  t.match(JSON.parse((await world.call('ps', '-f', 'json', id)).stdout), [state['pid']]);
+  t.match((await world.call('list', '-q')).stdout, `${id}\n`);
+  t.match(await world.call('kill', id, 'KILL'), { code: 0 });
+  t.ok(await world.reach('stopped'));
+  t.equal('pid' in (await world.state()), false);
+  t.match(await world.call('start', id), { code: 1, stderr: /that is stopped/ });
+  t.match(await world.call('kill', id, 'KILL'), { code: 1, stderr: /not running/ });
+  t.match(await world.call('delete', id), { code: 0 });
+  t.match(await world.call('state', id), { code: 1, stderr: /does not exist/ });
+  t.match(await world.call('delete', id), { code: 1 });
+  t.match(await world.call('delete', '--force', id), { code: 0 });
+  t.equal(output(world), 'went\n');
+});
+
+test('a created container can be killed, or deleted by force', async (t) => {
+  const world = await ociWorld(t);
+  t.equal(await create(world), 0);
+  const { pid } = await world.state();
+  t.match(await world.call('kill', world.id, '9'), { code: 0 });
+  t.ok(await world.reach('stopped'));
+  t.match(await world.call('delete', world.id), { code: 0 });
+  t.equal(await create(world), 0);
+  t.match(await world.call('delete', '-f', world.id), { code: 0 });
+  t.equal(existsSync(`/proc/${String(pid)}`), false);
+  t.same(readdirSync(world.root), []);
+});
+
+test('a program that cannot be executed fails the start, in words that podman knows', async (t) => {
+  const world = await ociWorld(t);
+  world.configure((config) => (config.process['args'] = ['nowhere']));
+  t.equal(await create(world), 0);
+  const started = await world.call('start', world.id);
+  t.match(started, { code: 1, stderr: /exec: "nowhere": executable file not found in \$PATH/ });
+  t.match(await world.state(), { status: 'stopped' });
+});
+
+test('a supervisor above is the parent of the process once it runs', async (t) => {
+  const world = await ociWorld(t);
+  shell(world, 'exit 5');
+  // Orphans of our descendants come to us: what conmon and containerd's shim do.
+  const supervisor = spawn('python3', ['-c', `
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+call = sys.argv[1:-2]
+subprocess.run(call + ['create', '--pid-file', sys.argv[-2], sys.argv[-1]], check=True)
+subprocess.run(call + ['start', sys.argv[-1]], check=True)
+print(os.waitstatus_to_exitcode(os.waitpid(int(open(sys.argv[-2]).read()), 0)[1]))
+`, ...world.command, join(world.folder, 'pid'), world.id], {
+    cwd: world.bundle, stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.match(await ended(supervisor), { code: 0, stdout: '5\n' });
+});
+
+test('the console goes to the socket that the caller listens on', async (t) => {
+  const world = await ociWorld(t);
+  world.configure((config) => {
+    config.process['terminal'] = true;
+    config.process['args'] = ['sh', '-c', 'tty; stty size; cat'];
+    config.process['consoleSize'] = { height: 33, width: 77 };
+  });
+  const socket = join(world.folder, 'console');
+  const listener = spawn('python3', ['-c', `
+import array, os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+c = s.accept()[0]
+words, control, _, _ = c.recvmsg(4096, socket.CMSG_SPACE(4))
+fd = array.array('i', control[0][2])[0]
+os.write(fd, b'typed\\n\\x04')
+got = b''
+try:
+  while True:
+    part = os.read(fd, 4096)
+    if not part: break
+    got += part
+except OSError: pass
+print(got.decode())
+`, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const told = ended(listener);
+  for (let i = 0; i < 100 && !existsSync(socket); i++) await sleep(20);
+  t.match(await world.call('create', world.id), { code: 1, stderr: /needs --console-socket/ });
+  t.equal(await create(world, '--console-socket', socket), 0);
+  t.match(await world.call('start', world.id), { code: 0 });
+  const { stdout } = await told;
+  t.match(stdout, /\/dev\/(pts\/0|console)\r\n33 77\r\ntyped\r\n/);
+});
+
+test('hooks of the runtime\'s side get the state, in order; a failing one undoes the create', async (t) => {
+  const world = await ociWorld(t);
+  const log = join(world.folder, 'hooks');
+  const hook = (name: string): object => ({
+    path: '/bin/sh', args: ['sh', '-c', `echo ${name} "$(cat)" "$X" >> ${log}`], env: ['X=y'],
+  });
+  const names = ['prestart', 'createRuntime', 'poststart', 'poststop'];
+  world.configure((config) => {
+    config.hooks = Object.fromEntries(names.map((name) => [name, [hook(name)]]));
+  });
+  shell(world, 'exit 0');
+  t.match(await world.call('run', world.id), { code: 0 });
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  t.same(lines.map((line) => line.split(' ')[0]), names);
+  t.match(lines[0], /"status":"creating".*"pid":\d+.* y$/);
+  t.match(lines[3], /"status":"stopped"/);
+  world.configure((config) => {
+    config.hooks = { createRuntime: [{ path: '/bin/false' }] };
+  });
+  t.match(await world.call('run', world.id), { code: 1, stderr: /hook createRuntime\[0\]/ });
+  t.same(readdirSync(world.root), []);
+});
+
+test('an invalid configuration is refused by the path of what is wrong', async (t) => {
+  const world = await ociWorld(t);
+  const refusal = async (path: readonly string[], value: unknown): Promise<string> => {
+    const file = join(world.bundle, 'config.json');
+    const before = readFileSync(file, 'utf8');
+    world.configure((config) => {
+      let at: Record<string, unknown> = config;
+      // Objects all the way: the paths below are of what `spec` writes, or made here.
+      for (const name of path.slice(0, -1)) at = (at[name] ??= {}) as Record<string, unknown>;
+      at[path.at(-1) ?? ''] = value;
+    });
+    const { code, stderr } = await world.call('create', world.id);
+    writeFileSync(file, before);
+    return code === 1 ? stderr.trim() : `exit ${code}`;
+  };
+  t.match(await refusal(['ociVersion'], 'two'), /: \$\.ociVersion: must be a version/);
+  t.match(await refusal(['process', 'cwd'], 'here'), /: \$\.process\.cwd: must be absolute/);
+  t.match(await refusal(['process', 'args'], []), /: \$\.process\.args: must not be empty/);
+  t.match(
+    await refusal(['linux', 'resources', 'memory', 'limit'], '1g'),
+    /: \$\.linux\.resources\.memory\.limit: must be a whole number/,
+  );
+  t.match(
+    await refusal(['linux', 'namespaces'], [{ type: 'mount' }, { type: 'user' }]),
+    /: \$\.linux\.namespaces\[1\]\.type: not supported yet/,
+  );
+  t.match(await refusal(['root', 'path'], 'none'), /\$\.root\.path: .* is not a directory/);
+  t.equal(existsSync(world.root), false, 'nothing was made');
+});
+
+test('what is not there yet says so', async (t) => {
+  const world = await ociWorld(t);
+  for (const command of ['exec', 'pause', 'resume', 'update', 'events']) {
+    const { code, stderr } = await world.call(command, '--detach', 'x');
+    t.match({ code, stderr }, { code: 1, stderr: `not supported yet: ${command}\n` });
+  }
+  const systemd = await world.call('--systemd-cgroup', 'create', 'x');
+  t.match(systemd, { code: 1, stderr: /^not supported yet: the systemd cgroup driver/ });
+  const fds = await world.call('create', '--preserve-fds', '2', 'x');
+  t.match(fds, { code: 1, stderr: /^not supported yet: --preserve-fds/ });
+});
+
+test('errors are in the log file as containerd reads them', async (t) => {
+  const world = await ociWorld(t);
+  const log = join(world.folder, 'log');
+  await world.call('--log', log, '--log-format', 'json', 'start', 'nobody');
+  const line: unknown = JSON.parse(readFileSync(log, 'utf8'));
+  t.match(line, { level: 'error', msg: 'container does not exist: nobody', time: /T.*Z$/ });
+});
