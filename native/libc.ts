@@ -29,13 +29,8 @@ interface Slow<Parameters extends readonly unknown[]> {
 }
 
 interface Library {
-  /** fast */
-  readonly tsd_spawn: (
-    execFd: number,
-    argv: (string | null)[],
-    fds: Int32Array,
-    count: number,
-  ) => number;
+  /** slow: until the child has been scheduled and has executed the program */
+  readonly tsd_spawn: Slow<[number, (string | null)[], Int32Array, number]>;
   /** fast */
   readonly tsd_reap: (pid: number) => number;
   /** fast */

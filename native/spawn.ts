@@ -28,16 +28,25 @@ function openShimProgram(path: string): number {
  * Starts a program by vfork, without a copy of this process, however large that is (0.2 ms): in a
  * session of its own, cwd `/`, no environment, all signals at their defaults, fds 0…2 on /dev/null
  * and 3… as given; nothing else is inherited. The fds stay the caller's to close. The child is
- * ours to `reap`. Fast. Throws `ErrnoError`.
+ * ours to `reap`. A thread of the pool waits for the child's exec (vfork suspends the caller, on a
+ * busy machine for milliseconds). Rejects with `ErrnoError`.
  */
-export function spawn(execFd: number, argv: readonly string[], fds: readonly number[]): number {
+export async function spawn(
+  execFd: number,
+  argv: readonly string[],
+  fds: readonly number[],
+): Promise<number> {
   const list = Int32Array.from(fds);
-  const pid = tsdocker().tsd_spawn(execFd, [...argv, null], list, list.length);
+  const pid = await new Promise<number>((resolve, reject) => {
+    tsdocker().tsd_spawn.async(execFd, [...argv, null], list, list.length, (error, result) =>
+      error === null ? resolve(result) : reject(error),
+    );
+  });
   return checked(pid, 'execveat', argv[0]);
 }
 
 /** A shim with these fds from 3 on; `name` is shown in its command line. */
-export function spawnShim(fds: readonly number[], name: string): number {
+export function spawnShim(fds: readonly number[], name: string): Promise<number> {
   return spawn(shimProgramFd(), ['tsdocker-shim', 'monitor', name], fds);
 }
 

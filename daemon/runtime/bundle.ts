@@ -1,5 +1,5 @@
 /** A container's OCI bundle on disk: what another runtime, or a reader, finds there. */
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import type { OciConfig } from './oci.js';
 
@@ -33,16 +33,18 @@ export function prepareBundle(paths: BundlePaths): void {
   const folder = paths.socket.slice(0, paths.socket.lastIndexOf('/'));
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o710 });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  rmSync(paths.exit, { force: true });
-  rmSync(paths.socket, { force: true });
+  for (const trace of [paths.exit, paths.socket]) {
+    // Looking first is cheap; the error of a removal that finds nothing is not.
+    if (existsSync(trace)) rmSync(trace, { force: true });
+  }
 }
 
 const UNLIMITED = '18446744073709551615';
 
 /** Writes config.json by rename. No limit is 2^64 - 1 there, which no JavaScript number is. */
 export async function writeConfig(paths: BundlePaths, config: OciConfig): Promise<void> {
-  const text = JSON.stringify(config, null, 1).replace(
-    /("(?:soft|hard)": )-1\b/g,
+  const text = JSON.stringify(config).replace(
+    /("(?:soft|hard)":)-1\b/g,
     (_, key: string) => `${key}${UNLIMITED}`,
   );
   const temporary = `${paths.config}.new`;

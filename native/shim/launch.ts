@@ -35,7 +35,7 @@ export async function launch(request: LaunchRequest): Promise<Launching> {
   let shimPid: number;
   try {
     const fds = [theirs, ...passFds.map(([, fd]) => fd)];
-    shimPid = spawnShim(fds, basename(request.monitor.socketPath));
+    shimPid = await spawnShim(fds, basename(request.monitor.socketPath));
   } catch (error) {
     closeFds([ours]);
     throw error;

@@ -65,7 +65,8 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
       const container = folders.path('containers', nameOfContainer(id));
       makeUpper(container);
       // What a volatile mount left means "do not trust after a power cut"; a start is meant to.
-      rmSync(join(container, 'work', 'work', 'incompat'), { recursive: true, force: true });
+      const distrust = join(container, 'work', 'work', 'incompat');
+      if (existsSync(distrust)) rmSync(distrust, { recursive: true, force: true });
       return recipe(folders, links, { container, layers, volatile: options.volatile });
     },
     removeContainer: async (id) => folders.discard(folders.path('containers', nameOfContainer(id))),

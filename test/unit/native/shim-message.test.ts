@@ -20,7 +20,7 @@ const EBADMSG = 74;
 /** What a shim answers to these bytes, once it has ended. */
 async function answerTo(message: Buffer): Promise<Buffer> {
   const [ours, theirs] = socketPair();
-  const pid = spawnShim([theirs], 'test');
+  const pid = await spawnShim([theirs], 'test');
   closeFds([theirs]);
   const socket = new Socket({ fd: ours, readable: true, writable: true, allowHalfOpen: true });
   const chunks: Buffer[] = [];
