@@ -39,7 +39,11 @@ import type {
   ContainerCreateResponse,
   ContainerInspectResponse,
   ContainerPruneResponse,
+  ContainerStatsResponse,
   ContainerSummary,
+  ContainerTopResponse,
+  ContainerUpdateBody,
+  ContainerUpdateResponse,
   ContainerWaitResponse,
   ExecCreateBody,
   ExecInspectResponse,
@@ -47,8 +51,12 @@ import type {
   IDResponse,
 } from '../../api-spec/index.js';
 import { isLive } from './state.js';
+import { containerStats } from './stats.js';
+import type { StatsRequest } from './stats.js';
 import { restartContainer, stopContainer } from './stop.js';
 import type { StopRequest } from './stop.js';
+import { topContainer } from './top.js';
+import { updateContainer } from './update.js';
 import { waitFor } from './wait.js';
 import type { WaitCondition } from './wait.js';
 
@@ -90,6 +98,9 @@ export interface Containers {
   ): Promise<{ readonly tty: boolean; readonly batches: AsyncIterable<readonly LogPiece[]> }>;
   attach(ref: string, request: AttachRequest): Promise<AttachConversation>;
   resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  top(ref: string, psArgs: string): Promise<ContainerTopResponse>;
+  stats(ref: string, request: StatsRequest): Promise<AsyncIterable<ContainerStatsResponse>>;
+  update(ref: string, body: ContainerUpdateBody): Promise<ContainerUpdateResponse>;
   execCreate(ref: string, body: ExecCreateBody): Promise<IDResponse>;
   execStart(id: string, body: ExecStartBody): Promise<AttachConversation | undefined>;
   execInspect(id: string): Promise<ExecInspectResponse>;
@@ -159,10 +170,7 @@ export function createContainers(options: ContainersOptions): Containers {
     },
     attach: async (ref, request) => attachContainer(context, book.resolve(ref), request),
     resize: (ref, size) => resizeContainer(context, ref, size),
-    execCreate: async (ref, body) => createExec(context, book.resolve(ref), body),
-    execStart: (id, body) => startExecById(context, id, body),
-    execInspect: async (id) => inspectExec(context, id),
-    execResize: (id, size) => resizeExec(context, id, size),
+    ...looksInto(context),
     pause: async (ref) => pauseContainer(context, book.resolve(ref)),
     unpause: async (ref) => unpauseContainer(context, book.resolve(ref)),
     rename: async (ref, name) => renameContainer(context, book.resolve(ref), name),
@@ -188,6 +196,20 @@ export function createContainers(options: ContainersOptions): Containers {
     ids: () => new Set(book.all().map(({ id }) => id)),
     close: () => book.all().forEach(({ plannedStart }) => clearTimeout(plannedStart)),
   };
+}
+
+/** Verbs on what goes on inside a live container. */
+function looksInto(context: Context) {
+  const { book } = context;
+  return {
+    top: async (ref, psArgs) => topContainer(context, book.resolve(ref), psArgs),
+    stats: async (ref, request) => containerStats(context, book.resolve(ref), request),
+    update: async (ref, body) => updateContainer(context, book.resolve(ref), body),
+    execCreate: async (ref, body) => createExec(context, book.resolve(ref), body),
+    execStart: (id, body) => startExecById(context, id, body),
+    execInspect: async (id) => inspectExec(context, id),
+    execResize: (id, size) => resizeExec(context, id, size),
+  } satisfies Partial<Containers>;
 }
 
 /** Starts it, unless it runs; `ApiError` 409 when it is paused or on its way out. */

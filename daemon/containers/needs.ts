@@ -10,6 +10,7 @@ import type {
   MountPoint,
 } from '../../api-spec/index.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
+import type { ContainerCgroup } from '../runtime/cgroup/index.js';
 import type { ExecRequest, ExecTask, FoundExec } from '../runtime/exec-task.js';
 import type { Task, TaskExit } from '../runtime/task.js';
 import type { Statement } from '../store/store.js';
@@ -169,6 +170,10 @@ export interface RuntimeNeed {
   create(request: TaskRequest): Promise<Task>;
   /** After a restart of the daemon: the live task, or how it ended, or nothing known. */
   adopt(record: ContainerRecord): Promise<{ task: Task } | { exit: TaskExit } | undefined>;
+  /** Processes and figures of a container, live or not. */
+  cgroup(record: ContainerRecord): Pick<ContainerCgroup, 'pids' | 'stats'>;
+  /** Limits that `changed` names, as the record has them now, for its live processes. */
+  update(record: ContainerRecord, changed: ReadonlySet<string>): void;
   /** One more process in a live task, up to its gate; `ApiError` 400 in `docker exec`'s words. */
   exec(request: ExecRequest): Promise<ExecTask>;
   /** After a restart of the daemon: the execs of `live` containers; all others are ended. */

@@ -27,6 +27,7 @@ import { ociConfig } from './spec.js';
 import { hasOwn } from './spec/namespaces.js';
 import { rlimitNumber } from './spec/rlimits.js';
 import type { Task, TaskExit } from './task.js';
+import { updateLimits } from './update.js';
 
 /** What the runtime is told at start. */
 export interface RuntimeOptions {
@@ -83,6 +84,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     host,
     cgroupVersion: host.cgroups.version,
     cgroup,
+    update: (record, changed) => updateLimits(cgroup(record), record.hostConfig, changed),
     exec: (request) => createExec({ ...context, cgroup }, request),
     recoverExecs: (live) => recoverExecs(context, live),
     check: (record) => checkRecord(record, context),

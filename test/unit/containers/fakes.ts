@@ -77,6 +77,7 @@ export class World {
 
   exec: (request: ExecRequest) => Promise<ExecTask> = () =>
     Promise.reject(new Error('no exec is played'));
+  readonly updates: { record: ContainerRecord; changed: ReadonlySet<string> }[] = [];
   foundExecs: readonly FoundExec[] = [];
 
   get task(): FakeTask {
@@ -164,6 +165,13 @@ function played(world: World): Played {
         return task;
       },
       adopt: (record) => Promise.resolve(world.adopts(record)),
+      cgroup: () => ({
+        pids: () => [world.task.pid],
+        stats: () => {
+          throw new Error('no figures are played');
+        },
+      }),
+      update: (record, changed) => void world.updates.push({ record, changed }),
       exec: (request) => world.exec(request),
       recoverExecs: () => Promise.resolve(world.foundExecs),
       sweep: () => Promise.resolve([]),
