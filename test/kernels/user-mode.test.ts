@@ -6,8 +6,9 @@ import { underUserModeKernel } from '../support/kernel.js';
 import { suiteVerdict } from '../support/suite-verdict.js';
 
 const suites = [
-  'integration/shim', 'integration/shim-attach', 'integration/shim-faults', 'integration/runtime',
-  'integration/runtime-tasks', 'conformance/netplugins',
+  'integration/shim', 'integration/shim-attach', 'integration/shim-faults', 'integration/shim-gate',
+  'integration/runtime', 'integration/runtime-tasks', 'integration/trees', 'integration/unpack',
+  'integration/volumes', 'conformance/netplugins', 'conformance/storage-drivers',
 ];
 
 const pathOf = (suite: string): string =>

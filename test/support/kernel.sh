@@ -100,7 +100,8 @@ run_uml() {
   shift $((OPTIND - 1))
   [ $# -gt 0 ] || usage
   fetch uml fetch_uml
-  local modules=$cache/uml/x/usr/lib/uml/modules
+  local modules=$cache/uml/x/usr/lib/uml/modules project
+  project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
   job=$(mktemp -d "$cache/job.XXXXXX")
   trap 'rm -rf "$job"' EXIT
   { printf 'cd %q || exit 125\nexport PATH=%q HOME=/root\n' "$PWD" "$PATH"; printf '%q ' "$@"; echo; } >"$job/command"
@@ -120,6 +121,10 @@ mkdir -p .$job; mount -t hostfs none .$job -o $job
 mount -t hostfs none lib/modules -o $modules
 mkdir -p .before && pivot_root . .before && umount -l /.before; cd /
 ip link set lo up
+# A project that lies where a tmpfs is now.
+[ -e $project ] || { mkdir -p $project; mount -t hostfs none $project -o $project; }
+# Layers cannot be stacked on what is an overlay itself.
+mkdir -p $project/.tap && mount -t tmpfs tap $project/.tap
 for module in veth bridge dm-thin-pool; do busybox modprobe \$module; done 2>/dev/null
 stty -onlcr 2>/dev/null </dev/console
 /bin/bash $job/command; echo \$? >$job/status
@@ -243,11 +248,12 @@ run_cloud() {
   command -v mke2fs >/dev/null || unavailable 'mke2fs is missing: apt-get install e2fsprogs'
   local project tree
   project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+  local inside=/project
   prepare "$1"
   shift
   printf '%s\n' virtio_pci virtio_blk ext4 crc32c_generic crc32c_intel | copy_modules "$job/root"
   tree=$job/tree
-  mkdir -p "$tree"/{bin,sbin,proc,sys,dev,tmp,run,root,etc,var/tmp} "$tree$project"
+  mkdir -p "$tree"/{bin,sbin,proc,sys,dev,tmp,run,root,etc,var/tmp} "$tree$inside"
   cp "$(command -v busybox)" "$tree/bin/busybox"
   copy_programs "$tree" node bash ip nft libnftables.so.1 libgcc_s.so.1 unshare nsenter mount umount
   cp -a "$cache/linux-$version/modules/lib/modules" "$tree/usr/lib/modules" 2>/dev/null \
@@ -257,8 +263,8 @@ run_cloud() {
   ln -s /bin/busybox "$tree/sbin/modprobe"
   [ -d "$tree/lib/modules" ] || ln -s /usr/lib/modules "$tree/lib/modules"
   cp /etc/ld.so.cache /etc/passwd /etc/group "$tree/etc/" 2>/dev/null || true
-  (cd "$project" && cp -a --parents dist package.json .taprc api-spec node_modules "$tree$project/")
-  { printf 'cd %q\n' "$project"; printf '%q ' "$@"; echo; } >"$tree/command"
+  (cd "$project" && cp -a --parents dist package.json .taprc api-spec node_modules "$tree$inside/")
+  { echo "cd $inside"; printf '%q ' "$@"; echo; } >"$tree/command"
   { echo "$first_steps"; cat <<'I'; } >"$job/root/init"
 for module in virtio_pci virtio_blk ext4; do modprobe $module; done
 mkdir /mnt; mount -t ext4 /dev/vda /mnt || { echo "no disk"; poweroff -f; }
