@@ -76,6 +76,7 @@ function otherBlockIo(none: [] | null) {
   };
 }
 
+/** CPU time so far, of the container and of the machine. */
 export function cpuShape({ cpu }: CgroupStats, { systemNs, cpus }: Machine): ContainerCPUStats {
   return {
     cpu_usage: {

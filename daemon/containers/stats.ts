@@ -5,12 +5,20 @@ import { invalidParameter } from '../../api-spec/errors.js';
 import type { ContainerCPUStats, ContainerStatsResponse } from '../../api-spec/index.js';
 import type { Container } from './container.js';
 import type { Context } from './context.js';
-import { cpuShape, emptyCpu, linkCounters, noSample, sampleShape, systemCpuNs } from './stats-shape.js';
+import {
+  cpuShape,
+  emptyCpu,
+  linkCounters,
+  noSample,
+  sampleShape,
+  systemCpuNs,
+} from './stats-shape.js';
 import type { Machine } from './stats-shape.js';
 import { isLive } from './state.js';
 
 const PERIOD_MS = 1000;
 
+/** How many samples, and how long. */
 export interface StatsRequest {
   readonly stream: boolean;
   /** One reading, at once, without an earlier one to compare it with. */

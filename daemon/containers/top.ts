@@ -52,7 +52,11 @@ function wordsOf(line: string): string[] {
 }
 
 function ps(args: readonly string[]): Promise<string> {
-  const options = { timeout: MAX_PS_MS, maxBuffer: MAX_OUTPUT_BYTES, env: { PATH: process.env['PATH'] } };
+  const options = {
+    timeout: MAX_PS_MS,
+    maxBuffer: MAX_OUTPUT_BYTES,
+    env: { PATH: process.env['PATH'] },
+  };
   return new Promise((resolve, reject) => {
     execFile('ps', args, options, (error, stdout, stderr) => {
       // It ends with 1, without a word, when it has found nothing.

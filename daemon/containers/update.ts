@@ -89,7 +89,9 @@ function prefixed(id: string, act: () => void): void {
   try {
     act();
   } catch (error) {
-    if (error instanceof ApiError) error.message = `Cannot update container ${id}: ${error.message}`;
+    if (error instanceof ApiError) {
+      error.message = `Cannot update container ${id}: ${error.message}`;
+    }
     throw error;
   }
 }

@@ -96,7 +96,7 @@ test('nothing of the host is open in an exec, nor can a folder be found by an fd
   }
 });
 
-test('an exec lives in the groups and namespaces of its container, confined as that is', async (t) => {
+test('an exec is in the groups and namespaces of its container', async (t) => {
   const { daemon, id } = await world(t);
   const { Pid } = (await daemon.api.get(`/containers/${id}/json`)).json.State;
   const exec = await created(daemon, { Cmd: ['sleep', '1000'] });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Test } from 'tap';
 import { test } from 'tap';
-import type { ContainerStatsResponse } from '../../api-spec/index.js';
+import type { ContainerCPUStats, ContainerStatsResponse } from '../../api-spec/index.js';
 import { create, run } from '../support/containers.js';
 import type { TestDaemon } from '../support/daemon.js';
 import { startDaemon } from '../support/daemon.js';
@@ -23,17 +23,24 @@ test('a sample tells what a busy container uses', async (t) => {
   const busy = ['sh', '-c', 'while :; do :; done'];
   const { daemon, id } = await world(t, busy, { Memory: 67_108_864, NanoCpus: 200_000_000 });
   const now = await sample(daemon, 'stream=false');
-  t.match(now, { id, name: '/box', memory_stats: { limit: 67_108_864 }, pids_stats: { current: 1 } });
+  t.match(now, {
+    id, name: '/box', memory_stats: { limit: 67_108_864 }, pids_stats: { current: 1 },
+  });
   t.ok((now.memory_stats?.usage ?? 0) > 0);
   t.ok((now.cpu_stats?.throttling_data.throttled_periods ?? 0) > 0, 'it is held back');
-  const used = (now.cpu_stats?.cpu_usage.total_usage ?? 0) - (now.precpu_stats?.cpu_usage.total_usage ?? 0);
+  const total = (cpu: ContainerCPUStats | undefined): number => cpu?.cpu_usage.total_usage ?? 0;
+  const used = total(now.cpu_stats) - total(now.precpu_stats);
   t.ok(used > 50e6 && used < 600e6, `a fifth of a second in a second: ${used}`);
   t.ok((now.cpu_stats?.system_cpu_usage ?? 0) > (now.precpu_stats?.system_cpu_usage ?? 0));
   t.match(now.networks, { eth0: { rx_errors: 0, tx_bytes: Number } });
   const once = await sample(daemon, 'stream=false&one-shot=true');
-  t.match(once, { preread: '0001-01-01T00:00:00Z', precpu_stats: { cpu_usage: { total_usage: 0 } } });
+  t.match(once, {
+    preread: '0001-01-01T00:00:00Z', precpu_stats: { cpu_usage: { total_usage: 0 } },
+  });
   t.equal((await daemon.api.get('/containers/box/stats?stream=true&one-shot=true')).status, 400);
-  const shown = await docker(`unix://${daemon.socket}`, ['stats', '--no-stream', '--format', '{{.Name}} {{.PIDs}} {{.MemUsage}}']);
+  const format = '{{.Name}} {{.PIDs}} {{.MemUsage}}';
+  const host = `unix://${daemon.socket}`;
+  const shown = await docker(host, ['stats', '--no-stream', '--format', format]);
   t.match(shown, { code: 0, stdout: /^box 1 \S+ \/ 64MiB\n$/ });
 });
 
@@ -68,9 +75,12 @@ test('top shows the processes of the container and of no other', async (t) => {
   t.match((await daemon.api.get('/containers/box/top?ps_args=-eo%20pid,comm')).json, {
     Titles: ['PID', 'COMMAND'], Processes: [[String(Pid), 'sh'], [String, 'sleep']],
   });
-  const top = (args: string) => daemon.api.get(`/containers/box/top?ps_args=${encodeURIComponent(args)}`);
-  t.match(await top('-o cmd'), { status: 500, json: { message: "Couldn't find PID field in ps output" } });
-  t.match(await top('--nosuch'), { status: 500, json: { message: /^ps: error: unknown gnu long option/ } });
+  const top = (args: string) =>
+    daemon.api.get(`/containers/box/top?ps_args=${encodeURIComponent(args)}`);
+  const unknown = 'ps: error: unknown gnu long option';
+  const noPid = "Couldn't find PID field in ps output";
+  t.match(await top('-o cmd'), { status: 500, json: { message: noPid } });
+  t.match(await top('--nosuch'), { status: 500, json: { message: unknown } });
   t.match(await top('-o ppid=PID'), { status: 400 });
   await daemon.api.post('/containers/box/kill');
   t.match(await top(''), { status: 409, json: { message: `container ${id} is not running` } });
@@ -81,11 +91,14 @@ test('new limits hold at once, and are remembered', async (t) => {
   const update = (body: object) => daemon.api.post('/containers/box/update', body);
   t.match(await update({}), { status: 200, json: { Warnings: null } });
   const MiB = 2 ** 20;
-  const limits = { Memory: 64 * MiB, MemorySwap: 128 * MiB, PidsLimit: 77, NanoCpus: 500_000_000, CpusetCpus: '0' };
+  const limits = {
+    Memory: 64 * MiB, MemorySwap: 128 * MiB, PidsLimit: 77, NanoCpus: 500_000_000, CpusetCpus: '0',
+  };
   t.match(await update(limits), { status: 200, json: { Warnings: null } });
   t.match((await daemon.api.get(`/containers/${id}/json`)).json.HostConfig, limits);
-  const { memory_stats: memory, pids_stats: pids } = await sample(daemon, 'stream=false&one-shot=true');
-  t.match({ memory, pids }, { memory: { limit: 64 * MiB }, pids: { limit: 77 } });
+  t.match(await sample(daemon, 'stream=false&one-shot=true'), {
+    memory_stats: { limit: 64 * MiB }, pids_stats: { limit: 77 },
+  });
   const { Pid } = (await daemon.api.get(`/containers/${id}/json`)).json.State;
   t.match(readFileSync(`/proc/${Pid}/status`, 'utf8'), /Cpus_allowed_list:\t0\n/);
   t.match(await update({ PidsLimit: -1, Memory: 96 * MiB }), { status: 200 });
@@ -105,15 +118,21 @@ test('limits that do not go together are refused, and change nothing', async (t)
   };
   const prefix = `Cannot update container ${id}: `;
   await refused({ Memory: 1000 }, 400, 'Minimum memory limit allowed is 6MB');
-  await refused({ Memory: 2 ** 25 }, 409, `${prefix}Memory limit should be smaller than already set memoryswap limit`);
+  const swap = 'Memory limit should be smaller than already set memoryswap limit';
+  await refused({ Memory: 2 ** 25 }, 409, prefix + swap);
   await refused({ CpusetCpus: '7777' }, 400, 'Requested CPUs are not available');
-  await refused({ RestartPolicy: { Name: 'x' } }, 400, "invalid restart policy: unknown policy 'x'");
+  const unknown = "invalid restart policy: unknown policy 'x'";
+  await refused({ RestartPolicy: { Name: 'x' } }, 400, unknown);
   await daemon.api.post('/containers/box/update', { NanoCpus: 500_000_000 });
-  await refused({ CpuPeriod: 50_000 }, 409, `${prefix}Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set`);
-  t.match((await daemon.api.get(`/containers/${id}/json`)).json.HostConfig, { Memory: 0, CpuPeriod: 0 });
+  const period = 'CPU Period cannot be updated as NanoCPUs has already been set';
+  await refused({ CpuPeriod: 50_000 }, 409, `${prefix}Conflicting options: ${period}`);
+  const { HostConfig } = (await daemon.api.get(`/containers/${id}/json`)).json;
+  t.match(HostConfig, { Memory: 0, CpuPeriod: 0 });
   await create(daemon, { name: 'brief', command: ['true'], host: { AutoRemove: true } });
-  t.match(await daemon.api.post('/containers/brief/update', { RestartPolicy: { Name: 'always' } }), {
-    status: 409, json: { message: /Restart policy cannot be updated because AutoRemove is enabled/ },
+  const policy = { RestartPolicy: { Name: 'always' } };
+  const why = 'Restart policy cannot be updated because AutoRemove is enabled';
+  t.match(await daemon.api.post('/containers/brief/update', policy), {
+    status: 409, json: { message: new RegExp(why) },
   });
   t.equal((await daemon.api.post('/containers/nosuch/update', {})).status, 404);
 });
