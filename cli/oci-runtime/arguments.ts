@@ -7,6 +7,7 @@ export type Flags = Readonly<
   Record<string, { readonly type: 'string' | 'boolean'; readonly short?: string }>
 >;
 
+/** Flags that stand before the command, by the names that runc gave them. */
 export const globalFlags: Flags = {
   root: { type: 'string' },
   log: { type: 'string' },
@@ -47,6 +48,7 @@ export function parseFlags(flags: Flags, args: readonly string[]): Given {
 /** Go's flags may be written with one dash. */
 const asLong = (arg: string): string => (/^-[a-z][a-z-]+(=|$)/.test(arg) ? `-${arg}` : arg);
 
+/** The arguments parted at the command's name; `rest` is not looked at yet. */
 export interface CommandLine {
   readonly global: Given;
   /** Absent when there is none. */

@@ -21,6 +21,7 @@ export interface Surroundings {
   readonly warn: (message: string) => void;
 }
 
+/** One command: what help says of it, what it takes, and what it does. */
 export interface Command {
   readonly about: string;
   /** The words after the flags, as help shows them. */
@@ -88,6 +89,7 @@ function missing(about: string): Command {
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
+/** All commands, by the words that callers of OCI runtimes use. */
 export const commands: Readonly<Record<string, Command>> = {
   create: {
     about: 'make a container: its process waits for start', words: id, count: one,

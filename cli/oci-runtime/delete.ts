@@ -10,6 +10,7 @@ import {
   findRecord, forget, isAlive, readRecord, socketOf, statusOf, withLock, type ContainerRecord,
 } from './store.js';
 
+/** Which container goes, and whether by force. */
 export interface DeleteRequest {
   readonly root: string;
   readonly id: string;

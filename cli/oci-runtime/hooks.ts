@@ -36,7 +36,8 @@ function runHook(about: string, hook: Hook, state: string): Promise<void> {
     child.on('error', (error) => reject(new OciError(`hook ${about}: ${error.message}`, error)));
     child.on('close', (code, signal) => {
       if (code === 0) resolve();
-      else reject(new OciError(`hook ${about}: ${signal ?? `exit status ${code}`}: ${said.trim()}`));
+      else
+        reject(new OciError(`hook ${about}: ${signal ?? `exit status ${code}`}: ${said.trim()}`));
     });
   });
 }

@@ -54,7 +54,9 @@ export class JsonValue {
 
   /** Values by name; empty when absent. */
   map<T>(read: (item: JsonValue) => T): Readonly<Record<string, T>> {
-    const members = Object.keys(this.#members()).map((name) => [name, read(this.at(name))] as const);
+    const members = Object.keys(this.#members()).map(
+      (name) => [name, read(this.at(name))] as const,
+    );
     return Object.fromEntries(members);
   }
 

@@ -17,6 +17,7 @@ export function signalNumber(text: string): number {
   return number;
 }
 
+/** A signal, by name or number, and whom it is for. */
 export interface KillRequest {
   readonly root: string;
   readonly id: string;

@@ -4,6 +4,7 @@ import { readHostFacts } from '../../daemon/runtime/host-facts.js';
 import { state } from './state.js';
 import { codeOf, listIds, readRecord } from './store.js';
 
+/** For people, or for programs. */
 export type Format = 'table' | 'json';
 
 /** All containers, by id. */

@@ -22,6 +22,7 @@ export interface ParseContext {
   readonly capabilities: ReadonlySet<string>;
 }
 
+/** A bundle's configuration, checked; what is not supported has been refused. */
 export interface ParsedConfig {
   readonly config: OciConfig;
   /** Absolute. */
@@ -74,6 +75,13 @@ function parseJson(text: string): unknown {
 
 const unknownOptions: ReadonlySet<string> = new Set(['idmap', 'ridmap', 'tmpcopyup', 'remount']);
 
+function mountType(json: JsonValue, options: readonly string[]): string {
+  if (options.includes('bind') || options.includes('rbind')) return 'bind';
+  const type = json.at('type').optional((each) => each.text()) ?? 'none';
+  if (type === 'none') throw json.at('type').wrong('is missing, and no option says bind');
+  return type;
+}
+
 function parseMount(json: JsonValue, bundle: string): OciMount {
   const destination = json.at('destination').required().text();
   const options = json.at('options').list((option) => {
@@ -83,14 +91,13 @@ function parseMount(json: JsonValue, bundle: string): OciMount {
   for (const name of ['uidMappings', 'gidMappings']) {
     if (json.at(name).list(() => true).length > 0) throw json.at(name).wrong('not supported yet');
   }
-  const isBind = options.includes('bind') || options.includes('rbind');
-  const type = isBind ? 'bind' : (json.at('type').optional((each) => each.text()) ?? 'none');
-  if (type === 'none') throw json.at('type').wrong('is missing, and no option says bind');
+  const type = mountType(json, options);
   return {
     // Relative ones are against the specification since 1.0; other runtimes take them from `/`.
     destination: normalize(`/${destination}`).replace(/(?<=.)\/$/, ''),
     type,
-    source: type === 'bind' ? bindSource(json.at('source'), bundle) : nameOf(json.at('source'), type),
+    source:
+      type === 'bind' ? bindSource(json.at('source'), bundle) : nameOf(json.at('source'), type),
     options: options.filter((option) => option !== 'bind'),
   };
 }

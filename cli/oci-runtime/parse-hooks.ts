@@ -1,6 +1,7 @@
 /** Programs of the caller's that are run at certain points of a container's life. */
 import { given, type JsonValue } from './json-value.js';
 
+/** A program of the host that is told of the container's state on its stdin. */
 export interface Hook {
   /** Absolute, on the host. */
   readonly path: string;

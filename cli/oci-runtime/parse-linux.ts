@@ -16,17 +16,26 @@ export const namespaceTypes: readonly NamespaceType[] = [
   'pid', 'network', 'mount', 'ipc', 'uts', 'cgroup',
 ];
 
+/** The actions of a profile that the compiler knows; others are refused. */
 export const seccompActions: readonly SeccompAction[] = [
   'SCMP_ACT_KILL', 'SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_KILL_THREAD', 'SCMP_ACT_TRAP',
   'SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE', 'SCMP_ACT_ALLOW', 'SCMP_ACT_LOG',
 ];
 
+/** Comparisons of arguments, as libseccomp names them. */
 export const seccompOperators: readonly SeccompOperator[] = [
   'SCMP_CMP_NE', 'SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_EQ', 'SCMP_CMP_GE', 'SCMP_CMP_GT',
   'SCMP_CMP_MASKED_EQ',
 ];
 
-const notYet = ['mountLabel', 'intelRdt', 'personality', 'timeOffsets', 'netDevices', 'memoryPolicy'];
+const notYet = [
+  'mountLabel',
+  'intelRdt',
+  'personality',
+  'timeOffsets',
+  'netDevices',
+  'memoryPolicy',
+];
 
 const propagations = ['', 'private', 'rprivate', 'slave', 'rslave'] as const;
 
@@ -60,7 +69,8 @@ function parseNamespaces(json: JsonValue): readonly OciNamespace[] {
   const seen = new Set<string>();
   const namespaces = json.list((each) => {
     const type = each.at('type').required();
-    if (['user', 'time'].includes(type.text())) throw type.wrong(`not supported yet: ${type.text()}`);
+    if (['user', 'time'].includes(type.text()))
+      throw type.wrong(`not supported yet: ${type.text()}`);
     const word = type.word(namespaceTypes);
     if (seen.has(word)) throw type.wrong(`${word} is there twice`);
     seen.add(word);

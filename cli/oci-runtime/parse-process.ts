@@ -58,8 +58,13 @@ function parseCapabilities(json: JsonValue, held: ReadonlySet<string>): OciCapab
   const permitted = set('permitted');
   const inheritable = set('inheritable');
   return {
-    bounding: set('bounding'), effective: set('effective'), permitted, inheritable,
-    ambient: set('ambient').filter((each) => permitted.includes(each) && inheritable.includes(each)),
+    bounding: set('bounding'),
+    effective: set('effective'),
+    permitted,
+    inheritable,
+    ambient: set('ambient').filter(
+      (each) => permitted.includes(each) && inheritable.includes(each),
+    ),
   };
 }
 

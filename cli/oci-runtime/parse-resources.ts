@@ -49,7 +49,8 @@ function parseMemory(json: JsonValue): OciMemory {
   const bytes = (name: string): number | undefined =>
     json.at(name).optional((each) => each.integer(-1, MAX));
   for (const name of ['kernel', 'kernelTCP']) {
-    if ((bytes(name) ?? 0) > 0) throw json.at(name).wrong('is not supported: the kernel dropped it');
+    if ((bytes(name) ?? 0) > 0)
+      throw json.at(name).wrong('is not supported: the kernel dropped it');
   }
   return given({
     limit: bytes('limit'), reservation: bytes('reservation'), swap: bytes('swap'),

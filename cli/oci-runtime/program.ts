@@ -90,7 +90,9 @@ function commandHelp(name: string, { about, words, flags }: Command): string {
 }
 
 function helpText(): string {
-  const rows = Object.entries(commands).map(([name, { about }]) => `  ${name.padEnd(9)} ${about}\n`);
+  const rows = Object.entries(commands).map(
+    ([name, { about }]) => `  ${name.padEnd(9)} ${about}\n`,
+  );
   return (
     'tsdocker-runtime [global flags] command [flags] arguments\n\n' +
     `  Runs containers from OCI bundles.\n\nCommands:\n${rows.join('')}${flagText(globalFlags)}`

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 
+/** Where `--log`, `--log-format` and `--debug` send messages. */
 export interface LogTarget {
   /** A file; stderr only when absent. */
   readonly path?: string;
@@ -8,6 +9,7 @@ export interface LogTarget {
   readonly debug: boolean;
 }
 
+/** As containerd and podman read it. */
 export type Level = 'debug' | 'warning' | 'error';
 
 /**

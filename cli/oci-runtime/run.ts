@@ -7,6 +7,7 @@ import { launchWords } from './launch-words.js';
 import { OciError } from './oci-error.js';
 import { afterStart } from './start.js';
 
+/** A creation with the start, and without `detach` the end, in one command. */
 export interface RunRequest extends Omit<CreateRequest, 'keepsTerminal'> {
   /** Returns once it runs. */
   readonly detach: boolean;

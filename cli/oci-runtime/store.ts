@@ -36,6 +36,7 @@ export interface ContainerRecord {
   readonly pidStart?: string;
 }
 
+/** The states of the OCI runtime specification. */
 export type Status = 'creating' | 'created' | 'running' | 'stopped';
 
 const LOCK_TIMEOUT_MS = 10_000;
@@ -49,6 +50,7 @@ export function folderOf(root: string, id: string): string {
   return join(root, id);
 }
 
+/** The control socket of a container's shim; throws `OciError` for what is no name. */
 export const socketOf = (root: string, id: string): string => join(folderOf(root, id), 'shim.sock');
 
 /** Takes the name: throws `OciError` when it is taken. */
@@ -64,6 +66,7 @@ export function reserve(root: string, id: string): string {
   return folder;
 }
 
+/** Replaces the record as a whole: a reader sees the old one or the new one. */
 export function writeRecord(root: string, record: ContainerRecord): void {
   const path = join(folderOf(root, record.id), 'state.json');
   fs.writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
@@ -122,7 +125,9 @@ export function isAlive({ pid, pidStart }: ContainerRecord): boolean {
 }
 
 /** From /proc/<pid>/stat; undefined when there is no such process. */
-export function readStat(pid: number): { readonly state: string; readonly start: string } | undefined {
+export function readStat(
+  pid: number,
+): { readonly state: string; readonly start: string } | undefined {
   try {
     const text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name may hold anything, blanks and parentheses too: what follows the last one is fields.
