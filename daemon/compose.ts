@@ -100,6 +100,7 @@ async function recover({ base, driver, images, volumes, containers }: Parts): Pr
     ...(await images.recover()),
     ...(await driver.reconcile({ layers, containers: containers.ids() })),
     ...(await volumes.recover(containers.ids())),
+    ...(await base.trash.sweep(base.layout.containers, containers.ids())),
   ];
   base.log.info({ ...found, removed, tookMs: Date.now() - startedMs }, 'recovered');
 }

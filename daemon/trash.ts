@@ -12,13 +12,15 @@ export interface Trash {
   take(path: string): Promise<void>;
   /** Removes what an earlier daemon left. */
   empty(): Promise<void>;
+  /** Takes everything of `folder` whose name is not known; says what. */
+  sweep(folder: string, known: ReadonlySet<string>): Promise<readonly string[]>;
 }
 
 /** Opens the trash below `folder`, which is on the same filesystem as what it will take. */
 export function openTrash(folder: string, onError: (error: unknown) => void): Trash {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
-  return {
+  const trash: Trash = {
     take(path) {
       const taken = join(folder, randomBytes(12).toString('hex'));
       try {
@@ -35,5 +37,11 @@ export function openTrash(folder: string, onError: (error: unknown) => void): Tr
     async empty() {
       for (const name of await readdir(folder)) await remove(join(folder, name));
     },
+    async sweep(swept, known) {
+      const unknown = (await readdir(swept)).filter((name) => !known.has(name));
+      for (const name of unknown) await trash.take(join(swept, name));
+      return unknown.map((name) => `removed ${join(swept, name)}, which no record names`);
+    },
   };
+  return trash;
 }

@@ -6,7 +6,6 @@ import { recoverExecs } from './exec-recover.js';
 import { followTask, recordEnd } from './exit.js';
 import { launch } from './launch.js';
 import type { ContainerRecord } from './record.js';
-import { finishRemoval } from './remove.js';
 import { wantsStartWithDaemon } from './restart-policy.js';
 import { become, isLive } from './state.js';
 
@@ -18,13 +17,12 @@ export interface Recovery {
   readonly containers: number;
   readonly adopted: number;
   readonly ended: number;
-  readonly removed: number;
   readonly swept: readonly string[];
 }
 
 /**
  * Takes up where the last daemon was, however it ended: live containers are adopted, ends that
- * nobody saw are recorded, removals are finished, and what belongs to no record is ended. Restart
+ * nobody saw are recorded, and what belongs to no record is ended. Restart
  * policies go on in the background.
  */
 export async function recover(context: Context): Promise<Recovery> {
@@ -40,17 +38,15 @@ export async function recover(context: Context): Promise<Recovery> {
   await readopt(context, kept);
   await recoverExecs(context, kept);
   const swept = await context.runtime.sweep(
-    new Set(kept.filter(({ task }) => task !== undefined).map(({ id }) => id)),
+    new Set(found.filter(({ task }) => task !== undefined).map(({ id }) => id)),
   );
-  const removed = await Promise.all(unfinished.map((container) => tryRemoval(context, container)));
-  for (const container of kept) resume(context, container, wasLive.has(container));
-  const adopted = kept.filter(({ task }) => task !== undefined).length;
+  for (const container of found) resume(context, container, wasLive.has(container));
+  const adopted = found.filter(({ task }) => task !== undefined).length;
   return {
-    containers: kept.length,
+    containers: found.length,
     adopted,
-    ended: kept.filter((container) => wasLive.has(container) && container.task === undefined)
+    ended: found.filter((container) => wasLive.has(container) && container.task === undefined)
       .length,
-    removed: removed.filter(Boolean).length,
     swept,
   };
 }
@@ -105,16 +101,6 @@ async function readopt(context: Context, kept: readonly Container[]): Promise<vo
   for (const { container, task } of live) {
     container.sandbox = sandboxes.get(container.id);
     followTask(context, container, task);
-  }
-}
-
-async function tryRemoval(context: Context, container: Container): Promise<boolean> {
-  try {
-    await finishRemoval(context, container);
-    return true;
-  } catch (error) {
-    context.log.error({ id: container.id, err: error }, 'a removal could not be finished');
-    return false;
   }
 }
 

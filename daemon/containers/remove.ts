@@ -3,7 +3,7 @@ import { failuresOf } from './failures.js';
 import { dropPending } from './attach.js';
 import type { Container } from './container.js';
 import { lastExitCode } from './container.js';
-import { containerEvent, forget, save } from './context.js';
+import { containerEvent, forget } from './context.js';
 import type { Context } from './context.js';
 import { cancelRestart } from './stop.js';
 import { killAndWait } from './kill.js';
@@ -33,19 +33,12 @@ export async function removeContainer(
   await container.lock.run(async () => {
     refuse(container, options);
     const exitCode = lastExitCode(container.record);
-    await save(context, container, {
+    container.record = {
       ...container.record,
       state: become(container.record.state, { status: 'removing' }),
-    });
+    };
     dropPending(container);
-    try {
-      await takeApart(context, container, options);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      const dead = become(container.record.state, { status: 'dead', error: message });
-      await save(context, container, { ...container.record, state: dead });
-      throw error;
-    }
+    await takeApart(context, container, options);
     container.tellRemoval(exitCode);
   });
 }
@@ -72,33 +65,29 @@ const refusals: Readonly<Partial<Record<string, string>>> = {
   restarting: 'container is restarting: stop the container before removing or force remove',
 };
 
-/** Goes on with a removal that an earlier daemon began. */
-export async function finishRemoval(context: Context, container: Container): Promise<void> {
-  await container.lock.run(() => takeApart(context, container, { force: true, volumes: false }));
-}
-
+/**
+ * The record goes first, for good; then what it stood for. A crash between the two leaves folders
+ * that no record names, which the next start removes: never a record without its files.
+ */
 async function takeApart(
   context: Context,
   container: Container,
   options: RemoveOptions,
 ): Promise<void> {
-  const { id } = container;
+  const { id, record } = container;
   await container.teardown;
+  const destroyed = context.events.stamp(containerEvent(record, 'destroy'));
+  await context.store.commit([forget(id), ...destroyed.statements], 'full');
+  context.book.remove(container);
   const results = await Promise.allSettled([
     context.rootfs.remove(id),
     context.volumes.release(id, { removeAnonymous: options.volumes }),
     context.discardBundle(id),
   ]);
-  const failed = failuresOf(results);
-  if (failed.length > 0) {
-    throw new AggregateError(
-      failed,
-      `cannot remove container ${id}: ${failed.map(String).join('; ')}`,
-    );
-  }
-  const destroyed = context.events.stamp(containerEvent(container.record, 'destroy'));
-  await context.store.commit([forget(id), ...destroyed.statements], 'full');
-  context.book.remove(container);
   destroyed.announce();
-  await context.images.releaseLayers(container.record.layers);
+  await context.images.releaseLayers(record.layers);
+  const failed = failuresOf(results);
+  if (failed.length === 0) return;
+  const reasons = failed.map(String).join('; ');
+  throw new AggregateError(failed, `container ${id} is removed, but not all of it: ${reasons}`);
 }

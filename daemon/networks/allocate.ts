@@ -9,6 +9,7 @@ import { hasNames, networkEvent, networkOf, type Context } from './context.js';
 import { makeEndpoint } from './endpoint.js';
 import { filePaths } from './files.js';
 import { exposedPorts, portRequests, type Reservation } from './ports.js';
+import { portEndpoint, publish, unpublish } from './publish.js';
 import {
   dropSandbox, freeAddresses, saveSandbox, takeAddresses, type EndpointRecord,
   type NetworkRecord, type SandboxRecord,
@@ -42,11 +43,15 @@ export async function allocate(
   const recorded = keep(context, sandbox);
   // Connect throws what it rejects with; it may come later.
   recorded.catch(() => undefined);
-  held.set(sandbox.id, { reservations, recorded });
+  // Ports need no namespace: they are served by the time that the container has one.
+  const published = recorded.then(() => publish(context, sandbox));
+  published.catch(() => undefined);
+  held.set(sandbox.id, { reservations, recorded, published });
   try {
     await writeSandboxFiles(context, record, sandbox, resolver);
   } catch (error) {
-    await recorded.catch(() => undefined);
+    await Promise.allSettled([recorded, published]);
+    await unpublish(context, sandbox);
     book.removeSandbox(sandbox.id);
     held.delete(sandbox.id);
     giveBack(context, endpoints, reservations);
@@ -175,11 +180,6 @@ export function gatewayNetwork(
     .sort((a, b) =>
       (b.asked.GwPriority ?? 0) - (a.asked.GwPriority ?? 0) ||
       (a.network.spec.name < b.network.spec.name ? -1 : 1))[0]?.network;
-}
-
-/** Ports go to the endpoint that has the default route; an internal network publishes none. */
-export function portEndpoint(endpoints: readonly EndpointRecord[]): EndpointRecord | undefined {
-  return endpoints.find(({ spec }) => spec.gateways.length > 0);
 }
 
 function reserve(

@@ -4,7 +4,8 @@ import type {
 } from '../../api-spec/index.js';
 import { forbidden, invalidParameter, systemError } from '../../api-spec/errors.js';
 import { gatewayNetwork, interfaceName, networkMode, wishes } from './allocate.js';
-import { leave, publish } from './connect.js';
+import { leave } from './connect.js';
+import { publish } from './publish.js';
 import { hasNames, networkEvent, networkOf, pluginOf, type Context } from './context.js';
 import { startDns } from './embedded-dns.js';
 import { checkEndpoint, makeEndpoint } from './endpoint.js';

@@ -1,9 +1,10 @@
 /** When init's namespace exists: links, ports and DNS; and all of it back after the exit. */
 import type { Sandbox } from '../containers/needs.js';
-import { allocate, portEndpoint, sandboxView } from './allocate.js';
+import { allocate, sandboxView } from './allocate.js';
 import { networkEvent, networkOf, pluginOf, type Context } from './context.js';
 import { startDns } from './embedded-dns.js';
-import { dropSandbox, freeAddresses, type EndpointRecord, type SandboxRecord } from './records.js';
+import { publish } from './publish.js';
+import { dropSandbox, freeAddresses, type EndpointRecord } from './records.js';
 
 export { allocate, sandboxView };
 
@@ -21,15 +22,8 @@ export async function connectSandbox(
     return pluginOf(context, network).join(network.spec, endpoint.spec, { pid });
   });
   const dns = record.dnsServers === undefined ? [] : [startDns(context, record.id, pid)];
-  await allOrFirstError([...joins, publish(context, record), ...dns]);
-}
-
-/** Serves the ports of a sandbox at the endpoint that has the default route. */
-export async function publish(context: Context, record: SandboxRecord): Promise<void> {
-  const endpoint = portEndpoint(record.endpoints);
-  if (endpoint === undefined || record.ports.length === 0) return;
-  const network = networkOf(context, endpoint);
-  await pluginOf(context, network).publish(network.spec, endpoint.spec, record.ports);
+  const published = context.held.get(sandbox.id)?.published ?? publish(context, record);
+  await allOrFirstError([...joins, published, ...dns]);
 }
 
 /** Waits for all, so that nothing is still being made when the caller tears down. */
@@ -50,6 +44,8 @@ export async function releaseSandbox(context: Context, sandboxId: string): Promi
   const held = context.held.get(sandboxId);
   context.held.delete(sandboxId);
   held?.dns?.close();
+  // What is being published would stay: it is let finish, and then taken back.
+  await held?.published.catch(() => undefined);
   const pending = record.endpoints.map((endpoint) =>
     context.events.stamp(
       networkEvent('disconnect', networkOf(context, endpoint), record.containerId)));

@@ -33,6 +33,8 @@ export interface Held {
   readonly reservations: readonly Reservation[];
   /** Settles when the sandbox is in the store: before anything of it is used. */
   readonly recorded: Promise<void>;
+  /** Settles when its ports are served, which waits for no namespace. */
+  readonly published: Promise<void>;
   dns?: DnsServer;
 }
 

@@ -3,7 +3,8 @@ import type { NetworkPlugin } from '../../netplugins/plugin.js';
 import type { Sandbox } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
 import type { Statement } from '../store/store.js';
-import { networkMode, portEndpoint, sandboxView } from './allocate.js';
+import { networkMode, sandboxView } from './allocate.js';
+import { portEndpoint } from './publish.js';
 import { networkOf, type Context } from './context.js';
 import { startDns } from './embedded-dns.js';
 import { dropSandbox, freeAddresses, type SandboxRecord } from './records.js';
@@ -25,6 +26,7 @@ export async function recover(
     context.held.set(sandbox.id, {
       reservations: context.ports.adopt(sandbox.ports),
       recorded: Promise.resolve(),
+      published: Promise.resolve(),
     });
   }
   await forget(context, kept, gone);

@@ -117,7 +117,9 @@ export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaun
   return {
     program: builder.program(), stdio: streams.settings, rootDir, held,
     inherited: streams.kind === 'inherited' ? streams.fds : [],
-    ...(streams.kind === 'pty' && plan.streams === 'console' ? { console: streams.controller } : {}),
+    ...(streams.kind === 'pty' && plan.streams === 'console'
+      ? { console: streams.controller }
+      : {}),
   };
 }
 

@@ -4,10 +4,19 @@
  * left behind can be found and removed.
  */
 import * as fs from 'node:fs';
+import { basename } from 'node:path';
 import { systemError } from '../../api-spec/errors.js';
 import type { Ulimit } from '../../api-spec/index.js';
 import { ErrnoError } from '../../native/errno-error.js';
-import { connect, launch, type Launching, type Shim } from '../../native/shim/client.js';
+import {
+  connect,
+  dropShim,
+  launch,
+  type Launching,
+  type Shim,
+  type StartedShim,
+  startShim,
+} from '../../native/shim/client.js';
 import type { AttachLimits, LogSettings } from '../../native/shim/monitor-settings.js';
 import type { RuntimeNeed, TaskRequest } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
@@ -106,11 +115,16 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   const { record } = request;
   request.signal.throwIfAborted();
   const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
-  const config = await configOf(context, request);
-  prepareBundle(paths);
-  const cgroup = context.cgroups.create(config.linux.cgroupsPath, config.linux.resources);
+  // The shim is executed while its program is compiled.
+  const started = startShim(basename(paths.socket), request.sandbox.reservations);
+  const { config, cgroup } = await groundwork(context, request, paths).catch(
+    async (error: unknown) => {
+      await dropShim(started);
+      throw error;
+    },
+  );
   try {
-    const launching = await launchTask(context, request, { config, cgroup, paths });
+    const launching = await launchTask(context, request, { config, cgroup, paths, started });
     const hello = await launching.shim.hello();
     const task = containerTask({
       containerId: record.id, pid: launching.pid, shimPid: hello.shimPid, shim: launching.shim,
@@ -122,6 +136,14 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
     await cgroup.kill().then(() => cgroup.remove());
     throw launchFailure(error);
   }
+}
+
+/** Everything that the launch program speaks of and that is not the shim's to make. */
+async function groundwork(context: Context, request: TaskRequest, paths: BundlePaths) {
+  const config = await configOf(context, request);
+  prepareBundle(paths);
+  const cgroup = context.cgroups.create(config.linux.cgroupsPath, config.linux.resources);
+  return { config, cgroup };
 }
 
 async function configOf(context: Context, request: TaskRequest): Promise<OciConfig> {
@@ -146,6 +168,7 @@ interface Prepared {
   readonly config: OciConfig;
   readonly cgroup: ContainerCgroup;
   readonly paths: BundlePaths;
+  readonly started: Promise<StartedShim>;
 }
 
 async function launchTask(
@@ -153,11 +176,12 @@ async function launchTask(
   request: TaskRequest,
   prepared: Prepared,
 ): Promise<Launching> {
-  const { config, paths } = prepared;
+  const { config, paths, started } = prepared;
   const { reservations } = request.sandbox;
-  const compiled = compile(context, request, prepared);
+  const compiled = await compiledOrDropped(context, request, prepared);
   for (const message of passedOver(config, context.host)) context.warnOnce(message);
   const launching = launch({
+    started,
     program: compiled.program,
     monitor: monitorOf(context, request, prepared, compiled),
     passFds: new Map(compiled.held.map((slot, i) => [slot, reservations[i] ?? -1])),
@@ -190,6 +214,20 @@ function passedOver(config: OciConfig, host: HostFacts): readonly string[] {
     messages.push('without CAP_SYS_RESOURCE hard limits cannot be raised: the daemon\'s own hold');
   }
   return messages;
+}
+
+/** What cannot be compiled takes the shim that waits for it along. */
+async function compiledOrDropped(
+  context: Context,
+  request: TaskRequest,
+  prepared: Prepared,
+): Promise<CompiledLaunch> {
+  try {
+    return compile(context, request, prepared);
+  } catch (error) {
+    await dropShim(prepared.started);
+    throw error;
+  }
 }
 
 function compile(

@@ -1,11 +1,13 @@
 import type { Socket } from 'node:net';
 import type { LaunchProgram, Slot } from '../launch/opcodes.js';
+import type { StartedShim } from './launch.js';
 import type { ExitStatus, MonitorSettings } from './monitor-settings.js';
 
 export { connect } from './connected-shim.js';
 export { readExitFile } from './exit-file.js';
 export { abandonGate, openGate } from './gate.js';
-export { launch } from './launch.js';
+export { dropShim, launch, startShim } from './launch.js';
+export type { StartedShim } from './launch.js';
 export type * from './monitor-settings.js';
 
 /** What `launch` needs. */
@@ -20,6 +22,8 @@ export interface LaunchRequest {
    * undoes it, and `launch` rejects with that same error.
    */
   readonly onYield?: (token: number, pid: number) => Promise<Uint8Array | undefined>;
+  /** A shim that was started ahead, with the fds of `passFds` in their order; `launch` owns it. */
+  readonly started?: Promise<StartedShim>;
   /** Gives the launch up. */
   readonly signal?: AbortSignal;
   /** Time for everything up to the gate; 30 000 by default. */

@@ -24,25 +24,24 @@ const shimParts = ['launch message', 'socket', 'exit file', 'log file', 'spill f
  * or the signal's reason; by then the shim and init are gone.
  */
 export async function launch(request: LaunchRequest): Promise<Launching> {
-  request.signal?.throwIfAborted();
   const passFds = [...(request.passFds ?? [])];
-  const message = encodeLaunch(
-    request.program,
-    request.monitor,
-    passFds.map(([slot]) => slot),
-  );
-  const [ours, theirs] = socketPair();
-  let shimPid: number;
+  const started =
+    request.started ??
+    startShim(basename(request.monitor.socketPath), passFds.map(([, fd]) => fd));
+  let message: Buffer;
   try {
-    const fds = [theirs, ...passFds.map(([, fd]) => fd)];
-    shimPid = await spawnShim(fds, basename(request.monitor.socketPath));
+    request.signal?.throwIfAborted();
+    message = encodeLaunch(
+      request.program,
+      request.monitor,
+      passFds.map(([slot]) => slot),
+    );
   } catch (error) {
-    closeFds([ours]);
+    await dropShim(started);
     throw error;
-  } finally {
-    closeSync(theirs);
   }
-  const conversation = new Conversation(request, ours);
+  const { pid: shimPid, fd } = await started;
+  const conversation = new Conversation(request, fd);
   const { connection } = conversation;
   const gone = connection.closed.then(() => (connection.isLetGo ? undefined : reaped(shimPid)));
   try {
@@ -54,6 +53,38 @@ export async function launch(request: LaunchRequest): Promise<Launching> {
     await gone;
     throw error;
   }
+}
+
+/** A shim that has been executed and waits for what to do. */
+export interface StartedShim {
+  readonly pid: number;
+  /** Our end of the talk. */
+  readonly fd: number;
+}
+
+/**
+ * Executes a shim that will find `fds` from its fourth on, ahead of the launch that it is for: its
+ * start takes as long as compiling the program. It is `launch`'s from then on, or `dropShim`'s.
+ * Rejects with `ErrnoError`.
+ */
+export async function startShim(name: string, fds: readonly number[]): Promise<StartedShim> {
+  const [ours, theirs] = socketPair();
+  try {
+    return { pid: await spawnShim([theirs, ...fds], name), fd: ours };
+  } catch (error) {
+    closeFds([ours]);
+    throw error;
+  } finally {
+    closeSync(theirs);
+  }
+}
+
+/** Ends a shim that got no launch, and reaps it; one that could not be started is as good. */
+export async function dropShim(started: Promise<StartedShim>): Promise<void> {
+  const [outcome] = await Promise.allSettled([started]);
+  if (outcome.status === 'rejected') return;
+  closeFds([outcome.value.fd]);
+  await reaped(outcome.value.pid);
 }
 
 /** The launching side's half of the talk: yields are answered, failures understood. */
