@@ -29,6 +29,7 @@ export interface CreateRequest {
   readonly keepsTerminal: boolean;
 }
 
+/** A container whose process waits at its gate; `launching` must be opened, left or aborted. */
 export interface Created {
   readonly record: ContainerRecord;
   readonly launching: Launching;
@@ -43,17 +44,23 @@ export async function create(request: CreateRequest): Promise<Created> {
     bundle, cgroupsPath: `/tsdocker-runtime-${request.id}`, architecture: host.architecture,
     capabilities: host.capabilities,
   });
+  const cgroups = openCgroups(host.cgroups);
+  const path = parsed.config.linux.cgroupsPath;
   refuse(request, parsed);
   reserve(request.root, request.id);
+  if (cgroups.open(path).pids().length > 0) {
+    // Everything in the group is killed in the end: it must not be somebody else's.
+    forget(request.root, request.id);
+    throw new OciError(`cgroup ${path} is not empty`);
+  }
   const record = newRecord(request, bundle, parsed);
-  const cgroups = openCgroups(host.cgroups);
   try {
     writeRecord(request.root, record);
     const { config } = parsed;
     const cgroup = cgroups.create(config.linux.cgroupsPath, config.linux.resources);
     return await launchIn({ request, parsed, host, cgroup }, record);
   } catch (error) {
-    const cgroup = cgroups.open(record.cgroupsPath);
+    const cgroup = cgroups.open(path);
     await cgroup.kill().then(() => cgroup.remove());
     forget(request.root, request.id);
     throw launchWords(error);
@@ -130,7 +137,10 @@ async function launchIn(parts: Parts, draft: ContainerRecord): Promise<Created> 
   }
 }
 
-function compile({ request, parsed, host, cgroup }: Parts, record: ContainerRecord): CompiledLaunch {
+function compile(
+  { request, parsed, host, cgroup }: Parts,
+  record: ContainerRecord,
+): CompiledLaunch {
   const { config } = parsed;
   const { seccomp } = config.linux;
   return compileLaunch(config, {

@@ -203,6 +203,29 @@ test('an invalid configuration is refused by the path of what is wrong', async (
   t.equal(existsSync(world.root), false, 'nothing was made');
 });
 
+test('a control group with somebody else in it is not taken', async (t) => {
+  const world = await ociWorld(t);
+  shell(world, 'sleep 20');
+  world.configure((config) => (config.linux['cgroupsPath'] = `/${world.id}`));
+  t.equal(await create(world), 0);
+  const { pid } = await world.state();
+  const other = await world.call('create', `${world.id}-2`);
+  t.match(other, { code: 1, stderr: /cgroup \/\S+ is not empty/ });
+  t.match(await world.state(), { status: 'created', pid }, 'who is in it lives on');
+});
+
+test('limits and the user of the configuration hold', async (t) => {
+  const world = await ociWorld(t);
+  shell(world, 'id -u; id -G; ulimit -n; cat /proc/self/oom_score_adj; echo x > /bin/y || echo ro');
+  world.configure((config) => {
+    config.process['user'] = { uid: 1000, gid: 1001, additionalGids: [5, 6] };
+    config.process['oomScoreAdj'] = 123;
+    config.linux['resources'] = { pids: { limit: 77 }, memory: { limit: 33554432 } };
+  });
+  const { code, stdout } = await world.call('run', world.id);
+  t.match({ code, stdout }, { code: 0, stdout: '1000\n1001 5 6\n1024\n123\nro\n' });
+});
+
 test('what is not there yet says so', async (t) => {
   const world = await ociWorld(t);
   for (const command of ['exec', 'pause', 'resume', 'update', 'events']) {
