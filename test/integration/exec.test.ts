@@ -239,3 +239,35 @@ test('execs outlive the daemon: the next one knows how they ended', async (t) =>
   await until('it has ended', async () => (await inspected(daemon, lasting)).ExitCode === 137);
   await until('no shim is left', async () => readdirSync(`${daemon.execRoot}/e`).length === 0);
 });
+
+test('nothing of the host is seen in a process that is on its way', async (t) => {
+  const { daemon } = await world(t);
+  // Looks into every process but itself and the first, again and again.
+  const spy =
+    'for i in $(seq 150); do for p in /proc/[0-9]*; do [ $p = /proc/$$ ] || ' +
+    'ls -l $p/fd 2>/dev/null; done; done | grep -E "cgroup|socket:|anon_inode|memfd|/tmp/tsd-"; ' +
+    'echo looked';
+  const exec = await created(daemon, { Cmd: ['sh', '-c', spy] });
+  const spying = daemon.api.post(`/exec/${exec}/start`, { Detach: false, Tty: true });
+  const isSpying = async (): Promise<boolean> => (await inspected(daemon, exec)).ExitCode === null;
+  let count = 0;
+  for (; count < 200 && (await isSpying()); count += 1) await said(daemon, 'true');
+  t.equal((await spying).text.replace(/^[^l]*/, ''), 'looked\n');
+  t.ok(count > 20, `${count} execs were looked at`);
+});
+
+test('a client that hangs up leaves nothing behind', async (t) => {
+  const { daemon } = await world(t);
+  const fds = (): number => readdirSync(`/proc/${daemon.pid()}/fd`).length;
+  await said(daemon, 'true');
+  const before = fds();
+  for (let round = 0; round < 10; round += 1) {
+    const exec = await created(daemon, { Cmd: ['sh', '-c', 'yes | head -c 1000000; sleep 0.3'] });
+    const body = { Detach: false };
+    const response = await daemon.api.open(`/exec/${exec}/start`, { method: 'POST', body });
+    response.destroy();
+  }
+  await until('no shim is left', async () => readdirSync(`${daemon.execRoot}/e`).length === 0);
+  await until('no fd is left', async () => fds() <= before + 2);
+  t.match(await said(daemon, 'echo fine'), 'fine');
+});

@@ -33,7 +33,7 @@ test('the pid namespace is entered before the clone, the others after', async (t
   t.notOk(names(shared.host).includes('setns'), 'the host\'s own is not joined');
 });
 
-test('it is not dumpable before anything else, and enters its groups before it can be seen', async (t) => {
+test('it is not dumpable from the first, and enters its groups before namespaces', async (t) => {
   const { init } = compileExec(plan()).program;
   t.match(init[0], { op: 'prctl', option: 4, arg2: 0 });
   const ops = names(init);
