@@ -39,6 +39,13 @@ interface Library {
   readonly tsd_open_read_only: (path: string) => number;
   /** fast */
   readonly tsd_socketpair: (pair: Int32Array) => number;
+  /** fast; returns only a failure */
+  readonly tsd_execve: (
+    path: string,
+    argv: (string | null)[],
+    env: (string | null)[],
+    lastFd: number,
+  ) => number;
   /** slow */
   readonly tsd_send_fd: (socket: number, bytes: Uint8Array, size: number, fd: number) => number;
   /** slow */
@@ -70,6 +77,7 @@ function loadLibrary(): Library {
     tsd_seal_program: 'int32_t tsd_seal_program(const char *, const char *)',
     tsd_open_read_only: 'int32_t tsd_open_read_only(const char *)',
     tsd_socketpair: 'int32_t tsd_socketpair(_Out_ int32_t *)',
+    tsd_execve: 'int32_t tsd_execve(const char *, const char **, const char **, int32_t)',
     tsd_send_fd: 'int32_t tsd_send_fd(int32_t, const uint8_t *, int32_t, int32_t)',
     tsd_receive_fd: 'int32_t tsd_receive_fd(int32_t, _Out_ uint8_t *, int32_t, _Out_ int32_t *)',
     tsd_exchange:

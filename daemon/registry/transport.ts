@@ -4,7 +4,7 @@
  */
 import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { Agent, request, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import { mayName, reachOf, reachOfHost, type InsecureHosts, type Reach } from './addresses.js';
 import { networkError } from './network-error.js';
 import { RegistryError } from './registry-error.js';
@@ -70,6 +70,7 @@ export function createTransport(options: TransportOptions): Transport {
     const { url, method, headers, body, signal, namedBy } = query;
     try {
       const limit = namedBy === undefined ? undefined : await allowedReach(namedBy, url, options);
+      const { request } = await import('undici');
       const dispatcher = await agentFor(url.host, limit);
       return await request(url, {
         dispatcher,
@@ -111,7 +112,9 @@ async function makeAgent(
   limit: Reach | undefined,
 ): Promise<Agent> {
   const certificates = await certificatesFor(host, certificateDirectories);
-  return new Agent({
+  // Seven megabytes that an engine without pulls does not need: loaded by the first.
+  const { Agent: AgentOfUndici } = await import('undici');
+  return new AgentOfUndici({
     connections: maxConnectionsPerHost,
     headersTimeout: headersTimeoutMs,
     bodyTimeout: bodyTimeoutMs,

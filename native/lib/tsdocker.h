@@ -20,6 +20,8 @@ TSD_EXPORT int32_t tsd_socketpair(int32_t pair[2]);
 TSD_EXPORT int32_t tsd_send_fd(int32_t socket, const uint8_t *bytes, int32_t size, int32_t fd);
 /* The number of bytes received; `fd` is -1 when none came. Slow. */
 TSD_EXPORT int32_t tsd_receive_fd(int32_t socket, uint8_t *bytes, int32_t size, int32_t *fd);
+/* Becomes another program, whose fds 0…`last` stay open. Fast; comes back only to fail. */
+TSD_EXPORT int32_t tsd_execve(const char *path, char *const *argv, char *const *env, int32_t last);
 /*
  * One request on a connection of its own, with one fd there or back: what Node's sockets cannot
  * carry. `answer` holds the reply's frame; its size is the result. With no room for an answer none
