@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { removeLeaks } from '../test/support/leaks.js';
 import { openClient } from './client.js';
 
 const startTimeoutMs = 20_000;
@@ -14,7 +15,7 @@ const stopTimeoutMs = 20_000;
 export interface LocalEngine {
   readonly socket: string;
   readonly pid: number;
-  /** Ends it and removes its roots. */
+  /** Ends it and removes its roots, and what it has in the kernel. */
   readonly stop: () => Promise<void>;
 }
 
@@ -52,6 +53,8 @@ export async function startLocalEngine(parent = tmpdir()): Promise<LocalEngine> 
     pid: child.pid ?? 0,
     stop: async () => {
       await end(child);
+      // A daemon leaves its bridge and table for its successor; this one has none.
+      removeLeaks({ dataRoot: join(folder, 'data'), execRoot: join(folder, 'x') });
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -3,6 +3,7 @@
  * REFERENCE_DOCKER_HOST names one, on another engine: what holds there has to hold here.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import { startDaemon } from '../support/daemon.js';
 import { demoRootfs } from '../support/demo-image.js';
@@ -111,6 +112,11 @@ async function life(t: Test, { run, out, image, name }: Client): Promise<void> {
       stderr: /is already in use by container/,
     });
     t.match(await run('rm', web), { code: 1, stderr: /container is running|cannot remove/ });
+    // All of the above may take less time than the first two lines.
+    for (let attempt = 0; attempt < 50; attempt += 1) {
+      if ((await run('logs', web)).stdout.includes('line 2')) break;
+      await sleep(100);
+    }
     t.equal(await out(t, 'stop', web), web);
     t.equal(
       await out(t, 'inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', web),

@@ -14,6 +14,11 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 /** Folders whose suites may share a process: they touch nothing outside their own directories. */
 const shared = new Set(['unit', 'api', 'tidy']);
 
+/** Folders whose suites get a network namespace each, so that one that is killed leaves nothing. */
+const apart = new Set(['conformance', 'integration', 'crash', 'compat']);
+
+const inNamespace = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+
 const fileTimeoutMs = 300_000;
 const graceMs = 5000;
 
@@ -30,7 +35,10 @@ function run(files: readonly string[], label: string, tally: TapTally): Promise<
   return new Promise((resolve) => {
     const each = fileURLToPath(new URL('./each.js', import.meta.url));
     // tap names its directories after the command line: short, and not shared with another run.
-    const child = spawn(process.execPath, ['--enable-source-maps', each, String(process.pid)], {
+    const words = [process.execPath, '--enable-source-maps', each, String(process.pid)];
+    const isApart = apart.has(label.split('/')[1] ?? '') && process.geteuid?.() === 0;
+    const [program = process.execPath, ...args] = isApart ? [...inNamespace, ...words] : words;
+    const child = spawn(program, args, {
       cwd: root,
       detached: true,
       stdio: ['ignore', 'pipe', 'inherit'],
