@@ -1,5 +1,6 @@
 import { checked, tsdocker } from './libc.js';
 
+/** The program that a process turns into, with all of its environment. */
 export interface Execution {
   readonly path: string;
   readonly argv: readonly string[];

@@ -1,6 +1,7 @@
 /*
  * The daemon executes itself once with settings that Node reads before any JavaScript runs. libuv
- * marks all inherited descriptors close-on-exec; those that are the next program's too are unmarked.
+ * marks all inherited descriptors close-on-exec; those that are the next program's too are
+ * unmarked.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -121,14 +122,14 @@ test('TLS', async (t) => {
   t.teardown(() => server.stop());
   const port = server.host.split(':')[1] ?? '';
 
+  const name = 'tsdocker.localhost';
+  const isKnown = await lookup(name).then(() => true, () => false);
   await t.test(
     'an unknown authority is refused, and plain HTTP is not tried instead',
+    { skip: isKnown ? false : 'names below .localhost are not resolved here' },
     async (t) => {
       const { pull } = await world(t);
-      await t.rejects(pull(`tsdocker.localhost:${port}/x:1`), {
-        kind: 'System',
-        message: /x509|no such host/,
-      });
+      await t.rejects(pull(`${name}:${port}/x:1`), { kind: 'System', message: /x509/ });
     },
   );
   await t.test('on loopback it is accepted as insecure', async (t) => {
