@@ -76,8 +76,9 @@ export interface Save {
 }
 
 /**
- * Replaces the record of a container: one transaction with its events, then memory, then
- * listeners.
+ * Replaces the record of a container: one transaction with its events, then listeners. What is only
+ * observed (`normal`) is true before it is written, and is derived again if it never is; what a
+ * client asked for (`full`) is true once it would survive a power cut.
  */
 export async function save(
   { store, events }: Context,
@@ -86,11 +87,12 @@ export async function save(
   { durability = 'normal', events: happened = [] }: Save = {},
 ): Promise<void> {
   const stamped = happened.map((event) => events.stamp(event));
+  if (durability === 'normal') container.record = record;
   await store.commit(
     [upsert(record), ...stamped.flatMap(({ statements }) => statements)],
     durability,
   );
-  container.record = record;
+  if (durability === 'full') container.record = record;
   for (const { announce } of stamped) announce();
 }
 

@@ -86,7 +86,11 @@ async function open(
     state: become(record.state, { status: 'running', pid: task.pid, startedAtMs: Date.now() }),
   };
   followTask(context, container, task);
-  await save(context, container, started, { events: [containerEvent(record, 'start')] });
+  // Not waited for: should the daemon go before it is written, the shim tells the next one.
+  const events = [containerEvent(record, 'start')];
+  save(context, container, started, { events }).catch((error: unknown) => {
+    context.log.error({ id: container.id, err: error }, 'a start could not be recorded');
+  });
 }
 
 /** The image of a record; of one that was removed by force only what the record itself kept. */

@@ -260,7 +260,11 @@ function furnish({ builder, slots, config, mounted }: Parts, hasKcore: boolean):
 function seal({ builder, slots, config, mounted }: Parts): void {
   const { init } = builder;
   const { linux } = config;
-  init.push({ op: 'await', token: NETWORK_READY, about: 'network' });
+  // Parameters of the network may be those of a link. Nothing else waits for it here: the plugin
+  // works while init mounts, masks and pivots.
+  const awaitNetwork: Step = { op: 'await', token: NETWORK_READY, about: 'network' };
+  const isEarly = Object.keys(linux.sysctl).some((name) => name.startsWith('net.'));
+  if (isEarly) init.push(awaitNetwork);
   if (mounted.proc !== undefined) writeSysctls(builder, slots, mounted.proc, linux.sysctl);
   protectPaths(builder, slots, linux.readonlyPaths);
   maskPaths(builder, slots, linux.maskedPaths);
@@ -275,6 +279,7 @@ function seal({ builder, slots, config, mounted }: Parts): void {
     { op: 'fchdir', fd: slots.root, about: 'root filesystem' },
     { op: 'pivotRoot', about: 'root filesystem' },
     { op: 'notifyFd', token: ROOT, fd: slots.root },
+    ...(isEarly ? [] : [awaitNetwork]),
   );
 }
 

@@ -27,6 +27,7 @@ export function openStore(path: string, migrations: readonly string[]): Store {
   const pending = new Map<number, Pending>();
   let lastId = 0;
   let failed: Error | undefined;
+  let closing = false;
 
   const settle = (replies: readonly WriteReply[]): void => {
     for (const { id, error } of replies) {
@@ -35,7 +36,7 @@ export function openStore(path: string, migrations: readonly string[]): Store {
       if (error === undefined) waiter?.resolve();
       else waiter?.reject(refusal(error));
     }
-    if (pending.size === 0) worker.unref();
+    if (pending.size === 0 && !closing) worker.unref();
   };
   const fail = (error: Error): void => {
     failed = error;
@@ -71,6 +72,7 @@ export function openStore(path: string, migrations: readonly string[]): Store {
     rows: createReader(database),
 
     async close(): Promise<void> {
+      closing = true;
       worker.ref();
       const ended = new Promise((resolve) => worker.once('exit', resolve));
       queueMicrotask(() => worker.postMessage([]));
