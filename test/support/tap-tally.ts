@@ -122,7 +122,9 @@ class TapReader {
     const inside = this.#closes(depth, text) ? this.#levels[depth + 1] : undefined;
     // A test whose inner test or assertion failed has been explained by that one.
     const isExplained = inside !== undefined && (inside.childFailed || inside.assertionFailed);
-    this.#failing = failed && !isExplained ? indent : undefined;
+    // One that is known to fail, and skipped for that reason, is told of among the skips.
+    const isExcused = directivePattern.test(text);
+    this.#failing = failed && !isExplained && !isExcused ? indent : undefined;
     if (this.#failing !== undefined) this.#print(`not ok - ${this.#path(depth)}${text}`);
     if (inside !== undefined || depth === 0)
       this.#test(level, inside ?? emptyLevel(), { failed, text });

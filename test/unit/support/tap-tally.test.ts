@@ -81,3 +81,12 @@ test('a process that fails after its tests counts as a failure', async (t) => {
   const { tally } = tallied('ok 1 - fine\n1..1\n', 'ended with status 1');
   t.same([tally.passed, tally.failed], [1, 1]);
 });
+
+test('a failure that is excused by a skip is told among the skips only', async (t) => {
+  const { tally, printed } = tallied(
+    '# Subtest: a\n    not ok 1 - known # SKIP the kernel cannot\n    1..1\nok 1 - a\n1..1\n',
+  );
+  t.equal(tally.failed, 0);
+  t.same(printed, []);
+  t.match(tally.skipped, [/the kernel cannot/]);
+});
