@@ -22,7 +22,8 @@ export function exchange(
     stream.on('error', () => client.unpipe(stream));
     stream.once('end', finish).once('close', finish);
     signal.addEventListener('abort', finish, { once: true });
-    if (signal.aborted) {
+    // A process that ended before anybody listened: its `close` does not come again.
+    if (signal.aborted || stream.destroyed || stream.readableEnded) {
       finish();
       return;
     }
