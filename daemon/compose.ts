@@ -14,6 +14,7 @@ import type { HttpServer } from './http/server.js';
 import { imageTables } from './images/index.js';
 import type { Images } from './images/index.js';
 import { openLayout } from './layout.js';
+import { keepLean } from './lean.js';
 import type { Layout } from './layout.js';
 import { listenAll } from './listen.js';
 import type { Listeners } from './listen.js';
@@ -73,7 +74,9 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
   const { config, log, store } = parts.base;
   let listeners: Listeners | undefined;
   let closed: Promise<void> | undefined;
+  const stopBeingLean = keepLean();
   const close = async (): Promise<void> => {
+    stopBeingLean();
     parts.containers.close();
     await Promise.all([listeners?.close() ?? Promise.resolve(), http.close()]);
     await Promise.all([parts.networks.close(), parts.volumes.close()]);

@@ -8,8 +8,11 @@ const environment = {
   // An arena for each thread keeps what none of them needs any more.
   MALLOC_ARENA_MAX: '1',
 };
-/** A young generation of 2 MB, not 16: collected oftener, and nothing that an idle daemon keeps. */
-const flags = ['--max-semi-space-size=2'];
+/**
+ * A young generation of 2 MB, not 16: collected oftener, and nothing that an idle daemon keeps. The
+ * collector may be called when there is nothing else to do (`lean.ts`).
+ */
+const flags = ['--max-semi-space-size=2', '--expose-gc'];
 /** Set when this has been done. */
 const mark = 'TSDOCKERD_LEAN';
 /** The last of the standard descriptors; systemd's sockets follow them. */

@@ -1,11 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { conflict } from '../../api-spec/errors.js';
+import { ErrnoError } from '../../native/errno-error.js';
 import type { AttachOptions, Task } from '../runtime/task.js';
 import type { Container } from './container.js';
 import { containerEvent, tell } from './context.js';
 import type { Context } from './context.js';
 import { parseDetachKeys } from './detach-keys.js';
+import { exchange } from './exchange.js';
 import type { LogPiece } from './needs.js';
 import { readLogs } from './read-logs.js';
 import { frame } from './stdcopy.js';
@@ -78,14 +80,25 @@ export function attachContainer(
         await tell(context, containerEvent(container.record, 'attach'));
         const stream = await joined;
         if (stream === undefined) return;
-        await converse(stream, client, { stdin: request.stdin, signal });
-        const detached = isLive(container.record.state) && !signal.aborted && request.stdin;
+        await exchange(stream, client, { stdin: request.stdin, signal });
+        const detached = request.stdin && !signal.aborted && (await isAlive(container));
         if (detached) await tell(context, containerEvent(container.record, 'detach'));
       } finally {
         ended.abort();
       }
     },
   };
+}
+
+/** Its process still runs: the record of an exit comes a moment after the end of the output. */
+async function isAlive({ task, record }: Container): Promise<boolean> {
+  if (task === undefined || !isLive(record.state)) return false;
+  try {
+    return await task.signal(0);
+  } catch (error) {
+    if (error instanceof ErrnoError && error.code === 'EPIPE') return false;
+    throw error;
+  }
 }
 
 function ignoreUntilRun(): void {
@@ -141,32 +154,6 @@ export async function joinPending(container: Container, task: Task): Promise<voi
 export function dropPending(container: Container): void {
   for (const { settle } of container.pendingAttaches) settle(Promise.resolve(undefined));
   container.pendingAttaches.clear();
-}
-
-/** Both directions at once; ends with the container's output, or with the client. */
-async function converse(
-  stream: Duplex,
-  client: Duplex,
-  { stdin, signal }: { readonly stdin: boolean; readonly signal: AbortSignal },
-): Promise<void> {
-  const input = stdin ? pipeline(client, stream, { signal, end: true }) : undefined;
-  // A client that hangs up while it types is no failure of the container's.
-  input?.catch(ignoreUntilRun);
-  if (input === undefined) client.resume();
-  try {
-    await pipeline(stream, client, { end: false, signal });
-  } catch (error) {
-    if (!signal.aborted && !isGone(error)) throw error;
-  } finally {
-    if (!stream.destroyed) stream.destroy();
-  }
-}
-
-function isGone(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'].includes(
-    code ?? '',
-  );
 }
 
 interface Replay {

@@ -9,7 +9,7 @@ import type { Context } from './context.js';
 import { parseDetachKeys } from './detach-keys.js';
 import type { Exec } from './exec-book.js';
 import { execEvent } from './exec-events.js';
-import { exchange } from './exec-streams.js';
+import { exchange } from './exchange.js';
 import { frame } from './stdcopy.js';
 
 /** How long everything up to the process's first instruction may take. */
