@@ -46,16 +46,7 @@ export function openStore(path: string, migrations: readonly string[]): Store {
   worker.on('message', settle);
   worker.on('error', fail);
 
-  let waiting: WriteRequest[] = [];
-  /** What is committed in one turn goes as one message: waking the worker is the dear part. */
-  const post = (request: WriteRequest): void => {
-    waiting.push(request);
-    if (waiting.length > 1) return;
-    queueMicrotask(() => {
-      worker.postMessage(waiting);
-      waiting = [];
-    });
-  };
+  const post = createPoster(worker);
 
   return {
     commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void> {
@@ -80,6 +71,19 @@ export function openStore(path: string, migrations: readonly string[]): Store {
       fail(systemError('the database is closed'));
       database.close();
     },
+  };
+}
+
+/** What is committed in one turn goes as one message: waking the worker is the dear part. */
+function createPoster(worker: Worker): (request: WriteRequest) => void {
+  let waiting: WriteRequest[] = [];
+  return (request) => {
+    waiting.push(request);
+    if (waiting.length > 1) return;
+    queueMicrotask(() => {
+      worker.postMessage(waiting);
+      waiting = [];
+    });
   };
 }
 
