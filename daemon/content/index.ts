@@ -35,8 +35,8 @@ export interface ContentStore {
   path(digest: string): string;
   /** Size of a blob that is there. */
   stat(digest: string): Promise<{ readonly sizeBytes: number } | undefined>;
-  /** The stream closes itself; it fails with ENOENT when the blob is not there. */
-  read(digest: string): ReadStream;
+  /** From an offset on; the stream closes itself, and fails with ENOENT when there is no blob. */
+  read(digest: string, offsetBytes?: number): ReadStream;
   /** A small blob as a whole; refuses more than `limitBytes`. */
   readAll(digest: string, limitBytes: number): Promise<Buffer>;
   /** Begins to store. With `resume` and a digest it goes on where an earlier attempt was kept. */
@@ -69,7 +69,7 @@ export async function openContent(dataRoot: string): Promise<ContentStore> {
   const store: ContentStore = {
     path,
     stat: (digest) => statBlob(path(digest)),
-    read: (digest) => createReadStream(path(digest)),
+    read: (digest, start = 0) => createReadStream(path(digest), { start }),
     readAll: async (digest, limitBytes) => {
       const found = await statBlob(path(digest));
       if (found !== undefined && found.sizeBytes > limitBytes) {

@@ -72,7 +72,7 @@ async function fetchToken(
 
 function getQuery(url: URL, service: string, { auth, scope, offline }: AuthorizeRequest) {
   if (service !== '') url.searchParams.set('service', service);
-  if (scope !== '') url.searchParams.set('scope', scope);
+  for (const each of scope.split(' ').filter(Boolean)) url.searchParams.append('scope', each);
   if (offline) url.searchParams.set('offline_token', 'true');
   const basic = basicCredentials(auth);
   if (auth.username !== undefined) url.searchParams.set('account', auth.username);

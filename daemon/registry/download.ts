@@ -1,25 +1,15 @@
 /** A blob as one stream of bytes, however often the connection breaks. */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Descriptor } from '../content/index.js';
+import { createBackoff, type BackoffOptions } from './backoff.js';
 import { RegistryError } from './registry-error.js';
 import type { Repository } from './repository.js';
 
 /** Which blob, from where on. */
-export interface DownloadOptions {
+export interface DownloadOptions extends BackoffOptions {
   readonly descriptor: Descriptor;
   /** Bytes that are there already. */
   readonly offsetBytes: number;
-  readonly signal: AbortSignal;
-  /** Told before each pause. */
-  readonly onRetry?: (inMs: number) => void;
-  /** First pause; doubles up to `maxPauseMs`. */
-  readonly pauseMs?: number;
 }
-
-/** Attempts in a row that brought nothing; any progress starts the count again. */
-const maxFruitlessAttempts = 5;
-const firstPauseMs = 500;
-const maxPauseMs = 15_000;
 
 /**
  * Yields the blob's bytes from `offsetBytes` on, going on by `Range` after a break. Never yields
@@ -31,7 +21,7 @@ export async function* downloadBlob(
 ): AsyncGenerator<Uint8Array> {
   const { descriptor, signal } = options;
   let at = options.offsetBytes;
-  let fruitless = 0;
+  const again = createBackoff(options);
   while (at < descriptor.size) {
     const before = at;
     try {
@@ -44,11 +34,7 @@ export async function* downloadBlob(
     } catch (error) {
       signal.throwIfAborted();
       if (!mayPass(error)) throw error;
-      fruitless = at > before ? 1 : fruitless + 1;
-      if (fruitless >= maxFruitlessAttempts) throw error;
-      const wait = Math.min(maxPauseMs, (options.pauseMs ?? firstPauseMs) * 2 ** (fruitless - 1));
-      options.onRetry?.(wait);
-      await pause(wait, undefined, { signal });
+      await again(error, at > before);
     }
   }
 }

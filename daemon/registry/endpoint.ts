@@ -4,7 +4,14 @@ import { authorize, type Authorization } from './authorize.js';
 import { parseChallenges, type Challenge } from './challenge.js';
 import { spokePlaintext } from './network-error.js';
 import { errorOfAnswer, RegistryError } from './registry-error.js';
-import { headerOf, readBounded, type Answer, type Transport } from './transport.js';
+import {
+  headerOf,
+  readBounded,
+  type Answer,
+  type Query,
+  type RequestBody,
+  type Transport,
+} from './transport.js';
 
 /** A server and what to show it. */
 export interface EndpointOptions {
@@ -12,17 +19,18 @@ export interface EndpointOptions {
   /** `registry-1.docker.io`, `localhost:5000`; or a whole URL for a mirror. */
   readonly address: string;
   readonly auth: AuthConfig;
-  /** `repository:library/busybox:pull` */
+  /** `repository:library/busybox:pull`; several, with a space between them. */
   readonly scope: string;
   readonly offline?: boolean;
 }
 
 /** One request below `/v2/`. */
 export interface EndpointRequest {
-  readonly method: 'GET' | 'HEAD';
-  /** After `/v2/`. */
+  readonly method: Query['method'];
+  /** After `/v2/`; or a whole URL that the registry named, which gets no credentials elsewhere. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: RequestBody;
   readonly signal: AbortSignal;
 }
 
@@ -47,7 +55,9 @@ export class Endpoint {
 
   /** An answer below 400, or `RegistryError`. Logs in when it is told to, once for each request. */
   async send(request: EndpointRequest): Promise<Answer> {
-    const url = new URL(request.path, await this.findBase(request.signal));
+    const base = await this.findBase(request.signal);
+    const url = new URL(request.path, base);
+    if (url.origin !== base.origin) return this.sendElsewhere(request, url, base);
     const answer = await this.sendAuthorized(request, url);
     if (answer.statusCode !== 401) return succeed(answer);
     const challenges = challengesOf(answer);
@@ -61,10 +71,14 @@ export class Endpoint {
   }
 
   private sendAuthorized(request: EndpointRequest, url: URL): Promise<Answer> {
-    const { method, headers, signal } = request;
+    const query = queryOf(request, url);
     const own =
       this.authorization === undefined ? {} : { authorization: this.authorization.header };
-    return this.options.transport.send({ url, method, signal, headers: { ...headers, ...own } });
+    return this.options.transport.send({ ...query, headers: { ...query.headers, ...own } });
+  }
+
+  private async sendElsewhere(request: EndpointRequest, url: URL, namedBy: URL): Promise<Answer> {
+    return succeed(await this.options.transport.send({ ...queryOf(request, url), namedBy }));
   }
 
   private async logIn(
@@ -79,7 +93,7 @@ export class Endpoint {
       this.authorization = await authorize(transport, wish);
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
-      const verb = method === 'GET' ? 'Get' : 'Head';
+      const verb = `${method.charAt(0)}${method.slice(1).toLowerCase()}`;
       throw new RegistryError(error.status, error.code, `${verb} "${url.href}": ${error.message}`, {
         cause: error,
       });
@@ -115,6 +129,10 @@ export class Endpoint {
     const answer = await this.options.transport.send({ url, method: 'GET', headers: {}, signal });
     await answer.body.dump();
   }
+}
+
+function queryOf({ method, headers = {}, body, signal }: EndpointRequest, url: URL): Query {
+  return { url, method, headers, signal, ...(body === undefined ? {} : { body }) };
 }
 
 async function succeed(answer: Answer): Promise<Answer> {

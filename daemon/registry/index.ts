@@ -6,14 +6,15 @@
  * An `Endpoint` lives as long as one operation and holds its credentials; the `Transport` with its
  * connections is shared by all and never sees whose request it carries.
  */
-import type { AuthConfig, AuthResponse } from '../../api-spec/index.js';
+import type { AuthConfig, AuthResponse, ImageSearchResponseItem } from '../../api-spec/index.js';
 import { insecureHosts } from './addresses.js';
 import { Endpoint } from './endpoint.js';
 import { logIn } from './login.js';
+import { openPushTarget, type PushTarget } from './push-target.js';
 import { openRepository, type Repository } from './repository.js';
+import { search, type SearchRequest } from './search.js';
 import { createTransport } from './transport.js';
 
-export { decodeRegistryAuth } from './credentials.js';
 export { downloadBlob } from './download.js';
 export { pullError } from './docker-words.js';
 export {
@@ -32,8 +33,11 @@ export {
   satisfies,
   type Platform,
 } from './platform.js';
+export type { ManifestToPut, PushTarget } from './push-target.js';
 export { RegistryError } from './registry-error.js';
 export type { FetchedManifest, Repository } from './repository.js';
+export type { SearchRequest } from './search.js';
+export { uploadBlob, type Uploaded } from './upload.js';
 
 /** As in the daemon's flags. */
 export interface RegistryOptions {
@@ -56,6 +60,13 @@ export interface RepositoryName {
 export interface Registry {
   /** For one operation with one user's credentials; sends nothing yet. */
   open(name: RepositoryName, auth: AuthConfig): Repository;
+  /**
+   * As `open`, to write to it; `sources` are the paths of other repositories there, from which blobs
+   * may be taken. Mirrors are not asked.
+   */
+  openPush(name: RepositoryName, auth: AuthConfig, sources: readonly string[]): PushTarget;
+  /** What Docker Hub, or the registry that the term begins with, finds. */
+  search(request: SearchRequest): Promise<readonly ImageSearchResponseItem[]>;
   /** `POST /auth`: tries credentials; `ApiError` in Docker's words when they are refused. */
   logIn(auth: AuthConfig, signal: AbortSignal): Promise<AuthResponse>;
   close(): Promise<void>;
@@ -87,6 +98,15 @@ export function createRegistry(options: RegistryOptions): Registry {
       ];
       return openRepository(path, endpoints);
     },
+    openPush: ({ domain, path }, auth, sources) => {
+      const scope = [
+        `repository:${path}:pull,push`,
+        ...sources.map((source) => `repository:${source}:pull`),
+      ].join(' ');
+      const address = domain === 'docker.io' ? hubHost : domain;
+      return openPushTarget(path, new Endpoint({ transport, address, auth, scope }));
+    },
+    search: (request) => search(transport, request),
     logIn: (auth, signal) => logIn({ transport, auth, hubHost, signal }),
     close: () => transport.close(),
   };

@@ -4,6 +4,7 @@
  */
 import dns from 'node:dns';
 import type { LookupFunction } from 'node:net';
+import type { Readable } from 'node:stream';
 import type { Agent, Dispatcher } from 'undici';
 import { mayName, reachOf, reachOfHost, type InsecureHosts, type Reach } from './addresses.js';
 import { networkError } from './network-error.js';
@@ -18,12 +19,15 @@ export interface TransportOptions {
   readonly userAgent: string;
 }
 
+/** What is sent: bytes, or a stream that is made anew each time the request is sent. */
+export type RequestBody = string | Uint8Array | (() => Readable);
+
 /** One request. */
 export interface Query {
   readonly url: URL;
-  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: RequestBody;
   readonly signal: AbortSignal;
   /** The host that named `url`, when it was not the user: it may not name what is more private. */
   readonly namedBy?: URL;
@@ -77,7 +81,7 @@ export function createTransport(options: TransportOptions): Transport {
         method,
         signal,
         headers: { 'user-agent': options.userAgent, ...headers },
-        ...(body === undefined ? {} : { body }),
+        ...(body === undefined ? {} : { body: typeof body === 'function' ? body() : body }),
       });
     } catch (error) {
       throw networkError(error, method, url, signal);

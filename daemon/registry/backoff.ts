@@ -1,0 +1,31 @@
+/** Pauses between attempts at the same thing, and when to give up. */
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** What a caller wants of its pauses. */
+export interface BackoffOptions {
+  readonly signal: AbortSignal;
+  /** Told before each pause. */
+  readonly onRetry?: (inMs: number) => void;
+  /** First pause; doubles up to `maxPauseMs`. */
+  readonly pauseMs?: number;
+}
+
+/** Attempts in a row that brought nothing; any progress starts the count again. */
+const maxFruitlessAttempts = 5;
+const firstPauseMs = 500;
+const maxPauseMs = 15_000;
+
+/** Waits before the next attempt, or throws the error of the last one. */
+export type Backoff = (error: unknown, hasProgressed: boolean) => Promise<void>;
+
+/** One for each thing that is tried; rejects with the signal's reason when it is aborted. */
+export function createBackoff({ signal, onRetry, pauseMs }: BackoffOptions): Backoff {
+  let fruitless = 0;
+  return async (error, hasProgressed) => {
+    fruitless = hasProgressed ? 1 : fruitless + 1;
+    if (fruitless >= maxFruitlessAttempts) throw error;
+    const wait = Math.min(maxPauseMs, (pauseMs ?? firstPauseMs) * 2 ** (fruitless - 1));
+    onRetry?.(wait);
+    await pause(wait, undefined, { signal });
+  };
+}
