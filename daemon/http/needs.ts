@@ -292,7 +292,7 @@ export interface ImagesApi {
     options: { readonly platforms: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Readable>;
   prune(filters: Filters): Promise<ImagePruneResponse>;
-  push?(request: {
+  push(request: {
     readonly image: string;
     readonly tag: string;
     readonly platform: string;
@@ -300,13 +300,13 @@ export interface ImagesApi {
     readonly sink: ProgressSink;
     readonly signal: AbortSignal;
   }): Promise<void>;
-  search?(request: {
+  search(request: {
     readonly term: string;
     readonly limit: number;
     readonly filters: Filters;
     readonly auth: AuthConfig;
   }): Promise<readonly ImageSearchResponseItem[]>;
-  distribution?(name: string, auth: AuthConfig): Promise<DistributionInspect>;
+  distribution(name: string, auth: AuthConfig): Promise<DistributionInspect>;
   buildPrune?(request: {
     readonly all: boolean;
     readonly filters: Filters;

@@ -60,6 +60,10 @@ export interface Catalog {
   layer(storageKey: string): LayerRecord | undefined;
   /** The diffID that a blob is known to unpack to. */
   diffIdOf(blob: string): string | undefined;
+  /** The blobs that are known to unpack to a diffID. */
+  blobsOfLayer(diffId: string): readonly string[];
+  /** Repositories, in full, that an image with this blob was pulled from or pushed to. */
+  repositoriesWith(blob: string): readonly string[];
   blobs(imageId: string): readonly string[];
   isBlobUsed(digest: string): boolean;
   isLayerUsed(storageKey: string): boolean;
@@ -119,13 +123,30 @@ export function openCatalog(store: Store): Catalog {
     diffIdOf: (blob) => texts('SELECT diff_id AS value FROM layer_blobs WHERE digest = ?', blob)[0],
     blobs: (imageId) =>
       texts('SELECT digest AS value FROM image_blobs WHERE image_id = ?', imageId),
+    ...links(texts),
+    allBlobs: () => new Set(texts('SELECT DISTINCT digest AS value FROM image_blobs')),
+    allLayers: () => new Set(texts('SELECT storage_key AS value FROM layers')),
+  };
+}
+
+/** From blobs and layers back to who has them. */
+function links(
+  texts: (sql: string, ...params: string[]) => readonly string[],
+): Pick<Catalog, 'blobsOfLayer' | 'isBlobUsed' | 'isLayerUsed' | 'repositoriesWith'> {
+  return {
+    blobsOfLayer: (diffId) =>
+      texts('SELECT digest AS value FROM layer_blobs WHERE diff_id = ?', diffId),
+    repositoriesWith: (blob) =>
+      texts(
+        'SELECT DISTINCT repository AS value FROM image_digests AS named JOIN image_blobs AS kept ' +
+          'ON named.image_id = kept.image_id WHERE kept.digest = ?',
+        blob,
+      ),
     isBlobUsed: (digest) =>
       texts('SELECT digest AS value FROM image_blobs WHERE digest = ? LIMIT 1', digest).length > 0,
     isLayerUsed: (storageKey) =>
       texts('SELECT image_id AS value FROM image_layers WHERE storage_key = ? LIMIT 1', storageKey)
         .length > 0,
-    allBlobs: () => new Set(texts('SELECT DISTINCT digest AS value FROM image_blobs')),
-    allLayers: () => new Set(texts('SELECT storage_key AS value FROM layers')),
   };
 }
 

@@ -19,17 +19,22 @@ import { loadImages, type LoadRequest } from './load.js';
 import { findImage } from './lookup.js';
 import type { ImageContext } from './needs.js';
 import { pull, type PullRequest } from './pull.js';
+import { inspectDistribution } from './distribution.js';
+import { push, type PushRequest } from './push.js';
 import { pruneImages, removeImage } from './remove.js';
 import { saveImages } from './save.js';
+import { searchImages, type ImageSearchRequest } from './search.js';
 import { imageHistory, inspectImage, tagNames } from './show.js';
 import { tagImage } from './tag.js';
 import type { Filters } from './filters.js';
 import type { Readable } from 'node:stream';
 import type {
+  DistributionInspect,
   ImageDeleteResponseItem,
   ImageHistoryResponseItem,
   ImageInspect,
   ImagePruneResponse,
+  ImageSearchResponseItem,
   ImageSummary,
 } from '../../api-spec/index.js';
 import type { ContainerImage } from '../containers/needs.js';
@@ -47,6 +52,9 @@ export interface ImagesOptions extends Omit<ImageContext, 'nowMs'> {
 /** See each verb's own module for its errors. */
 export interface Images {
   pull(request: PullRequest): Promise<void>;
+  push(request: PushRequest): Promise<void>;
+  search(request: ImageSearchRequest): Promise<readonly ImageSearchResponseItem[]>;
+  distribution(name: string, auth: AuthConfig): Promise<DistributionInspect>;
   load(request: LoadRequest): Promise<void>;
   import(request: ImportRequest): Promise<void>;
   save(names: readonly string[], options: { readonly signal: AbortSignal }): Promise<Readable>;
@@ -106,6 +114,9 @@ export function createImages(options: ImagesOptions): Images {
 
   return {
     pull: (request) => pull(context, request),
+    push: (request) => push(context, request),
+    search: (request) => searchImages(context.registry, request),
+    distribution: (name, auth) => inspectDistribution(context.registry, name, auth),
     load: (request) => loadImages(context, request),
     import: (request) => importImage(context, request),
     save: (names, { signal }) => saveImages(context, names, signal),

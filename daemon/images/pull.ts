@@ -9,10 +9,9 @@
 import { statfs } from 'node:fs/promises';
 import type { AuthConfig } from '../../api-spec/index.js';
 import { invalidParameter, noSpace, systemError } from '../../api-spec/errors.js';
-import { digestOf, type Descriptor } from '../content/index.js';
+import type { Descriptor } from '../content/index.js';
 import {
   choosePlatform,
-  downloadBlob,
   hostPlatform,
   parsePlatform,
   platformName,
@@ -25,7 +24,8 @@ import {
   type Repository,
 } from '../registry/index.js';
 import { changes, type Catalog, type LayerRecord } from './catalog.js';
-import { maxConfigBytes, parseImageConfig, type ImageConfig } from './image-config.js';
+import { fetchConfig } from './fetch-config.js';
+import { parseImageConfig, type ImageConfig } from './image-config.js';
 import type { Keeper } from './keeper.js';
 import { layerKeys } from './layer-keys.js';
 import type { LayerSource, LayerStep } from './layer-source.js';
@@ -208,26 +208,6 @@ async function chooseManifest(pulling: Pull, top: FetchedManifest): Promise<Fetc
     throw new RegistryError(0, 'INVALID', text);
   }
   return repository.manifest(entry.digest, signal, entry.size);
-}
-
-async function fetchConfig(
-  repository: Repository,
-  descriptor: Descriptor,
-  signal: AbortSignal,
-): Promise<string> {
-  const failed = (why: string): Error => systemError(`error pulling image configuration: ${why}`);
-  if (descriptor.size > maxConfigBytes) {
-    throw failed(`${descriptor.size} bytes are more than the allowed ${maxConfigBytes}`);
-  }
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of downloadBlob(repository, { descriptor, offsetBytes: 0, signal })) {
-    chunks.push(chunk);
-  }
-  const bytes = Buffer.concat(chunks);
-  if (bytes.length !== descriptor.size || digestOf(bytes) !== descriptor.digest) {
-    throw failed(`image config verification failed for digest ${descriptor.digest}`);
-  }
-  return bytes.toString('utf8');
 }
 
 function checkConfig(pulling: Pull, config: ImageConfig, manifest: ImageManifest): void {

@@ -58,4 +58,5 @@ CREATE TABLE layer_blobs (
   digest  TEXT PRIMARY KEY,
   diff_id TEXT NOT NULL
 ) STRICT;
+CREATE INDEX layer_blobs_by_diff ON layer_blobs (diff_id);
 `;

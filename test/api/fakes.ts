@@ -58,6 +58,9 @@ const noImage = (name: string): Promise<never> =>
 
 const images: ImagesApi = {
   pull: () => Promise.resolve(),
+  push: () => Promise.resolve(),
+  search: () => Promise.resolve([]),
+  distribution: noImage,
   list: () => Promise.resolve([]),
   inspect: noImage,
   history: noImage,

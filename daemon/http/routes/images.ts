@@ -44,12 +44,11 @@ const views = (images: ImagesApi) =>
     ImageSearch: async ({ query, filters, headers }) => {
       const auth = decodeRegistryAuth(headers['x-registry-auth']);
       const limit = query.limit ?? defaultSearchLimit;
-      const search = unlessMissing(images, 'search', 'ImageSearch');
-      return search({ term: query.term, limit, filters, auth });
+      return images.search({ term: query.term, limit, filters, auth });
     },
     DistributionInspect: async ({ params, headers }) => {
       const auth = decodeRegistryAuth(headers['x-registry-auth']);
-      return unlessMissing(images, 'distribution', 'DistributionInspect')(params.name, auth);
+      return images.distribution(params.name, auth);
     },
   }) satisfies Partial<HandlersOf<Ids>>;
 
@@ -88,11 +87,10 @@ const transfers = (images: ImagesApi) =>
       );
     },
     ImagePush: async ({ params, query, headers, response, signal }) => {
-      const push = unlessMissing(images, 'push', 'ImagePush');
       const auth = decodeRegistryAuth(headers['x-registry-auth']);
       const { tag, platform } = query;
       await sendProgress(response, (sink) =>
-        push({ image: params.name, tag, platform, auth, sink, signal }),
+        images.push({ image: params.name, tag, platform, auth, sink, signal }),
       );
     },
     ImageGet: ({ params, query, response, signal }) =>
