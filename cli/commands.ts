@@ -108,6 +108,10 @@ const container = {
 };
 
 const image = {
+  history: leaf(
+    'Show how an image was made',
+    async () => (await import('./image/history.js')).historyCommand,
+  ),
   import: leaf(
     'Make an image from a tar of a file system',
     async () => (await import('./image/archive.js')).importCommand,
@@ -132,9 +136,17 @@ const image = {
     'Fetch an image from a registry',
     async () => (await import('./image/pull.js')).pullCommand,
   ),
+  push: leaf(
+    'Send an image to a registry',
+    async () => (await import('./image/push.js')).pushCommand,
+  ),
   rm: leaf(
     'Remove images',
     async () => (await import('./image/change.js')).removeImageCommand,
+  ),
+  save: leaf(
+    'Write images to a tar archive',
+    async () => (await import('./image/archive.js')).saveCommand,
   ),
   tag: leaf(
     'Give an image one more name',
@@ -233,10 +245,25 @@ export const program: CommandTree = {
     ...containerVerbs,
     ps: container.ls,
     images: image.ls,
+    history: image.history,
     import: image.import,
     load: image.load,
+    login: leaf(
+      'Log in to a registry',
+      async () => (await import('./system/login.js')).loginCommand,
+    ),
+    logout: leaf(
+      'Log out of a registry',
+      async () => (await import('./system/login.js')).logoutCommand,
+    ),
     pull: image.pull,
+    push: image.push,
     rmi: image.rm,
+    save: image.save,
+    search: leaf(
+      'Search a registry for images',
+      async () => (await import('./image/search.js')).searchCommand,
+    ),
     tag: image.tag,
     events: system.events,
     info: system.info,

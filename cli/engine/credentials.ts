@@ -1,19 +1,10 @@
-import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { AuthConfig } from '../../api-spec/auth.js';
-import { CommandError } from '../errors.js';
 import { registryOf } from '../reference.js';
+import { callHelper } from './credential-helper.js';
+import { readConfig, type ConfigFile } from './config-file.js';
 
 /** Docker Hub's credentials are kept under its oldest address. */
-const hubKey = 'https://index.docker.io/v1/';
-const helperTimeoutMs = 30_000;
-
-interface ConfigFile {
-  readonly auths?: Readonly<Record<string, AuthConfig>>;
-  readonly credsStore?: string;
-  readonly credHelpers?: Readonly<Record<string, string>>;
-}
+export const hubKey = 'https://index.docker.io/v1/';
 
 /** The `X-Registry-Auth` header for an image, from config.json; none if nothing is known. */
 export async function registryAuthHeader(
@@ -26,24 +17,8 @@ export async function registryAuthHeader(
   return { 'X-Registry-Auth': Buffer.from(JSON.stringify(known)).toString('base64url') };
 }
 
-function readConfig(folder: string): ConfigFile {
-  const path = join(folder, 'config.json');
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (problem) {
-    if (problem instanceof Error && 'code' in problem && problem.code === 'ENOENT') return {};
-    throw new CommandError(`cannot read ${path}`, 1, { cause: problem });
-  }
-  try {
-    // The file is the user's; each field is looked at before it is used.
-    return JSON.parse(text) as ConfigFile;
-  } catch (problem) {
-    throw new CommandError(`${path} is not JSON`, 1, { cause: problem });
-  }
-}
-
-async function credentialsFor(key: string, config: ConfigFile): Promise<AuthConfig | undefined> {
+/** What config.json, or the helper that it names, knows of a registry. */
+export async function credentialsFor(key: string, config: ConfigFile): Promise<AuthConfig | undefined> {
   const helper = config.credHelpers?.[key] ?? config.credsStore;
   if (helper !== undefined && helper !== '') return askHelper(helper, key);
   const entries = Object.entries(config.auths ?? {});
@@ -51,7 +26,8 @@ async function credentialsFor(key: string, config: ConfigFile): Promise<AuthConf
   return entry === undefined ? undefined : { ...decoded(entry), serveraddress: key };
 }
 
-function hostOf(key: string): string {
+/** The host of an address as config.json keeps it: with or without scheme and path. */
+export function hostOf(key: string): string {
   return key.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
 }
 
@@ -61,24 +37,13 @@ function decoded(entry: AuthConfig): AuthConfig {
   return { ...entry, auth: '', username, password: rest.join(':').replace(/\0+$/, '') };
 }
 
-function askHelper(name: string, key: string): Promise<AuthConfig | undefined> {
-  return new Promise((resolve, reject) => {
-    const program = `docker-credential-${name}`;
-    const child = execFile(program, ['get'], { timeout: helperTimeoutMs }, (problem, stdout) => {
-      if (problem !== null) {
-        if (/credentials not found/i.test(stdout)) resolve(undefined);
-        else reject(new CommandError(`${program}: ${problem.message}`, 1, { cause: problem }));
-        return;
-      }
-      // The helper's protocol: https://github.com/docker/docker-credential-helpers
-      const answer = JSON.parse(stdout) as { Username?: string; Secret?: string };
-      const secret = answer.Secret ?? '';
-      resolve(
-        answer.Username === '<token>'
-          ? { identitytoken: secret, serveraddress: key }
-          : { username: answer.Username ?? '', password: secret, serveraddress: key },
-      );
-    });
-    child.stdin?.end(key);
-  });
+async function askHelper(name: string, key: string): Promise<AuthConfig | undefined> {
+  const text = await callHelper(name, 'get', key);
+  if (text === undefined) return undefined;
+  // The helper's protocol: https://github.com/docker/docker-credential-helpers
+  const answer = JSON.parse(text) as { Username?: string; Secret?: string };
+  const secret = answer.Secret ?? '';
+  return answer.Username === '<token>'
+    ? { identitytoken: secret, serveraddress: key }
+    : { username: answer.Username ?? '', password: secret, serveraddress: key };
 }

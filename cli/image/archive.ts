@@ -1,6 +1,8 @@
 import { createReadStream, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import type { Call, Command } from '../command.js';
+import { pipeline } from 'node:stream/promises';
+import { anyNumber, type Call, type Command } from '../command.js';
+import { writeWhole } from '../whole-file.js';
 import { CommandError, messageOf } from '../errors.js';
 import { flag } from '../flags.js';
 import { familiarName, parseImageName } from '../reference.js';
@@ -32,6 +34,30 @@ async function load({ engine, flags, print }: Call): Promise<void> {
     contentType: 'application/x-tar',
   });
   await showProgress(answer, { write: print, isTerminal, columns: consoleSize()?.[1] ?? 0 });
+}
+
+/** `save`: images as a tar archive, to a file or to standard output. */
+export const saveCommand: Command = {
+  use: 'save [OPTIONS] IMAGE [IMAGE...]',
+  about: 'Write images to a tar archive',
+  flags: [
+    flag('text', 'output', 'Write to this file instead of standard output', { short: 'o' }),
+    flag('list', 'platform', 'Only this platform'),
+  ],
+  operands: [1, anyNumber],
+  run: save,
+};
+
+async function save({ engine, flags, operands }: Call): Promise<void> {
+  const path = flags.text('output');
+  if (path === '' && process.stdout.isTTY) {
+    throw new CommandError(
+      'cowardly refusing to save to a terminal. Use the -o flag or redirect',
+    );
+  }
+  const answer = await engine.open('GET', '/images/get', { query: { names: operands } });
+  if (path === '') await pipeline(answer, process.stdout, { end: false });
+  else await writeWhole(path, answer);
 }
 
 /** `import`: an image from the tar of a file system, of a file, an address or standard input. */
