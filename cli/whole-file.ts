@@ -6,8 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { CommandError } from './errors.js';
 
 /**
- * Writes a file beside its place and moves it there when it is whole: a broken stream leaves what was
- * there before. `mode` as in open(2).
+ * Writes a file beside its place and moves it there when it is whole: a broken stream leaves what
+ * was there before. `mode` as in open(2).
  */
 export async function writeWhole(
   path: string,

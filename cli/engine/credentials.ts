@@ -1,6 +1,6 @@
 import type { AuthConfig } from '../../api-spec/auth.js';
 import { registryOf } from '../reference.js';
-import { callHelper } from './credential-helper.js';
+import { callHelper } from './credential-store.js';
 import { readConfig, type ConfigFile } from './config-file.js';
 
 /** Docker Hub's credentials are kept under its oldest address. */
@@ -18,7 +18,10 @@ export async function registryAuthHeader(
 }
 
 /** What config.json, or the helper that it names, knows of a registry. */
-export async function credentialsFor(key: string, config: ConfigFile): Promise<AuthConfig | undefined> {
+export async function credentialsFor(
+  key: string,
+  config: ConfigFile,
+): Promise<AuthConfig | undefined> {
   const helper = config.credHelpers?.[key] ?? config.credsStore;
   if (helper !== undefined && helper !== '') return askHelper(helper, key);
   const entries = Object.entries(config.auths ?? {});

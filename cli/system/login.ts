@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { AuthConfig, AuthResponse } from '../../api-spec/auth.js';
 import type { Call, Command } from '../command.js';
 import { readConfig, writeConfig, type ConfigFile } from '../engine/config-file.js';
-import { callHelper } from '../engine/credential-helper.js';
+import { callHelper } from '../engine/credential-store.js';
 import { credentialsFor, hostOf, hubKey } from '../engine/credentials.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';

@@ -138,8 +138,8 @@ function links(
       texts('SELECT digest AS value FROM layer_blobs WHERE diff_id = ?', diffId),
     repositoriesWith: (blob) =>
       texts(
-        'SELECT DISTINCT repository AS value FROM image_digests AS named JOIN image_blobs AS kept ' +
-          'ON named.image_id = kept.image_id WHERE kept.digest = ?',
+        'SELECT DISTINCT repository AS value FROM image_digests AS named ' +
+          'JOIN image_blobs AS kept ON named.image_id = kept.image_id WHERE kept.digest = ?',
         blob,
       ),
     isBlobUsed: (digest) =>

@@ -1,5 +1,6 @@
 /**
- * `docker push`: resolve → compress what is plain → send what the registry lacks → manifest → record.
+ * `docker push`: resolve → compress what is plain → send what the registry lacks → manifest →
+ * record.
  */
 import type { AuthConfig } from '../../api-spec/index.js';
 import { ApiError, invalidParameter, notFound, systemError } from '../../api-spec/errors.js';

@@ -61,8 +61,8 @@ export interface Registry {
   /** For one operation with one user's credentials; sends nothing yet. */
   open(name: RepositoryName, auth: AuthConfig): Repository;
   /**
-   * As `open`, to write to it; `sources` are the paths of other repositories there, from which blobs
-   * may be taken. Mirrors are not asked.
+   * As `open`, to write to it; `sources` are the paths of other repositories there, from which
+   * blobs may be taken. Mirrors are not asked.
    */
   openPush(name: RepositoryName, auth: AuthConfig, sources: readonly string[]): PushTarget;
   /** What Docker Hub, or the registry that the term begins with, finds. */

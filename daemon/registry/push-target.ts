@@ -27,7 +27,11 @@ export interface PushTarget {
    * Begins an upload. With `from`, another repository of the same registry, the blob may be taken
    * from there: then there is nothing to send.
    */
-  begin(digest: string, from: string | undefined, signal: AbortSignal): Promise<UploadSession | 'mounted'>;
+  begin(
+    digest: string,
+    from: string | undefined,
+    signal: AbortSignal,
+  ): Promise<UploadSession | 'mounted'>;
   /** Sends all that is missing in one request, and ends the upload. */
   sendWhole(session: UploadSession, part: UploadPart, signal: AbortSignal): Promise<void>;
   /** Sends a part; the upload is not ended. */
@@ -63,8 +67,9 @@ export function openPushTarget(path: string, endpoint: Endpoint): PushTarget {
       }
     },
     begin: async (digest, from, signal) => {
-      const mount = new URLSearchParams(from === undefined ? {} : { mount: digest, from }).toString();
-      const address = `${path}/blobs/uploads/${mount === '' ? '' : `?${mount}`}`;
+      const mount = from === undefined ? undefined : new URLSearchParams({ mount: digest, from });
+      const query = mount === undefined ? '' : `?${mount.toString()}`;
+      const address = `${path}/blobs/uploads/${query}`;
       const headers = { 'content-length': '0' };
       const answer = await send({ method: 'POST', path: address, headers, signal });
       if (answer.statusCode === 201) return 'mounted';
@@ -81,7 +86,8 @@ export function openPushTarget(path: string, endpoint: Endpoint): PushTarget {
       const range =
         offsetBytes === 0 ? {} : { 'content-range': `${offsetBytes}-${descriptor.size - 1}` };
       const headers = { ...headersOf(part), ...range };
-      const answer = await send({ method: 'PATCH', path: location, headers, body: part.open, signal });
+      const body = part.open;
+      const answer = await send({ method: 'PATCH', path: location, headers, body, signal });
       return { location: locationOf(answer), offsetBytes: descriptor.size };
     },
     finish: async ({ location }, digest, signal) => {
