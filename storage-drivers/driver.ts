@@ -1,3 +1,8 @@
+import type { Readable } from 'node:stream';
+import type { Change, WrittenLayer } from '../native/unpack/index.js';
+
+export type { Change, WrittenLayer } from '../native/unpack/index.js';
+
 /**
  * The one interface of a storage driver: it keeps unpacked layers, and a writable layer per
  * container on top of a chain of them. It never decides what an image is, and never mounts in the
@@ -35,6 +40,22 @@ export interface StorageDriver {
   containerUsage(id: string): Promise<Usage>;
 
   /**
+   * Writes what `id` changed over `layers` (as at create) to an open file: one layer by the OCI's
+   * rules, a plain tar, whose diffID comes back. The same changes give the same bytes. Nothing is
+   * mounted, and the container may run: freeze it first for a state that it was in.
+   */
+  diff(
+    id: string,
+    layers: readonly string[],
+    outputFd: number,
+    options: DiffOptions,
+  ): Promise<WrittenLayer>;
+  /** The same as a list, in the order of paths; folders above a change are told as modified. */
+  changes(id: string, layers: readonly string[], options: DiffOptions): Promise<readonly Change[]>;
+  /** All that `id` sees of its own, without mounts, as a tar; see `exportTree` for its end. */
+  export(id: string, layers: readonly string[], signal?: AbortSignal): Promise<Readable>;
+
+  /**
    * After a start of the daemon: removes stages and containers that are not among `known`,
    * and says what it removed.
    */
@@ -68,6 +89,13 @@ export interface LayerStage {
   commit(): Promise<void>;
   /** Removes all of it; idempotent. */
   abort(): Promise<void>;
+}
+
+/** How differences are looked for. */
+export interface DiffOptions {
+  /** Paths without leading slash that the engine makes everywhere: no changes while empty. */
+  readonly ours: readonly string[];
+  readonly signal?: AbortSignal;
 }
 
 /** What something takes of the disk. */

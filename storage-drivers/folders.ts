@@ -12,7 +12,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { removeTree } from '../native/unpack/index.js';
+import { removeTree, type TreeOptions } from '../native/unpack/index.js';
 
 /**
  * Deletion goes on in the background; at the end it is waited for this long, then left to the next
@@ -152,6 +152,11 @@ async function sweep(
     }
   }
   return told;
+}
+
+/** Bounds on a walk by a signal that may be there. */
+export function treeOptions(signal: AbortSignal | undefined): TreeOptions {
+  return signal === undefined ? {} : { signal };
 }
 
 /** 64 hex of a key; anything else would be a path of the caller's making. */

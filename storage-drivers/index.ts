@@ -7,12 +7,15 @@ import { OverlayUnsupported } from './overlay/support.js';
 import { createVfsDriver } from './vfs/index.js';
 
 export type {
+  Change,
+  DiffOptions,
   LayerKey,
   LayerStage,
   MountOptions,
   MountRecipe,
   StorageDriver,
   Usage,
+  WrittenLayer,
 } from './driver.js';
 export { OverlayUnsupported } from './overlay/support.js';
 

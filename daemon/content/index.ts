@@ -12,11 +12,13 @@ import { createReadStream, type ReadStream } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf, isDigest } from './digest.js';
+import { openDraft, type Draft } from './draft.js';
 import { replaceFile, syncFolder } from './durable.js';
 import { Ingest, type Expected } from './ingest.js';
 
 export { ContentError } from './content-error.js';
 export { digestOf, hexOf, isDigest } from './digest.js';
+export type { Draft } from './draft.js';
 export { Ingest, type Expected } from './ingest.js';
 
 /** A descriptor as in the OCI image spec. */
@@ -41,6 +43,8 @@ export interface ContentStore {
   readAll(digest: string, limitBytes: number): Promise<Buffer>;
   /** Begins to store. With `resume` and a digest it goes on where an earlier attempt was kept. */
   ingest(expected: Expected, options?: { readonly resume: boolean }): Promise<Ingest>;
+  /** Begins to store what another process writes: its end is like an ingest's. */
+  draft(): Promise<Draft>;
   /** Stores bytes that are in memory; idempotent. */
   put(bytes: Uint8Array): Promise<{ readonly digest: string; readonly sizeBytes: number }>;
   /** Idempotent. */
@@ -79,11 +83,10 @@ export async function openContent(dataRoot: string): Promise<ContentStore> {
     },
     ingest: (expected, options) => {
       const resume = options?.resume === true && expected.digest !== undefined;
-      const name = resume
-        ? `partial-${hexOf(expected.digest)}`
-        : `ingest-${randomBytes(8).toString('hex')}`;
+      const name = resume ? `partial-${hexOf(expected.digest)}` : ingestName();
       return Ingest.open({ expected, path: join(temporary, name), resume, target: path });
     },
+    draft: () => openDraft(join(temporary, ingestName()), path),
     put: async (bytes) => {
       const ingest = await store.ingest({ sizeBytes: bytes.length });
       try {
@@ -115,6 +118,10 @@ export async function openContent(dataRoot: string): Promise<ContentStore> {
     sweep: (nowMs) => sweepTemporary(temporary, nowMs),
   };
   return store;
+}
+
+function ingestName(): string {
+  return `ingest-${randomBytes(8).toString('hex')}`;
 }
 
 async function statBlob(path: string): Promise<{ sizeBytes: number } | undefined> {

@@ -21,32 +21,7 @@
 #define MAX_XATTR_BYTES (64 << 10)
 #define CHUNK_BYTES (64 << 10)
 
-/* Files with several names, by inode: where the first of them was made. */
-struct linked {
-  dev_t device;
-  ino_t inode;
-  char *path;
-  struct linked *next;
-};
-#define LINK_BUCKETS 4096
-static struct linked *buckets[LINK_BUCKETS];
 static int target_root;
-
-static struct linked **bucket_of(const struct stat *st) {
-  return &buckets[(st->st_ino ^ st->st_dev) % LINK_BUCKETS];
-}
-
-static const char *first_name(const struct stat *st) {
-  for (struct linked *at = *bucket_of(st); at != NULL; at = at->next)
-    if (at->inode == st->st_ino && at->device == st->st_dev) return at->path;
-  return NULL;
-}
-
-static void remember_name(const struct stat *st, const char *path) {
-  struct linked *linked = need(malloc(sizeof *linked));
-  *linked = (struct linked){st->st_dev, st->st_ino, copy_text(path), *bucket_of(st)};
-  *bucket_of(st) = linked;
-}
 
 /* O_PATH of the first name, so that a folder swapped for a link meanwhile leads nowhere. */
 static bool link_to_first(const char *first, int to, const char *name) {
@@ -153,7 +128,7 @@ static void copy_symlink(int from, int to, const char *name) {
 static void copy_node(int from, int to, const char *name, const struct stat *st,
                       const char *path) {
   if (S_ISSOCK(st->st_mode)) return;
-  const char *first = st->st_nlink > 1 ? first_name(st) : NULL;
+  const char *first = links_first(st);
   if (first != NULL && link_to_first(first, to, name)) return;
   if (S_ISREG(st->st_mode)) {
     copy_file(from, to, name, st);
@@ -164,7 +139,7 @@ static void copy_node(int from, int to, const char *name, const struct stat *st,
       fail_errno("mknodat", name);
     dress(from, to, name, st);
   }
-  if (st->st_nlink > 1) remember_name(st, path);
+  links_remember(st, path);
 }
 
 static void copy_folder(const struct merged *from, int to, const char *path);
@@ -203,36 +178,15 @@ static void copy_child(const struct merged *from, size_t layer, int to, const ch
   merged_close(&child);
 }
 
-/* On the heap, as trees may be two thousand folders deep. */
-static char *join_path(const char *path, const char *name) {
-  size_t length = strlen(path) + strlen(name) + 2;
-  errno = ENAMETOOLONG;
-  if (length > MAX_NAME_BYTES) fail_errno("copy", name);
-  char *joined = need(malloc(length));
-  snprintf(joined, length, "%s%s%s", path, path[0] != 0 ? "/" : "", name);
-  return joined;
-}
-
-static void copy_layer(const struct merged *from, size_t layer, int to, const char *path,
-                       struct pathset *seen) {
-  int fd = openat(from->fds[layer], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-  if (stream == NULL) fail_errno("open", path);
-  for (struct dirent *child; (child = readdir(stream)) != NULL;) {
-    const char *name = child->d_name;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
-    if (from->count > 1 && !pathset_add(seen, path_hash(name))) continue;
-    char *below = join_path(path, name);
-    copy_child(from, layer, to, name, below);
+static void copy_folder(const struct merged *from, int to, const char *path) {
+  struct children children = merged_children(from);
+  for (size_t at = 0; at < children.count; at++) {
+    const struct child *child = &children.list[at];
+    char *below = join_path(path, child->name);
+    copy_child(from, child->layer, to, child->name, below);
     free(below);
   }
-  closedir(stream);
-}
-
-static void copy_folder(const struct merged *from, int to, const char *path) {
-  struct pathset seen = {0};
-  for (size_t layer = 0; layer < from->count; layer++) copy_layer(from, layer, to, path, &seen);
-  free(seen.slots);
+  children_free(&children);
 }
 
 static bool is_empty(int folder) {

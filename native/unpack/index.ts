@@ -8,6 +8,8 @@
 import { runProgram, type Source } from './program.js';
 
 export { ArchiveError } from './archive-error.js';
+export { exportTree, listChanges, writeLayer } from './difference.js';
+export type { Change, Difference, WrittenLayer } from './difference.js';
 export type { Source } from './program.js';
 
 /** Bounds against bombs; an archive over one is refused (`TooLarge`) with nothing committed. */

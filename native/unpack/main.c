@@ -15,8 +15,8 @@
 #define MAX_MEMORY_BYTES (UINT64_C(2) << 30)
 
 struct settings {
-  const char *target, *path;
-  bool overlay, only_if_empty, own_sha256;
+  const char *target, *path, *ours;
+  bool overlay, only_if_empty, own_sha256, listing;
   struct limits limits;
 };
 
@@ -55,6 +55,8 @@ static bool read_setting(const char *argument, struct settings *settings) {
     settings->target = value;
   } else if ((value = value_of(argument, "path")) != NULL) {
     settings->path = value;
+  } else if ((value = value_of(argument, "ours")) != NULL) {
+    settings->ours = value;
   } else if ((value = value_of(argument, "whiteouts")) != NULL) {
     settings->overlay = strcmp(value, "overlay") == 0;
     return settings->overlay || strcmp(value, "apply") == 0;
@@ -65,6 +67,7 @@ static bool read_setting(const char *argument, struct settings *settings) {
            read_number(argument, "ratioSlackBytes", &limits->ratio_slack_bytes) ||
            read_number(argument, "reserveBytes", &limits->reserve_bytes) ||
            read_flag(argument, "onlyIfEmpty", &settings->only_if_empty) ||
+           read_flag(argument, "listing", &settings->listing) ||
            read_flag(argument, "ownSha256", &settings->own_sha256);
   }
   return true;
@@ -117,6 +120,12 @@ static int run(const char *command, const struct settings *settings, char *const
     return command_unpack(target, settings->overlay, &settings->limits);
   }
   drop_privileges();
+  if (strcmp(command, "diff") == 0) {
+    sha256_prepare(settings->own_sha256);
+    struct differ how = {settings->overlay, settings->listing, settings->ours};
+    return command_diff(target, &how, operands, count);
+  }
+  if (strcmp(command, "export") == 0) return command_export(operands, count);
   if (strcmp(command, "copy") == 0 && settings->path != NULL)
     return command_copy(target, settings->path, settings->only_if_empty, operands, count);
   if (strcmp(command, "sync") == 0) return command_sync(target);
@@ -129,7 +138,8 @@ int main(int argc, char **argv) {
   pid_t parent = getppid();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) return 3; /* The daemon died before it could take us along. */
-  struct settings settings = {.limits = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0}};
+  struct settings settings = {.ours = "",
+                              .limits = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0}};
   int at = 2;
   for (; at < argc && strcmp(argv[at], "--") != 0; at++)
     if (!read_setting(argv[at], &settings)) {
@@ -137,7 +147,8 @@ int main(int argc, char **argv) {
       return 2;
     }
   if (argc < 2 || settings.target == NULL) {
-    fprintf(stderr, "usage: tsdocker-unpack unpack|copy|sync|usage|remove target=… -- …\n");
+    fprintf(stderr, "usage: tsdocker-unpack "
+                    "unpack|copy|diff|export|sync|usage|remove target=… -- …\n");
     return 2;
   }
   bound_resources();

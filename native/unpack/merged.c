@@ -1,7 +1,9 @@
 #include "unpack.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -16,7 +18,7 @@ void merged_close(struct merged *merged) {
   *merged = (struct merged){0};
 }
 
-static bool is_opaque(int fd) {
+bool merged_is_opaque(int fd) {
   char value;
   return (fgetxattr(fd, OPAQUE_XATTR, &value, 1) == 1 && value == 'y') ||
          (fgetxattr(fd, USER_OVERLAY_XATTRS "opaque", &value, 1) == 1 && value == 'y');
@@ -34,7 +36,7 @@ struct merged merged_child(const struct merged *parent, size_t from, const char 
     if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) break;
     if (fd < 0) fail_errno("openat", name);
     child.fds[child.count++] = fd;
-    if (is_opaque(fd)) break;
+    if (merged_is_opaque(fd)) break;
   }
   return child;
 }
@@ -103,10 +105,56 @@ bool merged_open(char *const *layers, size_t layer_count, const char *path,
     int fd = open(layers[at], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) fail_errno("open", layers[at]);
     way.trail[0].fds[way.trail[0].count++] = fd;
-    if (is_opaque(fd)) break;
+    if (merged_is_opaque(fd)) break;
   }
   if (!go(&way, path)) return false;
   *found = way.trail[--way.depth];
   back_to(&way, 0);
   return true;
+}
+
+static void add_children(const struct merged *folder, size_t layer, struct pathset *seen,
+                         struct children *children) {
+  int fd = openat(folder->fds[layer], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+  if (stream == NULL) fail_errno("open", NULL);
+  for (struct dirent *entry; (entry = readdir(stream)) != NULL;) {
+    const char *name = entry->d_name;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+    if (folder->count > 1 && !pathset_add(seen, path_hash(name))) continue;
+    size_t count = children->count;
+    if ((count & (count - 1)) == 0)
+      children->list = need(realloc(children->list, (count * 2 + 1) * sizeof *children->list));
+    children->list[children->count++] = (struct child){copy_text(name), layer};
+  }
+  closedir(stream);
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const struct child *)a)->name, ((const struct child *)b)->name);
+}
+
+struct children merged_children(const struct merged *folder) {
+  struct children children = {0};
+  struct pathset seen = {0};
+  for (size_t layer = 0; layer < folder->count; layer++)
+    add_children(folder, layer, &seen, &children);
+  free(seen.slots);
+  if (children.count > 0) qsort(children.list, children.count, sizeof *children.list, by_name);
+  return children;
+}
+
+void children_free(struct children *children) {
+  for (size_t at = 0; at < children->count; at++) free(children->list[at].name);
+  free(children->list);
+  *children = (struct children){0};
+}
+
+char *join_path(const char *path, const char *name) {
+  size_t length = strlen(path) + strlen(name) + 2;
+  errno = ENAMETOOLONG;
+  if (length > MAX_NAME_BYTES) fail_errno("open", name);
+  char *joined = need(malloc(length));
+  snprintf(joined, length, "%s%s%s", path, path[0] != 0 ? "/" : "", name);
+  return joined;
 }

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { ErrnoError } from '../errno-error.js';
@@ -21,6 +21,8 @@ export interface ProgramCall {
   readonly settings: Readonly<Record<string, string | number>>;
   readonly operands?: readonly string[];
   readonly source?: Source;
+  /** Where the archive that it writes goes: an open file, which stays the caller's. */
+  readonly outputFd?: number;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
 }
@@ -40,12 +42,40 @@ const MAX_STDERR_BYTES = 4096;
 /** A killed child that sleeps in the kernel (a dead disk) is not waited for longer. */
 const KILL_WAIT_MS = 10_000;
 
+/** As in output.c. */
+const OUTPUT_FD = 3;
+
 const program = fileURLToPath(new URL('../tsdocker-unpack', import.meta.url));
 
 /** Resolves with the report of a run that succeeded; when it settles, the process is gone. */
 export async function runProgram(call: ProgramCall): Promise<Report> {
   call.signal?.throwIfAborted();
-  const child = start(call);
+  return attend(call, start(call, call.outputFd ?? 'ignore'));
+}
+
+/**
+ * The archive that a run writes, as a stream that ends once the run has succeeded and fails if it
+ * did not; the process is killed when the stream is destroyed. It reads no faster than its reader.
+ */
+export function streamProgram(call: ProgramCall): Readable {
+  const gone = new AbortController();
+  const signal = call.signal ? AbortSignal.any([call.signal, gone.signal]) : gone.signal;
+  signal.throwIfAborted();
+  const child = start(call, 'pipe');
+  const ended = attend({ ...call, signal }, child);
+  // Its failure is told by the stream, which may be left before it comes to that.
+  ended.catch(() => undefined);
+  const body = Readable.from(written(child, ended), { objectMode: false });
+  return body.once('close', () => gone.abort(new ErrnoError('write', 'EPIPE', 'archive')));
+}
+
+async function* written(child: ChildProcess, ended: Promise<unknown>): AsyncGenerator {
+  // Started with a pipe there.
+  yield* child.stdio[OUTPUT_FD] as Readable;
+  await ended;
+}
+
+async function attend(call: ProgramCall, child: ChildProcess): Promise<Report> {
   const stop = new AbortController();
   const cancel = call.signal ? AbortSignal.any([call.signal, stop.signal]) : stop.signal;
   const kill = (): void => void child.kill('SIGKILL');
@@ -65,13 +95,13 @@ export async function runProgram(call: ProgramCall): Promise<Report> {
   }
 }
 
-function start(call: ProgramCall): ChildProcess {
+function start(call: ProgramCall, output: number | 'pipe' | 'ignore'): ChildProcess {
   const settings = Object.entries(call.settings).map(([key, value]) => `${key}=${value}`);
   const args = [call.command, ...settings, '--', ...(call.operands ?? [])];
   const library = process.env['LD_LIBRARY_PATH'];
   const env = library === undefined ? {} : { LD_LIBRARY_PATH: library };
   const launch = (stdin: number | 'pipe' | 'ignore'): ChildProcess =>
-    spawn(program, args, { stdio: [stdin, 'pipe', 'pipe'], env, cwd: '/' });
+    spawn(program, args, { stdio: [stdin, 'pipe', 'pipe', output], env, cwd: '/' });
   const { source } = call;
   if (source === undefined) return launch('ignore');
   if ('fd' in source && typeof source.fd === 'number') return launch(source.fd);

@@ -121,6 +121,31 @@ struct implied {
 const struct implied *inside_implied(void);
 extern bool inside_overlay;
 
+/* links.c: files with several names; NULL for one that was not met before or has one name. */
+const char *links_first(const struct stat *st);
+void links_remember(const struct stat *st, const char *path);
+
+/* output.c: the archive that is written, on fd 3. */
+void output_start(bool with_hash);
+void output_entry(const struct entry *entry);
+/* Where the next bytes go, at least one; `output_filled` says how many came. */
+unsigned char *output_room(size_t *room);
+void output_filled(size_t length);
+void output_bytes(const void *data, size_t length);
+void output_zeros(uint64_t length);
+void output_end_of_entry(uint64_t stored);
+uint64_t output_entries(void);
+void output_flush(void);
+/* Ends the archive; its size, and its digest where one was wanted. */
+uint64_t output_finish(char hex[65]);
+
+/* emit.c: things of a tree as entries of that archive. */
+void emit_prepare(void);
+void emit_node(int directory, const char *name, const struct stat *st, const char *path);
+void emit_folder(int fd, const struct stat *st, const char *path);
+void emit_marker(const char *path, const struct stat *about);
+uint64_t emit_bytes(void);
+
 /* pathset.c: whether a path was seen, by a keyed 64-bit hash. */
 struct pathset {
   uint64_t *slots;
@@ -163,12 +188,37 @@ bool merged_open(char *const *layers, size_t layer_count, const char *path, stru
  */
 struct merged merged_child(const struct merged *parent, size_t from, const char *name);
 void merged_close(struct merged *merged);
+bool merged_is_opaque(int fd);
+/* The names in a folder, sorted, each with the topmost layer that has it; whiteouts among them. */
+struct child {
+  char *name;
+  size_t layer;
+};
+struct children {
+  struct child *list;
+  size_t count;
+};
+struct children merged_children(const struct merged *folder);
+void children_free(struct children *children);
+/* On the heap, as trees may be two thousand folders deep. */
+char *join_path(const char *path, const char *name);
 int command_copy(const char *target, const char *path, bool only_if_empty, char *const *layers,
                  size_t layer_count);
+
+/* differ.c, export.c */
+struct differ {
+  bool overlay, listing;
+  const char *ours;
+};
+int command_diff(const char *target, const struct differ *how, char *const *layers,
+                 size_t layer_count);
+int command_export(char *const *layers, size_t layer_count);
+void report_archive(void);
 
 #define OPAQUE_XATTR "trusted.overlay.opaque"
 #define OVERLAY_XATTRS "trusted.overlay."
 #define USER_OVERLAY_XATTRS "user.overlay."
+#define CAPABILITY_XATTR "security.capability"
 #define MAX_NAME_BYTES 4096
 static inline bool is_whiteout(const struct stat *st) {
   return S_ISCHR(st->st_mode) && st->st_rdev == 0;

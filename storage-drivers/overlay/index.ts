@@ -13,7 +13,14 @@ import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:f
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOpaqueFolder } from '../../native/inside.js';
-import { syncTree, treeUsage } from '../../native/unpack/index.js';
+import {
+  type Difference,
+  exportTree,
+  listChanges,
+  syncTree,
+  treeUsage,
+  writeLayer,
+} from '../../native/unpack/index.js';
 import type { LayerStage, MountRecipe, StorageDriver } from '../driver.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import {
@@ -22,6 +29,7 @@ import {
   nameOfContainer,
   nameOfKey,
   openFolders,
+  treeOptions,
 } from '../folders.js';
 import { checkOverlay } from './support.js';
 
@@ -71,6 +79,14 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
     },
     removeContainer: async (id) => folders.discard(folders.path('containers', nameOfContainer(id))),
     containerUsage: async (id) => treeUsage(diffOf(folders, 'containers', nameOfContainer(id))),
+    diff: async (id, layers, outputFd, { ours, signal }) =>
+      writeLayer(differenceOf(folders, id, layers, ours), outputFd, treeOptions(signal)),
+    changes: async (id, layers, { ours, signal }) =>
+      listChanges(differenceOf(folders, id, layers, ours), treeOptions(signal)),
+    async export(id, layers, signal) {
+      const { folder, layersTopFirst } = differenceOf(folders, id, layers, []);
+      return exportTree([folder, ...layersTopFirst], treeOptions(signal));
+    },
     async reconcile(known) {
       const layers = new Set([...known.layers].map(nameOfKey));
       const told = await folders.reconcile({ layers, containers: known.containers });
@@ -83,6 +99,22 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
 
 function diffOf(folders: Folders, shelf: 'layers' | 'containers', name: string): string {
   return join(folders.path(shelf, name), 'diff');
+}
+
+function differenceOf(
+  folders: Folders,
+  id: string,
+  layers: readonly string[],
+  ours: readonly string[],
+): Difference {
+  requireLayers(folders, layers);
+  const names = visible(folders, [...layers].reverse().map(nameOfKey));
+  return {
+    folder: diffOf(folders, 'containers', nameOfContainer(id)),
+    whiteouts: 'overlay',
+    layersTopFirst: names.map((name) => diffOf(folders, 'layers', name)),
+    ours,
+  };
 }
 
 function shortName(name: string): string {

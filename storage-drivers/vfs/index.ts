@@ -7,7 +7,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrnoError } from '../../native/errno-error.js';
-import { copyTree, syncTree, treeUsage } from '../../native/unpack/index.js';
+import {
+  copyTree,
+  exportTree,
+  listChanges,
+  syncTree,
+  treeUsage,
+  writeLayer,
+} from '../../native/unpack/index.js';
 import type { LayerKey, LayerStage, StorageDriver } from '../driver.js';
 import {
   exists,
@@ -16,12 +23,19 @@ import {
   nameOfKey,
   openFolders,
   type Shelf,
+  treeOptions,
 } from '../folders.js';
 
 /** Opens the driver below `root`; any filesystem will do. */
 export async function createVfsDriver(root: string): Promise<StorageDriver> {
   const folders = await openFolders(root);
   const diff = (shelf: Shelf, name: string): string => join(folders.path(shelf, name), 'diff');
+  const difference = (id: string, layers: readonly string[], ours: readonly string[]) => ({
+    folder: diff('containers', nameOfContainer(id)),
+    whiteouts: 'apply' as const,
+    layersTopFirst: layers.slice(-1).map((key) => diff('layers', nameOfKey(key))),
+    ours,
+  });
 
   return {
     name: 'vfs',
@@ -45,6 +59,12 @@ export async function createVfsDriver(root: string): Promise<StorageDriver> {
     },
     removeContainer: async (id) => folders.discard(folders.path('containers', nameOfContainer(id))),
     containerUsage: async (id) => treeUsage(diff('containers', nameOfContainer(id))),
+    diff: async (id, layers, outputFd, { ours, signal }) =>
+      writeLayer(difference(id, layers, ours), outputFd, treeOptions(signal)),
+    changes: async (id, layers, { ours, signal }) =>
+      listChanges(difference(id, layers, ours), treeOptions(signal)),
+    export: async (id, _layers, signal) =>
+      exportTree([diff('containers', nameOfContainer(id))], treeOptions(signal)),
     reconcile: (known) =>
       folders.reconcile({
         layers: new Set([...known.layers].map(nameOfKey)),

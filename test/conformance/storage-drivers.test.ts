@@ -2,59 +2,16 @@
  * What every storage driver promises, run on each of them: layers are whole or absent, a container
  * sees what the layers say, and nothing but what was committed is left after a crash.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { type Test, test } from 'tap';
-import { unpackLayer } from '../../native/unpack/index.js';
-import { createStorageDriver, type StorageDriver } from '../../storage-drivers/index.js';
+import { createStorageDriver } from '../../storage-drivers/index.js';
 import { insideRootfs } from '../support/rootfs.js';
-import { tarOf, type TarEntry } from '../support/tar.js';
+import { bench, type Bench, id, options } from '../support/storage-bench.js';
+import type { TarEntry } from '../support/tar.js';
 
-const options = { readonly: false, volatile: false };
-const id = (): string => randomBytes(32).toString('hex');
 const root = process.getuid?.() === 0;
-
-interface Bench {
-  readonly driver: StorageDriver;
-  readonly storage: string;
-  /** Unpacks layers, lowest first, and returns their keys. */
-  readonly layers: (...stack: readonly (readonly TarEntry[])[]) => Promise<readonly string[]>;
-  /** Makes a container on layers and returns what a script prints in it. */
-  readonly see: (layers: readonly string[], script: string, container?: string) => Promise<string>;
-}
-
-async function bench(t: Test, name: string): Promise<Bench> {
-  const storage = t.testdir({});
-  const driver = await createStorageDriver(name, storage);
-  t.teardown(() => driver.close());
-  const layers: Bench['layers'] = async (...stack) => {
-    const keys: string[] = [];
-    let chain = '';
-    for (const entries of stack) {
-      const tar = tarOf(entries);
-      const diffId = createHash('sha256').update(tar).digest('hex');
-      chain = createHash('sha256').update(`${chain} ${diffId}`).digest('hex');
-      const key = `sha256:${driver.layerIdentity === 'diffID' ? diffId : chain}`;
-      if (!(await driver.hasLayer(key))) {
-        const stage = await driver.stageLayer({ key, parents: [...keys] });
-        const source = Readable.from([tar]);
-        await unpackLayer({ source, target: stage.path, whiteouts: stage.whiteouts });
-        await stage.commit();
-      }
-      keys.push(key);
-    }
-    return keys;
-  };
-  const see: Bench['see'] = async (keys, script, container = id()) => {
-    await driver.createContainer(container, keys);
-    const text = await insideRootfs(await driver.mount(container, keys, options), script);
-    return text.trim();
-  };
-  return { driver, storage, layers, see };
-}
 
 const file = (name: string, content = name): TarEntry => ({ name, content });
 const dir = (name: string): TarEntry => ({ name: `${name}/`, type: '5' });

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
@@ -29,6 +30,20 @@ test('a blob is there when it is whole and right, and not before', async (t) => 
   await store.delete(digest);
   await store.delete(digest);
   t.same(await store.digests(), []);
+});
+
+test('what another process wrote is there once it is committed', async (t) => {
+  const { store, root } = await open(t);
+  const draft = await store.draft();
+  writeSync(draft.fd, bytes);
+  t.equal(await store.stat(digest), undefined);
+  await draft.commit(digest);
+  await draft.abort();
+  t.same(await store.readAll(digest, 100), bytes);
+  const other = await store.draft();
+  await other.abort();
+  await other.abort();
+  t.same(await readdir(join(root, 'tmp')), []);
 });
 
 test('other bytes than promised leave nothing', async (t) => {
