@@ -54,7 +54,7 @@ const makers: Readonly<Record<string, Make>> = {
   },
   health: (value) => {
     if (!['none', 'starting', 'healthy', 'unhealthy'].includes(value)) {
-      throw invalidParameter(`invalid filter 'health=${value}'`);
+      throw invalidParameter(`unrecognized filter value for health: ${value}`);
     }
     return () => value === 'none';
   },
@@ -75,8 +75,10 @@ const makers: Readonly<Record<string, Make>> = {
       ),
   publish: (value) => {
     const wanted = parsePorts(value, 'publish');
-    return ({ record }) =>
-      Object.keys(record.hostConfig.PortBindings ?? {}).some((port) => wanted(port));
+    return ({ sandbox }) =>
+      Object.entries(sandbox?.ports ?? {}).some(([port, bindings]) =>
+        (bindings ?? []).some(({ HostPort }) => wanted(`${HostPort}/${port.split('/')[1]}`)),
+      );
   },
   expose: (value) => {
     const wanted = parsePorts(value, 'expose');

@@ -20,10 +20,11 @@ export const eventFilterNames = [
 
 type Test = (event: Happening, value: string) => boolean;
 
+/** By the beginning of its ID or of its name, as Docker does. */
 const actor =
   (type: string): Test =>
-  (event, value) =>
-    event.type === type && (event.id.startsWith(value) || event.attributes['name'] === value);
+  ({ type: own, id, attributes: { name = '' } }, value) =>
+    own === type && (id.startsWith(value) || name.startsWith(value));
 
 /** `health_status: healthy` and `exec_start: sh` are found by the part before the colon too. */
 const byAction: Test = ({ action }, value) =>

@@ -6,13 +6,15 @@ import { index as ociIndex } from './oci-index.js';
 import type { Catalog, ImageRecord } from './catalog.js';
 import { hexOf, type Descriptor } from '../content/index.js';
 import { parseManifest } from '../registry/index.js';
-import { findImage } from './lookup.js';
+import { findImage, type Found } from './lookup.js';
 import type { PullContext } from './pull.js';
 import {
   familiarName,
   familiarRepository,
   fullName,
+  parseImageId,
   parseReference,
+  repositoryOf,
   type Reference,
 } from './reference.js';
 
@@ -59,14 +61,26 @@ function chooseImages(
   names: readonly string[],
 ): ReadonlyMap<string, { readonly image: ImageRecord; readonly references: readonly Reference[] }> {
   const chosen = new Map<string, { image: ImageRecord; references: Reference[] }>();
-  for (const name of names) {
-    const { image, reference } = findImage(catalog, name);
+  for (const { image, reference } of names.flatMap((name) => meant(catalog, name))) {
     const entry = chosen.get(image.id) ?? { image, references: [] };
     chosen.set(image.id, entry);
     if (reference?.tag !== undefined && reference.digest === undefined)
       entry.references.push(reference);
   }
   return chosen;
+}
+
+/** A name without a tag stands for all tags of its repository. */
+function meant(catalog: Catalog, name: string): readonly Found[] {
+  if (parseImageId(name) !== undefined) return [findImage(catalog, name)];
+  const { tag, digest, ...bare } = parseReference(name);
+  const tags =
+    tag === undefined && digest === undefined
+      ? catalog.tags().filter(({ reference }) => reference.startsWith(`${repositoryOf(bare)}:`))
+      : [];
+  return (tags.length === 0 ? [name] : tags.map(({ reference }) => reference)).map((each) =>
+    findImage(catalog, each),
+  );
 }
 
 async function withLayers(

@@ -169,8 +169,10 @@ function askByUdp(server: string, request: Buffer, isAnswer: Check): Promise<Buf
     socket.on('message', (response) => {
       if (isAnswer(response)) finish(() => resolve(response));
     });
-    // Connected, so that only this server's packets come in and a closed port is told at once.
-    socket.connect(dnsPort, server, () => socket.send(request));
+    // Connected, so that only this server's packets come in and a closed port is told at once. Not
+    // by connect's own callback: that is called for a failure as well, which is then no 'error'.
+    socket.once('connect', () => socket.send(request));
+    socket.connect(dnsPort, server);
   });
 }
 

@@ -26,6 +26,7 @@ test('filters: any value of one name, every name, labels all', (t) => {
     {},
     { container: ['nope', 'abc'] },
     { container: ['web'] },
+    { container: ['we'] },
     { event: ['exec_create'] },
     { image: ['nginx'] },
     { label: ['tier', 'zone=a'] },
