@@ -160,7 +160,6 @@ function compile(
     loopback: hasOwn(config.linux.namespaces, 'network'),
     ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
     hasKcore: host.hasKcore,
-    heldFds: 0,
   });
 }
 

@@ -9,6 +9,7 @@ import type {
   Mount,
   MountPoint,
 } from '../../api-spec/index.js';
+import type { HeldSocket } from '../../native/shim/held-socket.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerCgroup } from '../runtime/cgroup/index.js';
 import type { ExecRequest, ExecTask, FoundExec } from '../runtime/exec-task.js';
@@ -113,8 +114,8 @@ export interface Sandbox {
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
   /** Bindings as inspect shows them. */
   readonly ports: Readonly<Record<string, readonly { HostIp: string; HostPort: string }[] | null>>;
-  /** Sockets that reserve the host ports, to be handed to the shim, then closed here. */
-  readonly reservations: readonly number[];
+  /** Sockets that reserve the host ports, or serve them: for the shim, and closed at release. */
+  readonly reservations: readonly HeldSocket[];
 }
 
 /**

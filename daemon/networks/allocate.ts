@@ -1,5 +1,6 @@
 /** At start: addresses, ports and files of a container, recorded before they are used. */
 import { randomBytes } from 'node:crypto';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { EndpointSettings } from '../../api-spec/index.js';
 import { ApiError } from '../../api-spec/errors.js';
 import { parseBridgeOptions } from '../../netplugins/bridge/index.js';
@@ -7,8 +8,9 @@ import type { Sandbox } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
 import { hasNames, networkEvent, networkOf, type Context } from './context.js';
 import { makeEndpoint } from './endpoint.js';
-import { filePaths } from './files.js';
-import { exposedPorts, portRequests, type Reservation } from './ports.js';
+import { filePaths, ownAddresses } from './files.js';
+import { exposedPorts, portRequests } from './port-requests.js';
+import { heldSocket, type Reservation } from './ports.js';
 import { portEndpoint, publish, unpublish } from './publish.js';
 import {
   dropSandbox, freeAddresses, saveSandbox, takeAddresses, type EndpointRecord,
@@ -118,7 +120,7 @@ export function sandboxView(context: Context, made: SandboxRecord): Sandbox {
     },
     get reservations() {
       const { reservations = [] } = context.held.get(made.id) ?? {};
-      return reservations.flatMap(({ fd }) => (fd >= 0 ? [fd] : []));
+      return reservations.flatMap((reservation) => heldSocket(reservation) ?? []);
     },
   };
 }
@@ -191,9 +193,15 @@ function reserve(
   const endpoint = portEndpoint(endpoints);
   if (requests.length === 0 || endpoint === undefined) return [];
   const { hostBinding } = parseBridgeOptions(networkOf(context, endpoint).spec.options);
-  const containerIp = endpoint.spec.addresses[0]?.split('/')[0] ?? '';
+  const addresses = ownAddresses(endpoint.spec.addresses);
+  const containerIp = addresses.find(isIPv4) ?? '';
+  const containerIp6 = addresses.find(isIPv6);
   try {
-    return context.ports.reserve(requests, { containerIp, defaultHostIp: hostBinding });
+    return context.ports.reserve(requests, {
+      containerIp,
+      ...(containerIp6 === undefined ? {} : { containerIp6 }),
+      defaultHostIp: hostBinding,
+    });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const words = 'driver failed programming external connectivity on endpoint';

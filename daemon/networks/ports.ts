@@ -1,91 +1,25 @@
 /**
- * Ports of the host: each is reserved by a bound socket without SO_REUSEADDR that never listens, so
- * that no other program can take it; nftables serves it. What the user asked is read here too.
+ * Ports of the host: each is held by a socket that the shim keeps, so that no other program can
+ * take it. nftables serves it; what that cannot do the shim does by the same socket (`proxy.ts`).
  */
 import { closeSync } from 'node:fs';
-import { isIP } from 'node:net';
-import type { HostConfig, ContainerConfig } from '../../api-spec/index.js';
+import { isIP, isIPv4 } from 'node:net';
 import { invalidParameter, systemError } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import { openInetSocket } from '../../native/netlink/index.js';
+import type { HeldSocket } from '../../native/shim/held-socket.js';
 import type { PortMapping } from '../../netplugins/plugin.js';
+import { hasProxy } from '../../netplugins/proxy.js';
+import type { PortRequest } from './port-requests.js';
 
 type Protocol = PortMapping['protocol'];
-
-/** One port that a container wants to have published. */
-export interface PortRequest {
-  readonly protocol: Protocol;
-  readonly containerPort: number;
-  /** Empty for the network's default. */
-  readonly hostIp: string;
-  /** Both 0 for any; a range means the first free one of it. */
-  readonly firstHostPort: number;
-  readonly lastHostPort: number;
-}
 
 /** Where ports come from that nobody chose: the kernel's own range, as in Docker. */
 const ephemeral = { first: 32_768, last: 60_999 };
 /** How many ports are tried for one request before it is refused. */
 const maxTries = 2000;
-const maxPort = 65_535;
-
-/** `80/tcp` in parts; `ApiError` 400 in Docker's words for anything else. */
-export function parsePort(text: string): { readonly port: number; readonly protocol: Protocol } {
-  const [number = '', protocol = 'tcp'] = text.split('/');
-  const port = /^\d{1,5}$/.test(number) ? Number(number) : NaN;
-  const lower = protocol.toLowerCase();
-  const isPort = port >= 0 && port <= maxPort;
-  if (!isPort || (lower !== 'tcp' && lower !== 'udp' && lower !== 'sctp')) {
-    throw invalidParameter(`invalid port specification: "${text}"`);
-  }
-  return { port, protocol: lower };
-}
-
-/** What `PortBindings` and `PublishAllPorts` ask for; `ApiError` 400 for nonsense. */
-export function portRequests(
-  config: ContainerConfig,
-  hostConfig: HostConfig,
-): readonly PortRequest[] {
-  const requests: PortRequest[] = [];
-  for (const [text, bindings] of Object.entries(hostConfig.PortBindings ?? {})) {
-    const { port, protocol } = parsePort(text);
-    for (const { HostIp = '', HostPort = '' } of bindings ?? []) {
-      if (HostIp !== '' && isIP(HostIp) === 0) {
-        throw invalidParameter(`invalid IP address in port binding: ${HostIp}`);
-      }
-      const [first, last] = parseHostPort(HostPort);
-      requests.push({
-        protocol, containerPort: port, hostIp: HostIp, firstHostPort: first, lastHostPort: last,
-      });
-    }
-  }
-  if (hostConfig.PublishAllPorts !== true) return requests;
-  for (const { port, protocol } of exposedPorts(config)) {
-    if (requests.some((r) => r.containerPort === port && r.protocol === protocol)) continue;
-    requests.push({
-      protocol, containerPort: port, hostIp: '', firstHostPort: 0, lastHostPort: 0,
-    });
-  }
-  return requests;
-}
-
-/** The ports that the image or the user exposes. */
-export function exposedPorts(
-  config: ContainerConfig,
-): readonly { readonly port: number; readonly protocol: Protocol }[] {
-  return Object.keys(config.ExposedPorts ?? {}).map(parsePort);
-}
-
-function parseHostPort(text: string): readonly [number, number] {
-  if (text === '') return [0, 0];
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
-  const first = Number(match?.[1] ?? NaN);
-  const last = match?.[2] === undefined ? first : Number(match[2]);
-  if (!(first <= last && last <= maxPort)) {
-    throw invalidParameter(`invalid port specification: "${text}"`);
-  }
-  return [first, last];
-}
+/** What a shim keeps (`MAX_HELD`). */
+const maxSockets = 16_384;
 
 /** A port that is held. */
 export interface Reservation {
@@ -94,16 +28,21 @@ export interface Reservation {
   readonly fd: number;
 }
 
+/** Where the ports of a container lead, and where those go that name no address. */
+export interface PortTarget {
+  readonly containerIp: string;
+  /** Absent when it has IPv4 only; IPv6 of the host is then proxied to that. */
+  readonly containerIp6?: string;
+  readonly defaultHostIp: string;
+}
+
 /** The ports that this engine has given away. */
 export interface PortBook {
   /**
    * Reserves all of `requests` or none. `ApiError` 500 in Docker's words, without the part that
    * names the endpoint, when a port is taken.
    */
-  reserve(
-    requests: readonly PortRequest[],
-    target: { readonly containerIp: string; readonly defaultHostIp: string },
-  ): readonly Reservation[];
+  reserve(requests: readonly PortRequest[], target: PortTarget): readonly Reservation[];
   /** After a restart: holds what a live container has; a socket of its shim may hold it already. */
   adopt(mappings: readonly PortMapping[]): readonly Reservation[];
   /** Closes the sockets; idempotent. */
@@ -117,12 +56,13 @@ export function createPortBook(): PortBook {
     for (const reservation of reservations) release(state, reservation);
   };
   return {
-    reserve: (requests, { containerIp, defaultHostIp }) => {
+    reserve: (requests, target) => {
       const done: Reservation[] = [];
+      const hasSix = requests.length > 0 && hostHasSix();
       try {
         for (const request of inOrder(requests)) {
-          const hostIp = request.hostIp === '' ? defaultHostIp : request.hostIp;
-          done.push(reserveOne(state, request, { containerIp, hostIp }));
+          done.push(...reserveOne(state, request, placesOf(request, target, hasSix)));
+          if (done.length > maxSockets) throw invalidParameter('too many published ports');
         }
       } catch (error) {
         free(done);
@@ -133,6 +73,44 @@ export function createPortBook(): PortBook {
     adopt: (mappings) => mappings.map((mapping) => adoptOne(state, mapping)),
     free,
   };
+}
+
+/** What the shim is to keep of a port; undefined for one that it keeps already. */
+export function heldSocket({ fd, mapping }: Reservation): HeldSocket | undefined {
+  if (fd < 0) return undefined;
+  const { protocol, containerIp: address, containerPort: port } = mapping;
+  const isServed = protocol !== 'sctp' && hasProxy(mapping);
+  return { fd, ...(isServed ? { forward: { protocol, address, port } } : {}) };
+}
+
+/** As Docker finds out whether it may listen there: `disable_ipv6` takes the address away. */
+function hostHasSix(): boolean {
+  try {
+    closeSync(openInetSocket({ protocol: 'tcp', address: '::1', port: 0, listen: false }).fd);
+    return true;
+  } catch (error) {
+    if (error instanceof ErrnoError) return false;
+    throw error;
+  }
+}
+
+type Place = Pick<PortMapping, 'hostIp' | 'containerIp'>;
+
+/** The addresses of the host for one request, and where in the container each leads. */
+function placesOf(
+  { protocol, hostIp }: PortRequest,
+  { containerIp, containerIp6, defaultHostIp }: PortTarget,
+  hostHasSix: boolean,
+): readonly Place[] {
+  const inner = (outer: string): string =>
+    isIPv4(outer) ? containerIp : (containerIp6 ?? containerIp);
+  if (hostIp !== '') return [{ hostIp, containerIp: inner(hostIp) }];
+  // Nobody can turn SCTP of one family into the other.
+  const both = defaultHostIp === '0.0.0.0' && hostHasSix &&
+    (protocol !== 'sctp' || containerIp6 !== undefined);
+  return [defaultHostIp, ...(both ? ['::'] : [])].map((outer) => ({
+    hostIp: outer, containerIp: inner(outer),
+  }));
 }
 
 interface State {
@@ -153,7 +131,7 @@ function release({ held }: State, reservation: Reservation): void {
   if (reservation.fd >= 0) closeSync(reservation.fd);
 }
 
-function isHeld({ held }: State, { protocol, hostIp, hostPort }: Place): boolean {
+function isHeld({ held }: State, { protocol, hostIp, hostPort }: Key): boolean {
   const family = isIP(hostIp);
   const wildcard = family === 4 ? '0.0.0.0' : '::';
   if (hostIp !== wildcard) {
@@ -165,28 +143,52 @@ function isHeld({ held }: State, { protocol, hostIp, hostPort }: Place): boolean
     isIP(mapping.hostIp) === family);
 }
 
+/** The same port at all places. */
 function reserveOne(
   state: State,
   request: PortRequest,
-  { containerIp, hostIp }: { readonly containerIp: string; readonly hostIp: string },
-): Reservation {
+  places: readonly Place[],
+): readonly Reservation[] {
   const { protocol, containerPort, firstHostPort, lastHostPort } = request;
   for (const hostPort of candidates(request, state.lastGiven.get(protocol))) {
-    const mapping = { protocol, hostIp, hostPort, containerIp, containerPort };
+    const mappings = places.map((place) => ({ protocol, ...place, hostPort, containerPort }));
     const isLast = firstHostPort !== 0 && hostPort === lastHostPort;
-    if (isHeld(state, mapping)) {
-      if (isLast) throw allocated(mapping);
+    const taken = mappings.find((mapping) => isHeld(state, mapping));
+    if (taken !== undefined) {
+      if (isLast) throw allocated(taken);
       continue;
     }
-    try {
-      const { fd } = openInetSocket({ protocol, address: hostIp, port: hostPort, listen: false });
+    const outcome = bindAll(state, mappings);
+    if ('reservations' in outcome) {
       if (firstHostPort === 0) state.lastGiven.set(protocol, hostPort);
-      return hold(state, mapping, fd);
-    } catch (error) {
-      if (!isTaken(error) || isLast) throw refusal(mapping, error);
+      return outcome.reservations;
+    }
+    if (outcome.error.code !== 'EADDRINUSE' || isLast) {
+      throw refusal(outcome.refused, outcome.error);
     }
   }
   throw systemError('all ports are allocated');
+}
+
+type Outcome =
+  | { readonly reservations: readonly Reservation[] }
+  | { readonly refused: PortMapping; readonly error: ErrnoError };
+
+/** All of them or none. */
+function bindAll(state: State, mappings: readonly PortMapping[]): Outcome {
+  const done: Reservation[] = [];
+  for (const mapping of mappings) {
+    const { protocol, hostIp: address, hostPort: port } = mapping;
+    const listen = protocol === 'tcp' && hasProxy(mapping);
+    try {
+      done.push(hold(state, mapping, openInetSocket({ protocol, address, port, listen }).fd));
+    } catch (error) {
+      for (const reservation of done) release(state, reservation);
+      if (!(error instanceof ErrnoError)) throw error;
+      return { refused: mapping, error };
+    }
+  }
+  return { reservations: done };
 }
 
 function adoptOne(state: State, mapping: PortMapping): Reservation {
@@ -200,9 +202,9 @@ function adoptOne(state: State, mapping: PortMapping): Reservation {
   }
 }
 
-type Place = Pick<PortMapping, 'protocol' | 'hostIp' | 'hostPort'>;
+type Key = Pick<PortMapping, 'protocol' | 'hostIp' | 'hostPort'>;
 
-const keyOf = ({ protocol, hostIp, hostPort }: Place): string =>
+const keyOf = ({ protocol, hostIp, hostPort }: Key): string =>
   `${protocol} ${hostIp} ${hostPort}`;
 
 /** Fixed ports first, so that a random one does not take what another request names. */
@@ -221,21 +223,17 @@ function* candidates(request: PortRequest, last: number | undefined): Generator<
   for (let i = 0; i < maxTries; i++) yield ephemeral.first + ((start + i) % count);
 }
 
-function isTaken(error: unknown): boolean {
-  return error instanceof ErrnoError && error.code === 'EADDRINUSE';
-}
-
-function allocated({ hostIp, hostPort }: Place): Error {
+function allocated({ hostIp, hostPort }: Key): Error {
   return systemError(`Bind for ${hostIp}:${hostPort} failed: port is already allocated`);
 }
 
-function refusal(mapping: PortMapping, error: unknown): Error {
-  if (!(error instanceof ErrnoError)) throw error;
+function refusal(mapping: PortMapping, error: ErrnoError): Error {
   const { hostIp, hostPort, containerIp, containerPort, protocol } = mapping;
   const words: Readonly<Record<string, string>> = {
     EADDRINUSE: 'address already in use',
     EADDRNOTAVAIL: 'cannot assign requested address',
     EACCES: 'permission denied',
+    EPROTONOSUPPORT: 'protocol not supported',
   };
   return systemError(
     `failed to bind host port for ${hostIp}:${hostPort}:${containerIp}:${containerPort}/` +

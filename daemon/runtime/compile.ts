@@ -47,8 +47,6 @@ export interface LaunchPlan {
   /** Absent when the daemon may raise hard limits. */
   readonly hardLimits?: HardLimits;
   readonly hasKcore: boolean;
-  /** How many fds the shim is to hold for as long as it lives: reserved ports. */
-  readonly heldFds: number;
 }
 
 /** The program, and which of its slots the shim has to know. */
@@ -56,8 +54,6 @@ export interface CompiledLaunch {
   readonly program: LaunchProgram;
   readonly stdio: StdioSettings;
   readonly rootDir: Slot;
-  /** One slot for each of `heldFds`. */
-  readonly held: readonly Slot[];
   /** With inherited streams: where the shim is to find 0, 1 and 2 of the process. */
   readonly inherited: readonly Slot[];
   /** The terminal's controlling side, when that is to be fetched: `streams: 'console'`. */
@@ -76,7 +72,6 @@ export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaun
   const slots: SharedSlots = {
     root: builder.slot(), scratch: builder.slot(), scratch2: builder.slot(),
   };
-  const held = Array.from({ length: plan.heldFds }, () => builder.slot());
   const entry = openCgroup(builder, plan.cgroup);
   const streams = openStreams(builder, config, plan);
   const sources = openSources(builder, config.mounts);
@@ -115,7 +110,7 @@ export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaun
     execute(config.process, exe),
   );
   return {
-    program: builder.program(), stdio: streams.settings, rootDir, held,
+    program: builder.program(), stdio: streams.settings, rootDir,
     inherited: streams.kind === 'inherited' ? streams.fds : [],
     ...(streams.kind === 'pty' && plan.streams === 'console'
       ? { console: streams.controller }

@@ -116,7 +116,8 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   request.signal.throwIfAborted();
   const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
   // The shim is executed while its program is compiled.
-  const started = startShim(basename(paths.socket), request.sandbox.reservations);
+  const started = startShim(
+    basename(paths.socket), request.sandbox.reservations.map(({ fd }) => fd));
   const { config, cgroup } = await groundwork(context, request, paths).catch(
     async (error: unknown) => {
       await dropShim(started);
@@ -177,14 +178,13 @@ async function launchTask(
   prepared: Prepared,
 ): Promise<Launching> {
   const { config, paths, started } = prepared;
-  const { reservations } = request.sandbox;
   const compiled = await compiledOrDropped(context, request, prepared);
   for (const message of passedOver(config, context.host)) context.warnOnce(message);
   const launching = launch({
     started,
     program: compiled.program,
     monitor: monitorOf(context, request, prepared, compiled),
-    passFds: new Map(compiled.held.map((slot, i) => [slot, reservations[i] ?? -1])),
+    held: request.sandbox.reservations,
     signal: request.signal,
     onYield: async (token, pid) => {
       if (token !== CREATED) throw systemError(`the shim asks for ${token}, which nobody knows`);
@@ -232,7 +232,7 @@ async function compiledOrDropped(
 
 function compile(
   { host }: Context,
-  { record, rootfs, sandbox }: TaskRequest,
+  { record, rootfs }: TaskRequest,
   { config, cgroup, paths }: Prepared,
 ): CompiledLaunch {
   const { seccomp } = config.linux;
@@ -246,7 +246,6 @@ function compile(
     stdinOnce: record.config.StdinOnce ?? false,
     ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
     hasKcore: host.hasKcore,
-    heldFds: sandbox.reservations.length,
   });
 }
 
@@ -270,7 +269,7 @@ function monitorOf(
     oomFiles: cgroup.oomFiles,
     killAtExit: ownPids ? [] : cgroup.killFiles,
     rootDir: compiled.rootDir,
-    keep: compiled.held,
+    keep: [],
   };
 }
 

@@ -21,7 +21,8 @@
 #define MFD_EXEC 0x10u
 #endif
 #define FIRST_FD 3
-#define MAX_FDS 250
+/* The shim's MAX_HELD, and what its program is passed. */
+#define MAX_FDS 16640
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct start {

@@ -1,4 +1,4 @@
-/** Internet sockets made by hand, to be born in another namespace or bound without SO_REUSEADDR. */
+/** Internet sockets made by hand: born in another namespace, or with options of our choice. */
 import koffi from 'koffi';
 import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
@@ -12,7 +12,10 @@ const SOCK_NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
 const IPPROTO_SCTP = 132;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
-const listenBacklog = 128;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+/** The kernel takes what `net.core.somaxconn` allows of it. */
+const listenBacklog = 4096;
 
 const libc = koffi.load(null);
 const socket = libc.func('socket', 'int', ['int', 'int', 'int']);
@@ -31,9 +34,10 @@ export interface SocketPlace {
 }
 
 /**
- * Opens a socket in the thread's namespace, NONBLOCK and CLOEXEC, without SO_REUSEADDR: two of them
- * never share a port. Fast. The caller closes the fd. Throws `ErrnoError` (EADDRINUSE,
- * EADDRNOTAVAIL …) named after the call that failed.
+ * Opens a socket in the thread's namespace, NONBLOCK and CLOEXEC; two of them never share a port.
+ * Only one that listens has SO_REUSEADDR, so that connections which linger from before do not keep
+ * it from its port; without listening it would let others in. Fast. The caller closes the fd.
+ * Throws `ErrnoError` (EADDRINUSE, EADDRNOTAVAIL …) named after the call that failed.
  */
 export function openInetSocket(place: SocketPlace): { readonly fd: number; readonly port: number } {
   const bytes = addressBytes(place.address);
@@ -50,9 +54,10 @@ export function openInetSocket(place: SocketPlace): { readonly fd: number; reado
     close(fd);
     throw new ErrnoError(syscall, code, about);
   };
-  if (isSix) {
-    check(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, Buffer.from([1, 0, 0, 0]), 4), 'setsockopt');
-  }
+  const setOption = (level: number, option: number): void =>
+    check(setsockopt(fd, level, option, Buffer.from([1, 0, 0, 0]), 4), 'setsockopt');
+  if (isSix) setOption(IPPROTO_IPV6, IPV6_V6ONLY);
+  if (place.listen) setOption(SOL_SOCKET, SO_REUSEADDR);
   const name = socketName(bytes, place.port);
   check(bind(fd, name, name.length), 'bind');
   if (place.listen) check(listen(fd, listenBacklog), 'listen');

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { LaunchProgram, Slot } from '../launch/opcodes.js';
+import type { HeldSocket } from './held-socket.js';
 import type { StartedShim } from './launch.js';
 import type { ExitStatus, MonitorSettings } from './monitor-settings.js';
 
@@ -7,6 +8,7 @@ export { connect } from './connected-shim.js';
 export { readExitFile } from './exit-file.js';
 export { abandonGate, openGate } from './gate.js';
 export { dropShim, launch, startShim } from './launch.js';
+export type { Forward, HeldSocket } from './held-socket.js';
 export type { StartedShim } from './launch.js';
 export type * from './monitor-settings.js';
 
@@ -16,13 +18,15 @@ export interface LaunchRequest {
   readonly monitor: MonitorSettings;
   /** Fds that the shim finds in these slots; they stay the caller's to close, after `launch`. */
   readonly passFds?: ReadonlyMap<Slot, number>;
+  /** Sockets for the shim to keep while the process lives; at most 16 384. Also the caller's. */
+  readonly held?: readonly HeldSocket[];
   /**
    * Answers each `yield` step: init (`pid`, 0 before `clone`) goes on meanwhile, the host strand
    * waits. The bytes are what `writeAnswer` writes. A rejection gives the launch up: the shim
    * undoes it, and `launch` rejects with that same error.
    */
   readonly onYield?: (token: number, pid: number) => Promise<Uint8Array | undefined>;
-  /** A shim that was started ahead, with the fds of `passFds` in their order; `launch` owns it. */
+  /** A shim that was started ahead, with the fds of `passFds` and then `held`; `launch` owns it. */
   readonly started?: Promise<StartedShim>;
   /** Gives the launch up. */
   readonly signal?: AbortSignal;

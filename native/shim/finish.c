@@ -170,6 +170,8 @@ void finish(void)
         renameat(exit_dir, exit_draft, exit_dir, exit_name);
     close(exit_fd);
     exit_fd = -1;
+    /* Before anybody is told: who hears of the end may take the ports. */
+    held_close();
     the_monitor.phase = ENDED;
     control_tell_exit();
 }

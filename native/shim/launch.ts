@@ -16,7 +16,9 @@ const LAUNCH_TIMEOUT_MS = 30_000;
 const LEAVE_HAND_OVER = 1;
 const strandNames = ['host', 'init', 'shim'] as const;
 /** What the shim does itself, by `enum shim_part`. */
-const shimParts = ['launch message', 'socket', 'exit file', 'log file', 'spill folder', 'streams'];
+const shimParts = [
+  'launch message', 'socket', 'exit file', 'log file', 'spill folder', 'streams', 'ports',
+];
 
 /**
  * Starts a shim that carries the program out; resolves when init stands at the gate. Rejects with
@@ -25,17 +27,18 @@ const shimParts = ['launch message', 'socket', 'exit file', 'log file', 'spill f
  */
 export async function launch(request: LaunchRequest): Promise<Launching> {
   const passFds = [...(request.passFds ?? [])];
+  const held = request.held ?? [];
   const started =
     request.started ??
-    startShim(basename(request.monitor.socketPath), passFds.map(([, fd]) => fd));
+    startShim(
+      basename(request.monitor.socketPath),
+      [...passFds.map(([, fd]) => fd), ...held.map(({ fd }) => fd)],
+    );
   let message: Buffer;
   try {
     request.signal?.throwIfAborted();
-    message = encodeLaunch(
-      request.program,
-      request.monitor,
-      passFds.map(([slot]) => slot),
-    );
+    const slots = passFds.map(([slot]) => slot);
+    message = encodeLaunch(request.program, request.monitor, { slots, held });
   } catch (error) {
     await dropShim(started);
     throw error;

@@ -82,6 +82,10 @@ int prepare_monitor(const struct settings *settings, enum shim_part *part)
         *part = PART_EXIT;
         result = exit_file_open(settings->exit_path);
     }
+    if (result == 0) {
+        *part = PART_PORTS;
+        result = forwards_open(settings);
+    }
     if (result < 0)
         cancel_monitor();
     return result;
@@ -182,13 +186,15 @@ static void reap(void)
         pid_t pid = waitpid(-1, &status, WNOHANG);
         if (pid <= 0)
             return;
+        if (forwards_reaped(pid))
+            continue;
         /* Others are orphans of the container that came to us as the subreaper. */
         if (pid == the_monitor.shim->pid && the_monitor.phase == RUNNING)
             begin_drain(status);
     }
 }
 
-#define FIRST_CLIENT 6
+#define FIRST_CLIENT 7
 
 /* What is waited for; -1 stands for "not now": POLLHUP comes whether asked for or not. */
 static nfds_t fill(struct pollfd *fds)
@@ -204,6 +210,8 @@ static nfds_t fill(struct pollfd *fds)
     fds[4] = (struct pollfd){.fd = room && !early ? monitor->out[ERR] : -1, .events = POLLIN};
     bool pending = monitor->in_size > monitor->in_done;
     fds[5] = (struct pollfd){.fd = pending ? monitor->in : -1, .events = POLLOUT};
+    int forwards = monitor->phase == RUNNING ? forwards_fd() : -1;
+    fds[6] = (struct pollfd){.fd = forwards, .events = POLLIN};
     nfds_t count = FIRST_CLIENT;
     for (struct client *client = monitor->clients; client; client = client->next) {
         struct pollfd *at = &fds[count];
@@ -247,7 +255,7 @@ static int time_until(uint64_t due)
 
 static int next_timeout(void)
 {
-    int timeout = attach_check_stalled();
+    int timeout = earlier(attach_check_stalled(), forwards_timeout());
     if (the_monitor.phase == DRAINING)
         timeout = earlier(timeout, earlier(KILL_AGAIN_MS, time_until(the_monitor.drain_until_ms)));
     if (the_monitor.last_output_ms)
@@ -324,6 +332,8 @@ static void serve_all(const struct pollfd *fds)
         reap();
     if (fds[1].revents)
         control_accept();
+    if (fds[6].revents)
+        forwards_serve();
 }
 
 static int loop(struct launch *launch, void *message, size_t size)

@@ -163,6 +163,19 @@ void control_reply(struct client *client, struct frame request, int error, const
 int request_answer(struct client *client, struct frame frame, struct reader *reader);
 void control_tell_exit(void);
 
+/* forward.c: sockets of published ports. */
+int forwards_open(const struct settings *settings);
+/* What to poll for POLLIN; -1 when there is nothing to watch now. */
+int forwards_fd(void);
+/* ms until there is again, or -1. */
+int forwards_timeout(void);
+/* Somebody has come: starts the proxy. */
+void forwards_serve(void);
+/* Was this child the proxy? */
+bool forwards_reaped(pid_t pid);
+/* Ends the proxy and gives the ports back. */
+void held_close(void);
+
 /* finish.c */
 int exit_file_open(const char *path);
 void exit_file_cancel(void);

@@ -1,6 +1,8 @@
 import { ByteWriter } from '../launch/byte-writer.js';
 import { encodeProgram } from '../launch/encode.js';
 import { CWD, type LaunchProgram, type Slot } from '../launch/opcodes.js';
+import { addressBytes } from '../netlink/ip-address.js';
+import type { HeldSocket } from './held-socket.js';
 import type { ExitStatus, MonitorSettings, StdioSettings } from './monitor-settings.js';
 
 /** Numbers and layouts of PROTOCOL.md; `protocol.h` is its other reader. */
@@ -42,6 +44,7 @@ export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 
 const LAUNCH_MAGIC = 0x314d5354;
 const MAX_MESSAGE_BYTES = 9 * 1024 * 1024;
+const forwardProtocols = { tcp: 1, udp: 2 } as const;
 const stdioKinds = { none: 0, pipes: 1, pty: 2 } as const;
 
 /** One message; a reply carries its request's `tag`. */
@@ -91,15 +94,22 @@ export class FrameSplitter {
   }
 }
 
-/** The launch message; `passSlots` are the slots of fds 4, 5, … in order. Throws ProgramError. */
+/** What a shim is passed from fd 4 on: those of slots first, then those that it only keeps. */
+export interface PassedFds {
+  readonly slots: readonly Slot[];
+  readonly held: readonly HeldSocket[];
+}
+
+/** The launch message. Throws ProgramError. */
 export function encodeLaunch(
   program: LaunchProgram,
   monitor: MonitorSettings,
-  passSlots: readonly Slot[],
+  { slots, held }: PassedFds,
 ): Buffer {
   const writer = new ByteWriter(8192, MAX_MESSAGE_BYTES);
   writer.u32(LAUNCH_MAGIC);
-  writeSlots(writer, passSlots);
+  writeSlots(writer, slots);
+  writer.u32(held.length);
   writer.text(monitor.socketPath);
   writer.text(monitor.exitPath);
   writeStdio(writer, monitor.stdio);
@@ -112,6 +122,7 @@ export function encodeLaunch(
   writeTexts(writer, monitor.killAtExit);
   writer.u32(monitor.rootDir ?? CWD);
   writeSlots(writer, monitor.keep);
+  writeForwards(writer, held);
   writer.blob(encodeProgram(program));
   return writer.bytes();
 }
@@ -137,6 +148,18 @@ function writeLog(writer: ByteWriter, { log }: MonitorSettings): void {
 function writeSlots(writer: ByteWriter, slots: readonly Slot[]): void {
   writer.u32(slots.length);
   for (const slot of slots) writer.u32(slot);
+}
+
+function writeForwards(writer: ByteWriter, held: readonly HeldSocket[]): void {
+  const forwards = [...held.entries()].flatMap(([index, { forward }]) =>
+    forward === undefined ? [] : [{ index, ...forward }]);
+  writer.u32(forwards.length);
+  for (const { index, protocol, address, port } of forwards) {
+    writer.u32(index);
+    writer.u32(forwardProtocols[protocol]);
+    writer.u32(port);
+    writer.blob(addressBytes(address));
+  }
 }
 
 function writeTexts(writer: ByteWriter, texts: readonly string[]): void {

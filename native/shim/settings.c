@@ -1,5 +1,7 @@
+#include "proxy.h"
 #include "shim.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -25,7 +27,7 @@ static uint32_t read_paths(struct reader *reader, const char *paths[MAX_PATHS])
     return reader->bad ? 0 : count;
 }
 
-static void place_passed(struct reader *reader, int slots[SLOTS])
+static uint32_t place_passed(struct reader *reader, int slots[SLOTS])
 {
     uint32_t count = read_u32(reader);
     if (count > SLOTS)
@@ -38,6 +40,53 @@ static void place_passed(struct reader *reader, int slots[SLOTS])
         else
             slots[slot] = fd;
     }
+    return count;
+}
+
+/* Behind those of the slots. */
+static void place_held(struct reader *reader, struct settings *settings, uint32_t passed)
+{
+    settings->first_held = CONTROL_FD + 1 + (int)passed;
+    settings->held_count = read_u32(reader);
+    if (settings->held_count > MAX_HELD)
+        reader->bad = true;
+    for (uint32_t i = 0; i < settings->held_count && !reader->bad; i++)
+        if (fcntl(settings->first_held + (int)i, F_SETFD, FD_CLOEXEC) < 0)
+            reader->bad = true;
+}
+
+bool read_forward(struct reader *reader, struct forward *forward, const struct settings *settings)
+{
+    uint32_t held = read_u32(reader), protocol = read_u32(reader);
+    uint16_t port = htons((uint16_t)read_u32(reader));
+    uint32_t size;
+    const uint8_t *address = read_bytes(reader, &size);
+    if (reader->bad || held >= settings->held_count || (size != 4 && size != 16) ||
+        (protocol != FORWARD_TCP && protocol != FORWARD_UDP))
+        return false;
+    *forward = (struct forward){.fd = settings->first_held + (int)held, .protocol = protocol};
+    if (size == 4) {
+        forward->size = sizeof forward->to.four;
+        forward->to.four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+        memcpy(&forward->to.four.sin_addr, address, size);
+    } else {
+        forward->size = sizeof forward->to.six;
+        forward->to.six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+        memcpy(&forward->to.six.sin6_addr, address, size);
+    }
+    return true;
+}
+
+static void read_forwards(struct reader *reader, struct settings *settings)
+{
+    struct forward unused;
+    settings->forward_count = read_u32(reader);
+    settings->forwards = *reader;
+    if (settings->forward_count > settings->held_count)
+        reader->bad = true;
+    for (uint32_t i = 0; i < settings->forward_count && !reader->bad; i++)
+        if (!read_forward(reader, &unused, settings))
+            reader->bad = true;
 }
 
 static void read_settings(struct reader *reader, struct settings *settings)
@@ -67,6 +116,7 @@ static void read_settings(struct reader *reader, struct settings *settings)
         if (slot != NO_SLOT)
             settings->keep[slot] = 1;
     }
+    read_forwards(reader, settings);
     if (kept > SLOTS || settings->stdio > STDIO_PTY)
         reader->bad = true;
 }
@@ -77,7 +127,8 @@ int decode_launch(struct launch *launch, const uint8_t *bytes, size_t size, int 
     memset(launch, 0, sizeof *launch);
     if (read_u32(&reader) != LAUNCH_MAGIC)
         return -EBADMSG;
-    place_passed(&reader, slots);
+    uint32_t passed = place_passed(&reader, slots);
+    place_held(&reader, &launch->settings, passed);
     read_settings(&reader, &launch->settings);
     uint32_t program_size;
     const uint8_t *program = read_bytes(&reader, &program_size);

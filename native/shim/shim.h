@@ -24,6 +24,8 @@
 #define MAX_TOLERATED 16
 #define MAX_ANSWER_BYTES (64 * 1024)
 #define MAX_PATHS 64
+/* Sockets of published ports; spawn.c passes as many. */
+#define MAX_HELD 16384
 
 #define CONTROL_FD 3
 
@@ -68,6 +70,10 @@ struct settings {
     uint32_t oom_count, kill_count;
     uint32_t root_slot;
     uint8_t keep[SLOTS];
+    /* Passed fds that no step uses: they are open for as long as the process lives. */
+    int first_held;
+    uint32_t held_count, forward_count;
+    struct reader forwards;
 };
 struct launch {
     struct settings settings;
@@ -149,7 +155,15 @@ void undo(struct shim *shim);
 /* After the gate is reached: serves until the process has ended and the daemon has taken note. */
 int monitor(struct shim *shim, struct launch *launch, void *message, size_t message_size);
 /* Before the first step: everything that the monitor opens by path. On failure `part` says what. */
-enum shim_part { PART_MESSAGE, PART_SOCKET, PART_EXIT, PART_LOG, PART_SPILL, PART_STREAMS };
+enum shim_part {
+    PART_MESSAGE,
+    PART_SOCKET,
+    PART_EXIT,
+    PART_LOG,
+    PART_SPILL,
+    PART_STREAMS,
+    PART_PORTS,
+};
 int prepare_monitor(const struct settings *settings, enum shim_part *part);
 /* Removes what prepare_monitor has made. */
 void cancel_monitor(void);

@@ -61,6 +61,7 @@ chain prerouting { type nat hook prerouting priority -100; policy accept;
   fib daddr type local jump publish
 }
 chain output { type nat hook output priority -100; policy accept;
+  ip6 daddr ::1 return
   fib daddr type local jump publish
 }
 chain postrouting { type nat hook postrouting priority 100; policy accept;
@@ -150,7 +151,7 @@ export function networkElements(
 
 /**
  * What published ports are in the table. A mapping from an IPv6 address of the host to an IPv4
- * container is none: nft cannot translate between families; the shim proxies it.
+ * container is none, nor is one from `::1`: see `needsProxy`.
  */
 export function portElements(
   rootId: string,
@@ -160,7 +161,7 @@ export function portElements(
   const owner = ownerOf(rootId, endpoint.id);
   return ports.flatMap((port) => {
     const family = isIPv4(port.containerIp) ? 4 : 6;
-    if (isIPv4(port.hostIp) !== (family === 4)) return [];
+    if (isIPv4(port.hostIp) !== (family === 4) || port.hostIp === '::1') return [];
     const isAny = port.hostIp === '0.0.0.0' || port.hostIp === '::';
     const key = `${checkedProtocol(port.protocol)} . ${checkedPort(port.hostPort)}`;
     return [{

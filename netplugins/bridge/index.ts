@@ -5,6 +5,7 @@ import type { Link, Netlink } from '../../native/netlink/index.js';
 import type {
   EndpointSpec, NetnsTarget, NetworkPlugin, NetworkSpec, PortMapping,
 } from '../plugin.js';
+import { hasProxy } from '../proxy.js';
 import { createDepartures, type Departures } from './departures.js';
 import { createFirewall, type Firewall } from './firewall.js';
 import {
@@ -66,7 +67,7 @@ export function createBridgePlugin(context: BridgeContext): NetworkPlugin {
       return { released: Promise.resolve() };
     },
     publish: async (_network, endpoint, ports) => {
-      if (ports.length > 0 && !firewall.available()) {
+      if (!firewall.available() && !ports.every(hasProxy)) {
         throw systemError('ports cannot be published: nftables is not available');
       }
       await Promise.all([

@@ -114,7 +114,9 @@ function facts(): void {
     const server = await here.run(here.add({ hostConfig: ports }));
     await serve(t, here, server.pid, 'served');
     t.equal(await talk(process.pid, '127.0.0.1', 8080), 'served');
-    t.same(server.sandbox.ports, { '80/tcp': [{ HostIp: '0.0.0.0', HostPort: '8080' }] });
+    t.same(server.sandbox.ports['80/tcp'], [
+      { HostIp: '0.0.0.0', HostPort: '8080' }, { HostIp: '::', HostPort: '8080' },
+    ]);
     const second = here.add({ name: 'second', hostConfig: ports });
     const words = new RegExp(
       '^driver failed programming external connectivity on endpoint second \\([0-9a-f]{64}\\): ' +

@@ -234,7 +234,7 @@ test('the socket of a shim may have a path of any length', async (t) => {
   mkdirSync(deep, { recursive: true });
   const socketPath = join(deep, 'shim.sock');
   await t.rejects(connect(socketPath), { name: 'ErrnoError', code: 'ENOENT' });
-  const { launching } = await atGate(t, { argv: shell('echo far') }, { socketPath }, dir);
+  const { launching } = await atGate(t, { argv: shell('echo far') }, { socketPath }, { dir });
   const request = { stdin: false, stdout: true, stderr: true, framed: false };
   const socket = await launching.shim.attach({ ...request, detachKeys: new Uint8Array(0) });
   const netns = await launching.shim.getFd({ kind: 'netns' });

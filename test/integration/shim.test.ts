@@ -62,7 +62,7 @@ test('a log is rotated by size, and keeps so many files', async (t) => {
   const dir = containerDir(t);
   const path = join(dir, 'log.json');
   const log = { kind: 'json-file', path, maxSizeBytes: 20_000, maxFiles: 3 } as const;
-  const { launching } = await atGate(t, { argv: shell('seq 1 3000') }, { log }, dir);
+  const { launching } = await atGate(t, { argv: shell('seq 1 3000') }, { log }, { dir });
   await launching.open();
   await launching.shim.exited;
   const names = ['log.json.2', 'log.json.1', 'log.json'];

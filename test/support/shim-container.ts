@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
 import type { Test } from 'tap';
-import { launch, type Launching, type MonitorSettings } from '../../native/index.js';
+import {
+  launch, type HeldSocket, type Launching, type MonitorSettings,
+} from '../../native/index.js';
 import { containerProgram, monitorIn, type Container } from './launch-programs.js';
 
 export interface Started {
@@ -26,16 +28,23 @@ export function containerDir(t: Test): string {
   return dir;
 }
 
+/** What a test adds to a container. */
+export interface Wishes {
+  readonly dir?: string;
+  readonly held?: readonly HeldSocket[];
+}
+
 /** A container at the gate; when the test ends it is killed and its shim gone. */
 export async function atGate(
   t: Test,
   container: Omit<Container, 'rootfs'>,
   settings: Partial<MonitorSettings> = {},
-  dir = containerDir(t),
+  { dir = containerDir(t), held = [] }: Wishes = {},
 ): Promise<Started> {
   const launching = await launch({
     program: containerProgram({ ...container, rootfs: join(dir, 'root') }),
     monitor: monitorIn(dir, container, settings),
+    held,
   });
   t.teardown(() => end(launching));
   return { dir, launching, log: () => readLog(join(dir, 'log.json')) };

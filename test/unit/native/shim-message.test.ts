@@ -10,6 +10,7 @@ import {
   FrameSplitter,
   frameTypes,
 } from '../../../native/shim/protocol.js';
+import type { HeldSocket } from '../../../native/shim/held-socket.js';
 import { reaped } from '../../../native/shim/reaping.js';
 import { closeFds, socketPair, spawnShim } from '../../../native/spawn.js';
 import { monitorIn } from '../../support/launch-programs.js';
@@ -34,7 +35,7 @@ async function answerTo(message: Buffer): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function validMessage(dir: string): Buffer {
+function validMessage(dir: string, held: readonly HeldSocket[] = []): Buffer {
   const program: LaunchProgram = {
     host: [
       { op: 'openat2', out: 1, dir: CWD, path: '/', flags: 0, mode: 0, resolve: 0 },
@@ -46,7 +47,7 @@ function validMessage(dir: string): Buffer {
     init: [{ op: 'execve', paths: ['/bin/true'], argv: ['true'], env: [] }],
   };
   const monitor = monitorIn(dir, {}, { log: { kind: 'none' } });
-  return encodeLaunch(program, monitor, []);
+  return encodeLaunch(program, monitor, { slots: [], held });
 }
 
 function emptyDir(t: Test): string {
@@ -63,6 +64,13 @@ test('a whole message is carried out up to the step that fails', async (t) => {
   t.equal(frame?.type, frameTypes.failed);
   t.same([0, 4, 8].map((at) => frame?.payload.readInt32LE(at)), [0, 4, 2]);
   t.same(readdirSync(dir), [], 'and leaves nothing');
+});
+
+test('sockets that were not passed are no sockets to hold', async (t) => {
+  const held = [{ fd: -1, forward: { protocol: 'tcp', address: '10.0.0.1', port: 80 } }] as const;
+  const message = encodeFrame(frameTypes.launch, 0, validMessage(emptyDir(t), held));
+  const [frame] = new FrameSplitter().push(await answerTo(message));
+  t.same([0, 8].map((at) => frame?.payload.readInt32LE(at)), [FAILED_BY_SHIM, EBADMSG]);
 });
 
 test('a message that is cut short is refused', async (t) => {

@@ -1,8 +1,9 @@
 import { test } from 'tap';
 import type { HostConfig } from '../../../api-spec/index.js';
 import {
-  createPortBook, parsePort, portRequests, type PortRequest,
-} from '../../../daemon/networks/ports.js';
+  parsePort, portRequests, type PortRequest,
+} from '../../../daemon/networks/port-requests.js';
+import { createPortBook } from '../../../daemon/networks/ports.js';
 
 const target = { containerIp: '10.0.0.2', defaultHostIp: '127.0.0.1' };
 

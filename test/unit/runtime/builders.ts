@@ -67,7 +67,7 @@ export function programOf(
   return compileLaunch(configOf(options), {
     containerId: id, bundle: '/bundle', rootfs: { kind: 'bind', source: '/image' },
     cgroup: { kind: 'clone', folder: '/sys/fs/cgroup/x' }, seccomp: Buffer.alloc(8), stdin: false,
-    stdinOnce: false, hasKcore: false, heldFds: 0, ...plan,
+    stdinOnce: false, hasKcore: false, ...plan,
   }).program;
 }
 
