@@ -1,6 +1,11 @@
 /** The plugs of the wiring diagram: how each service is built out of what the others offer. */
 import { openNetlink } from '../native/netlink/index.js';
-import { unpackLayer } from '../native/unpack/index.js';
+import {
+  fetchFromContainer,
+  putIntoContainer,
+  statInContainer,
+  unpackLayer,
+} from '../native/unpack/index.js';
 import { createBridgePlugin } from '../netplugins/bridge/index.js';
 import { createHostPlugin } from '../netplugins/host/index.js';
 import { createNonePlugin } from '../netplugins/none/index.js';
@@ -163,6 +168,7 @@ export function buildContainers(base: Base, parts: ContainerParts): Containers {
     events,
     images: imagesOf(parts.images),
     rootfs: rootfsOf(parts.driver),
+    files: { stat: statInContainer, fetch: fetchFromContainer, put: putIntoContainer },
     volumes: parts.volumes,
     networks: parts.networks,
     runtime: parts.runtime,

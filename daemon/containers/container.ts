@@ -1,4 +1,5 @@
 import type { Task } from '../runtime/task.js';
+import { Lease } from './lease.js';
 import { Lock } from './lock.js';
 import type { Sandbox } from './needs.js';
 import type { PendingAttach } from './attach.js';
@@ -10,6 +11,8 @@ import type { ContainerRecord } from './record.js';
 export class Container {
   /** Held for a transition only, never while a process, a disk or a client is waited for. */
   readonly lock = new Lock();
+  /** Of its own folder: who writes there. */
+  readonly lease = new Lease();
   /** Clients that attached before there was a task to attach to. */
   readonly pendingAttaches = new Set<PendingAttach>();
   readonly #exitListeners = new Set<(exitCode: number) => void>();

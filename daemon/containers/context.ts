@@ -6,6 +6,7 @@ import type { ExecBook } from './exec-book.js';
 import type {
   ContainerEvent,
   EventsNeed,
+  FilesNeed,
   ImagesNeed,
   LogsNeed,
   NetworksNeed,
@@ -23,6 +24,7 @@ export interface Context {
   readonly events: EventsNeed;
   readonly images: ImagesNeed;
   readonly rootfs: RootfsNeed;
+  readonly files: FilesNeed;
   readonly volumes: VolumesNeed;
   readonly networks: NetworksNeed;
   readonly runtime: RuntimeNeed;

@@ -1,5 +1,8 @@
+import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Store } from '../store/store.js';
+import { archiveGet, archiveInfo, archivePut } from './archive.js';
+import type { ArchivePutRequest } from './archive.js';
 import { attachContainer } from './attach.js';
 import type { AttachConversation, AttachRequest } from './attach.js';
 import { Book } from './book.js';
@@ -17,6 +20,7 @@ import { listContainers } from './list.js';
 import type { ListRequest } from './list.js';
 import type {
   EventsNeed,
+  FilesNeed,
   ImagesNeed,
   LogPiece,
   LogQuery,
@@ -38,6 +42,7 @@ import { conflict } from '../../api-spec/errors.js';
 import type {
   ContainerCreateResponse,
   ContainerInspectResponse,
+  ContainerPathStat,
   ContainerPruneResponse,
   ContainerStatsResponse,
   ContainerSummary,
@@ -69,6 +74,7 @@ export interface ContainersOptions {
   readonly events: EventsNeed;
   readonly images: ImagesNeed;
   readonly rootfs: RootfsNeed;
+  readonly files: FilesNeed;
   readonly volumes: VolumesNeed;
   readonly networks: NetworksNeed;
   readonly runtime: RuntimeNeed;
@@ -105,6 +111,12 @@ export interface Containers {
   execStart(id: string, body: ExecStartBody): Promise<AttachConversation | undefined>;
   execInspect(id: string): Promise<ExecInspectResponse>;
   execResize(id: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  archiveInfo(ref: string, path: string): Promise<ContainerPathStat>;
+  archiveGet(
+    ref: string,
+    path: string,
+  ): Promise<{ readonly stat: ContainerPathStat; readonly tar: Readable }>;
+  archivePut(ref: string, request: ArchivePutRequest): Promise<void>;
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
@@ -171,6 +183,7 @@ export function createContainers(options: ContainersOptions): Containers {
     attach: async (ref, request) => attachContainer(context, book.resolve(ref), request),
     resize: (ref, size) => resizeContainer(context, ref, size),
     ...looksInto(context),
+    ...filesOf(context),
     pause: async (ref) => pauseContainer(context, book.resolve(ref)),
     unpause: async (ref) => unpauseContainer(context, book.resolve(ref)),
     rename: async (ref, name) => renameContainer(context, book.resolve(ref), name),
@@ -209,6 +222,16 @@ function looksInto(context: Context) {
     execStart: (id, body) => startExecById(context, id, body),
     execInspect: async (id) => inspectExec(context, id),
     execResize: (id, size) => resizeExec(context, id, size),
+  } satisfies Partial<Containers>;
+}
+
+/** Verbs on what lies in a container. */
+function filesOf(context: Context) {
+  const named = (ref: string) => ({ ref, container: context.book.resolve(ref) });
+  return {
+    archiveInfo: async (ref, path) => archiveInfo(context, named(ref), path),
+    archiveGet: async (ref, path) => archiveGet(context, named(ref), path),
+    archivePut: async (ref, request) => archivePut(context, named(ref), request),
   } satisfies Partial<Containers>;
 }
 

@@ -13,6 +13,8 @@ import { become, isLive } from './state.js';
 
 /** How long the last run may take to be given back before a new start goes on all the same. */
 const maxTeardownWaitMs = 10_000;
+/** How long a copy into the container may go on before a start ends it. */
+const maxCopyWaitMs = 10_000;
 /** How long everything up to the process's first instruction may take. */
 const maxLaunchMs = 60_000;
 
@@ -28,12 +30,26 @@ const failureCodes: readonly (readonly [RegExp, number])[] = [
  */
 export async function launch(context: Context, container: Container): Promise<void> {
   await Promise.race([container.teardown, delay(maxTeardownWaitMs, undefined, { ref: false })]);
+  const release = await takeLease(container);
   try {
     await run(context, container);
   } catch (error) {
     dropPending(container);
     await recordFailure(context, container, error);
     throw error;
+  } finally {
+    release();
+  }
+}
+
+/** Its folder is mounted once only: who copies into it may finish, but not for ever. */
+async function takeLease({ id, lease }: Container): Promise<() => void> {
+  const late = (): void => lease.demand(conflict(`container ${id} is being started`));
+  const timer = setTimeout(late, maxCopyWaitMs);
+  try {
+    return await lease.take(true, () => undefined);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -2,6 +2,7 @@
  * What the containers service needs of the others, as it wants to see them; `compose.ts` joins
  * them. Times are in ms, sizes in bytes, ids 64 hex.
  */
+import type { Readable } from 'node:stream';
 import type {
   ContainerConfig,
   EndpointSettings,
@@ -10,6 +11,7 @@ import type {
   MountPoint,
 } from '../../api-spec/index.js';
 import type { HeldSocket } from '../../native/shim/held-socket.js';
+import type { ContainerRoot, FileStat, PutOptions } from '../../native/unpack/index.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerCgroup } from '../runtime/cgroup/index.js';
 import type { ExecRequest, ExecTask, FoundExec } from '../runtime/exec-task.js';
@@ -54,6 +56,18 @@ export interface RootfsNeed {
   mount(record: ContainerRecord): Promise<MountRecipe>;
   remove(id: string): Promise<void>;
   usage(id: string): Promise<{ sizeBytes: number }>;
+}
+
+/** What containers ask of their files; see `native/unpack/container-root.ts`. */
+export interface FilesNeed {
+  stat(root: ContainerRoot, path: string): Promise<FileStat>;
+  /** The fd of a live root may be closed once it resolves. */
+  fetch(
+    root: ContainerRoot,
+    path: string,
+    options: { readonly as: string },
+  ): Promise<{ readonly stat: FileStat; readonly tar: Readable }>;
+  put(root: ContainerRoot, options: PutOptions): Promise<void>;
 }
 
 /** A mount that is ready to be made: its source is a path on the host, or nothing for a tmpfs. */
@@ -171,6 +185,11 @@ export interface RuntimeNeed {
   create(request: TaskRequest): Promise<Task>;
   /** After a restart of the daemon: the live task, or how it ended, or nothing known. */
   adopt(record: ContainerRecord): Promise<{ task: Task } | { exit: TaskExit } | undefined>;
+  /** Who its processes are, by the account files of its own layers; `ApiError` 400. */
+  userOf(
+    record: ContainerRecord,
+    rootfs: MountRecipe,
+  ): { readonly uid: number; readonly gid: number };
   /** Processes and figures of a container, live or not. */
   cgroup(record: ContainerRecord): Pick<ContainerCgroup, 'pids' | 'stats'>;
   /** Limits that `changed` names, as the record has them now, for its live processes. */

@@ -76,6 +76,9 @@ async function takeApart(
 ): Promise<void> {
   const { id, record } = container;
   await container.teardown;
+  container.lease.demand(conflict(`container ${id} is being removed`));
+  // From here on nobody gets it but to be refused.
+  (await container.lease.take(true, () => undefined))();
   const destroyed = context.events.stamp(containerEvent(record, 'destroy'));
   await context.store.commit([forget(id), ...destroyed.statements], 'full');
   context.book.remove(container);

@@ -41,6 +41,7 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
     signal: (signal) => shim.signal(signal),
     resize: (rows, columns) => shim.resize(rows, columns),
     pidFd: () => shim.getFd({ kind: 'pidfd' }),
+    rootDir: () => shim.getFd({ kind: 'rootDir' }),
     pause: () => cgroup.freeze(),
     unpause: () => cgroup.thaw(),
     exited,

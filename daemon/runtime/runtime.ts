@@ -92,6 +92,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   return {
     host,
     cgroupVersion: host.cgroups.version,
+    userOf: (record, rootfs) => lookUpUser(record, rootfs),
     cgroup,
     update: (record, changed) => updateLimits(cgroup(record), record.hostConfig, changed),
     exec: (request) => createExec({ ...context, cgroup }, request),

@@ -21,6 +21,8 @@ export interface Task {
   resize(rows: number, columns: number): Promise<void>;
   /** A pidfd of the first process, which names it for ever; the caller closes it. */
   pidFd(): Promise<number>;
+  /** Its root with all that is mounted there, opened O_PATH; the caller closes it. */
+  rootDir(): Promise<number>;
   pause(): Promise<void>;
   unpause(): Promise<void>;
   /** Holds sockets in the shim, so that they outlive the daemon: port reservations, DNS, `::1`. */

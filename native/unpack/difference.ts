@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import { ErrnoError } from '../errno-error.js';
-import type { TreeOptions } from './index.js';
+import type { TreeOptions } from './bounds.js';
 import { type ProgramCall, runProgram, streamProgram } from './program.js';
 
 /** A writable layer against what it lies on. */

@@ -24,6 +24,8 @@ void emit_prepare(void) {
   if (open_files < 0) fail_errno("open", "/proc/self/fd");
 }
 
+int emit_open_files(void) { return open_files; }
+
 uint64_t emit_bytes(void) { return content_bytes; }
 
 /* What was looked at is what is opened: a name might mean something else by then. */

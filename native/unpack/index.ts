@@ -5,33 +5,17 @@
  * what it wrote may be removed. Errors: `ArchiveError` for what the archive's sender did wrong;
  * `ErrnoError` for the kernel's "no"; the signal's reason after an abort.
  */
+import { defaultUnpackLimits, type TreeOptions, type UnpackLimits } from './bounds.js';
 import { runProgram, type Source } from './program.js';
 
+export { defaultUnpackLimits } from './bounds.js';
+export type { TreeOptions, UnpackLimits } from './bounds.js';
 export { ArchiveError } from './archive-error.js';
+export { fetchFromContainer, putIntoContainer, statInContainer } from './container-root.js';
+export type { ContainerRoot, DetachedMount, FileStat, PutOptions } from './container-root.js';
 export { exportTree, listChanges, writeLayer } from './difference.js';
 export type { Change, Difference, WrittenLayer } from './difference.js';
 export type { Source } from './program.js';
-
-/** Bounds against bombs; an archive over one is refused (`TooLarge`) with nothing committed. */
-export interface UnpackLimits {
-  /** Of the whole tar, uncompressed. */
-  readonly maxBytes: number;
-  readonly maxEntries: number;
-  /** Uncompressed to compressed, looked at once more than `ratioSlackBytes` came out. */
-  readonly maxRatio: number;
-  readonly ratioSlackBytes: number;
-  /** Stops with ENOSPC while this much is still free on the target's filesystem. */
-  readonly reserveBytes: number;
-}
-
-/** What a layer may be unless the caller says otherwise. */
-export const defaultUnpackLimits: UnpackLimits = {
-  maxBytes: 64 * 2 ** 30,
-  maxEntries: 4_000_000,
-  maxRatio: 400,
-  ratioSlackBytes: 256 * 2 ** 20,
-  reserveBytes: 64 * 2 ** 20,
-};
 
 /** One layer to be unpacked. Gone wrong, it leaves the target half filled: discard it. */
 export interface UnpackOptions {
@@ -89,15 +73,6 @@ export async function unpackLayer(options: UnpackOptions): Promise<UnpackResult>
     tarBytes: report.number('tarBytes'),
     impliedDirectories: report.texts('implied'),
   };
-}
-
-/**
- * Bounds on a walk of files: the process is killed by `signal`, or after `timeoutMs` (half an hour
- * by default).
- */
-export interface TreeOptions {
-  readonly signal?: AbortSignal;
-  readonly timeoutMs?: number;
 }
 
 /** A copy out of stacked layers; nothing is mounted for it. */

@@ -20,6 +20,7 @@
 static int root_fd = -1;
 bool inside_overlay;
 static struct implied implied;
+static char beginning[MAX_NAME_BYTES];
 
 /* Directories that entries lie in, by path; the one longest unused makes room. */
 static struct {
@@ -34,7 +35,11 @@ void inside_open(const char *target) {
   if (root_fd < 0) fail_errno("open", target);
 }
 
+void inside_adopt(int root) { root_fd = root; }
+
 int inside_root(void) { return root_fd; }
+
+void inside_begin_at(const char *path) { inside_clean(path, beginning); }
 
 const struct implied *inside_implied(void) { return &implied; }
 
@@ -55,6 +60,18 @@ void inside_clean(const char *name, char *out) {
     at += *at == '/';
   }
   out[length] = 0;
+}
+
+bool inside_place(const char *name, char *out) {
+  size_t length = strlen(beginning);
+  if (length + strlen(name) + 2 > MAX_NAME_BYTES)
+    fail_archive(name, "name in the archive is too long");
+  memcpy(out, beginning, length + 1);
+  size_t start = length == 0 ? 0 : length + 1;
+  inside_clean(name, out + start);
+  if (out[start] == 0) return false;
+  if (length > 0) out[length] = '/';
+  return true;
 }
 
 int inside_openat2(int root, const char *path, int flags) {

@@ -15,8 +15,10 @@
 #define MAX_MEMORY_BYTES (UINT64_C(2) << 30)
 
 struct settings {
-  const char *target, *path, *ours;
-  bool overlay, only_if_empty, own_sha256, listing;
+  const char *target, *path, *ours, *as;
+  bool overlay, only_if_empty, own_sha256, listing, only_stat;
+  struct view view;
+  struct put put;
   struct limits limits;
 };
 
@@ -48,6 +50,18 @@ static bool read_flag(const char *argument, const char *key, bool *flag) {
   return true;
 }
 
+static bool read_view_setting(const char *argument, struct settings *settings) {
+  struct view *view = &settings->view;
+  struct put *put = &settings->put;
+  return read_flag(argument, "live", &view->live) ||
+         read_flag(argument, "writable", &view->writable) ||
+         read_flag(argument, "readonlyRoot", &view->read_only) ||
+         read_flag(argument, "onlyStat", &settings->only_stat) ||
+         read_flag(argument, "keepKind", &put->keep_kind) ||
+         read_flag(argument, "chown", &put->chown) || read_number(argument, "uid", &put->uid) ||
+         read_number(argument, "gid", &put->gid);
+}
+
 static bool read_setting(const char *argument, struct settings *settings) {
   struct limits *limits = &settings->limits;
   const char *value;
@@ -57,6 +71,8 @@ static bool read_setting(const char *argument, struct settings *settings) {
     settings->path = value;
   } else if ((value = value_of(argument, "ours")) != NULL) {
     settings->ours = value;
+  } else if ((value = value_of(argument, "as")) != NULL) {
+    settings->as = value;
   } else if ((value = value_of(argument, "whiteouts")) != NULL) {
     settings->overlay = strcmp(value, "overlay") == 0;
     return settings->overlay || strcmp(value, "apply") == 0;
@@ -68,7 +84,8 @@ static bool read_setting(const char *argument, struct settings *settings) {
            read_number(argument, "reserveBytes", &limits->reserve_bytes) ||
            read_flag(argument, "onlyIfEmpty", &settings->only_if_empty) ||
            read_flag(argument, "listing", &settings->listing) ||
-           read_flag(argument, "ownSha256", &settings->own_sha256);
+           read_flag(argument, "ownSha256", &settings->own_sha256) ||
+           read_view_setting(argument, settings);
   }
   return true;
 }
@@ -111,7 +128,20 @@ static void enter(const struct settings *settings) {
   if (chroot(".") != 0) fail_errno("chroot", settings->target);
 }
 
-static int run(const char *command, const struct settings *settings, char *const *operands,
+/* In the root of a container; what is read from outside it is read before. */
+static int run_inside(const char *command, struct settings *settings, char *const *operands,
+                      size_t count) {
+  bool putting = strcmp(command, "put") == 0;
+  emit_prepare();
+  if (putting) decode_prepare();
+  view_enter(&settings->view, operands, count);
+  drop_privileges();
+  settings->put.path = settings->path;
+  if (putting) return command_put(&settings->put, &settings->limits);
+  return command_fetch(settings->path, settings->as, settings->only_stat);
+}
+
+static int run(const char *command, struct settings *settings, char *const *operands,
                size_t count) {
   const char *target = settings->target;
   if (strcmp(command, "unpack") == 0) {
@@ -119,6 +149,8 @@ static int run(const char *command, const struct settings *settings, char *const
     drop_privileges();
     return command_unpack(target, settings->overlay, &settings->limits);
   }
+  if (strcmp(command, "put") == 0 || strcmp(command, "fetch") == 0)
+    return run_inside(command, settings, operands, count);
   drop_privileges();
   if (strcmp(command, "diff") == 0) {
     sha256_prepare(settings->own_sha256);
@@ -126,7 +158,7 @@ static int run(const char *command, const struct settings *settings, char *const
     return command_diff(target, &how, operands, count);
   }
   if (strcmp(command, "export") == 0) return command_export(operands, count);
-  if (strcmp(command, "copy") == 0 && settings->path != NULL)
+  if (strcmp(command, "copy") == 0 && settings->path[0] != 0)
     return command_copy(target, settings->path, settings->only_if_empty, operands, count);
   if (strcmp(command, "sync") == 0) return command_sync(target);
   if (strcmp(command, "usage") == 0) return command_usage(target);
@@ -139,6 +171,8 @@ int main(int argc, char **argv) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) return 3; /* The daemon died before it could take us along. */
   struct settings settings = {.ours = "",
+                              .path = "",
+                              .as = "",
                               .limits = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0}};
   int at = 2;
   for (; at < argc && strcmp(argv[at], "--") != 0; at++)
@@ -148,7 +182,7 @@ int main(int argc, char **argv) {
     }
   if (argc < 2 || settings.target == NULL) {
     fprintf(stderr, "usage: tsdocker-unpack "
-                    "unpack|copy|diff|export|sync|usage|remove target=… -- …\n");
+                    "unpack|put|fetch|copy|diff|export|sync|usage|remove target=… -- …\n");
     return 2;
   }
   bound_resources();

@@ -27,18 +27,20 @@ static size_t folder_count;
 /* Folders with an entry of their own; with `apply`, every path that this layer made. */
 static struct pathset made;
 static uint64_t file_bytes, reserve;
+static int reserve_fd;
 
 uint64_t place_bytes(void) { return file_bytes; }
 
 static void check_space(void) {
   struct statvfs space;
-  if (fstatvfs(inside_root(), &space) != 0) fail_errno("fstatvfs", NULL);
+  if (fstatvfs(reserve_fd, &space) != 0) fail_errno("fstatvfs", NULL);
   errno = ENOSPC;
   if ((uint64_t)space.f_bavail * space.f_frsize < reserve) fail_errno("write", NULL);
 }
 
-void place_prepare(uint64_t reserve_bytes) {
+void place_prepare(int fd, uint64_t reserve_bytes) {
   reserve = reserve_bytes;
+  reserve_fd = fd;
   check_space();
 }
 
@@ -156,8 +158,8 @@ void place_file(const char *path, const struct entry *entry) {
 static void make_link(const char *path, const struct entry *entry) {
   char target[MAX_NAME_BYTES];
   const char *base, *target_base;
-  inside_clean(entry->link, target);
-  if (target[0] == 0) fail_archive(entry->name, "hard link to the root of the archive");
+  if (!inside_place(entry->link, target))
+    fail_archive(entry->name, "hard link to the root of the archive");
   for (int tries = 0;; tries++) {
     inside_parent(target, &target_base, entry->name);
     int parent = inside_parent(path, &base, entry->name);

@@ -23,6 +23,8 @@ export interface ProgramCall {
   readonly source?: Source;
   /** Where the archive that it writes goes: an open file, which stays the caller's. */
   readonly outputFd?: number;
+  /** The root of a running container; may be closed once the program runs. */
+  readonly rootFd?: number;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
 }
@@ -100,8 +102,9 @@ function start(call: ProgramCall, output: number | 'pipe' | 'ignore'): ChildProc
   const args = [call.command, ...settings, '--', ...(call.operands ?? [])];
   const library = process.env['LD_LIBRARY_PATH'];
   const env = library === undefined ? {} : { LD_LIBRARY_PATH: library };
+  const root = call.rootFd ?? 'ignore';
   const launch = (stdin: number | 'pipe' | 'ignore'): ChildProcess =>
-    spawn(program, args, { stdio: [stdin, 'pipe', 'pipe', output], env, cwd: '/' });
+    spawn(program, args, { stdio: [stdin, 'pipe', 'pipe', output, root], env, cwd: '/' });
   const { source } = call;
   if (source === undefined) return launch('ignore');
   if ('fd' in source && typeof source.fd === 'number') return launch(source.fd);

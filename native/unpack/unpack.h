@@ -60,7 +60,8 @@ struct limits {
   uint64_t ratio_slack_bytes;
   uint64_t reserve_bytes;
 };
-void stream_start(const struct limits *limits);
+/* Without a digest wanted, `stream_finish` tells none. */
+void stream_start(const struct limits *limits, bool with_hash);
 /* The next at most `want` bytes in one piece, valid until the next call; 0 at the end. */
 size_t stream_take(size_t want, const unsigned char **piece);
 /* Takes what is left and returns the digest in hex of all of it. */
@@ -104,9 +105,15 @@ void pax_parse(char *records, size_t length, struct entry *entry);
 
 /* inside.c: directories of the target by name, resolved by the kernel beneath its root. */
 void inside_open(const char *target);
+/* The same for an open folder, which stays open. */
+void inside_adopt(int root);
+/* Where in the root the names of an archive are meant, a clean path. */
+void inside_begin_at(const char *path);
 int inside_root(void);
 /* Lexical: no leading slash, no `.`, no `..`; an archive whose name climbs out is refused. */
 void inside_clean(const char *name, char *out);
+/* The same, where the names of the archive are meant; false when it is that folder itself. */
+bool inside_place(const char *name, char *out);
 /* O_PATH fd of a directory, valid until the next call but one; made with its parents if absent. */
 int inside_directory(const char *path, const char *entry);
 /* The same for what a clean path lies in; `base` points into `path`. */
@@ -140,7 +147,9 @@ void output_flush(void);
 uint64_t output_finish(char hex[65]);
 
 /* emit.c: things of a tree as entries of that archive. */
+/* Before the process enters a root, for it needs /proc. */
 void emit_prepare(void);
+int emit_open_files(void);
 void emit_node(int directory, const char *name, const struct stat *st, const char *path);
 void emit_folder(int fd, const struct stat *st, const char *path);
 void emit_marker(const char *path, const struct stat *about);
@@ -174,7 +183,8 @@ void place_directories_last(void);
 void place_remember(const char *path);
 bool place_remembers(const char *path);
 uint64_t place_bytes(void);
-void place_prepare(uint64_t reserve_bytes);
+/* Looks at the free space where `fd` is, now and then. */
+void place_prepare(int fd, uint64_t reserve_bytes);
 
 /* merged.c: folders of unmounted overlay layers as overlayfs would merge them, topmost first. */
 struct merged {
@@ -204,6 +214,23 @@ void children_free(struct children *children);
 char *join_path(const char *path, const char *name);
 int command_copy(const char *target, const char *path, bool only_if_empty, char *const *layers,
                  size_t layer_count);
+
+/* view.c: the root of a container. */
+struct view {
+  bool live, writable, read_only;
+};
+void view_enter(const struct view *view, char *const *operands, size_t count);
+/* Whether an fd is of a filesystem that the kernel makes up. */
+bool view_is_pseudo(int fd);
+
+/* fetch.c, extract.c: out of a container's root and into it. */
+struct put {
+  const char *path;
+  bool keep_kind, chown;
+  uint64_t uid, gid;
+};
+int command_fetch(const char *path, const char *as, bool only_stat);
+int command_put(const struct put *put, const struct limits *limits);
 
 /* differ.c, export.c */
 struct differ {

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { overlayData } from '../../native/overlay.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 
 const run = promisify(execFile);
@@ -30,12 +31,5 @@ function bind(source: string, target: string): string[] {
 }
 
 function overlay(recipe: Extract<MountRecipe, { kind: 'overlay' }>, target: string): string[] {
-  const options = [
-    `lowerdir=${recipe.shortNames.lowerdir}`,
-    `upperdir=${recipe.upperdir}`,
-    `workdir=${recipe.workdir}`,
-    ...recipe.options,
-    ...(recipe.volatile ? ['volatile'] : []),
-  ];
-  return [recipe.shortNames.dir, target, '-t', 'overlay', '-o', options.join(','), 'overlay'];
+  return [recipe.shortNames.dir, target, '-t', 'overlay', '-o', overlayData(recipe), 'overlay'];
 }

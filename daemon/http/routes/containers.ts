@@ -6,7 +6,7 @@ import type { HandlersOf } from '../call.js';
 import { outputType } from '../hijack.js';
 import type { ContainersApi, StopRequest, TerminalSize } from '../needs.js';
 import { parseInteger, parseUnixNano } from '../query.js';
-import { sendFile, sendLogs, sendTexts } from '../streams.js';
+import { sendArchive, sendFile, sendLogs, sendTexts } from '../streams.js';
 
 type Ids =
   | 'ContainerArchive'
@@ -124,11 +124,11 @@ const files = (containers: ContainersApi) =>
       const info = unlessMissing(containers, 'archiveInfo', 'ContainerArchiveInfo');
       setStat(response, await info(params.id, pathOf(query)));
     },
-    ContainerArchive: async ({ params, query, response, signal }) => {
+    ContainerArchive: async ({ params, query, headers, response, signal }) => {
       const get = unlessMissing(containers, 'archiveGet', 'ContainerArchive');
       const { stat, tar } = await get(params.id, pathOf(query));
       setStat(response, stat);
-      await sendFile(response, 'application/x-tar', tar, signal);
+      await sendArchive(response, tar, headers['accept-encoding'], signal);
     },
     PutContainerArchive: ({ params, query, request, signal }) =>
       unlessMissing(containers, 'archivePut', 'PutContainerArchive')(params.id, {
@@ -203,7 +203,8 @@ function logsRequest(query: {
 }
 
 function pathOf(query: { readonly path: string }): string {
-  if (query.path === '') throw invalidParameter('bad parameter: path cannot be empty');
+  // Docker's words, blank by blank.
+  if (query.path === '') throw invalidParameter('bad parameter: pathcannot be empty');
   return query.path;
 }
 

@@ -1,5 +1,6 @@
 /** The root filesystem, mounted at the bundle's `rootfs` in the shim's own mount namespace. */
 import { CWD } from '../../../native/launch/opcodes.js';
+import { overlayData } from '../../../native/overlay.js';
 import type { MountRecipe } from '../../../storage-drivers/driver.js';
 import { landing, type ProgramBuilder } from './builder.js';
 import { OPEN_TREE_CLONE } from './kernel.js';
@@ -53,7 +54,7 @@ function mountOverlay(builder: ProgramBuilder, recipe: OverlayRecipe, rootfs: st
     { op: 'chdir', path: recipe.shortNames.dir, label: old, about },
     {
       op: 'mount', source: 'overlay', on: CWD, target: rootfs, type: 'overlay', flags: 0,
-      data: mountData(recipe), about,
+      data: overlayData(recipe), about,
     },
     { op: 'chdir', path: '/' },
     landing(done),
@@ -64,15 +65,4 @@ function mountOverlay(builder: ProgramBuilder, recipe: OverlayRecipe, rootfs: st
 
 function options(recipe: OverlayRecipe): readonly string[] {
   return recipe.volatile ? [...recipe.options, 'volatile'] : recipe.options;
-}
-
-/** One page at most: hence the names relative to a folder of short links. */
-function mountData(recipe: OverlayRecipe): string {
-  const escaped = (path: string): string => path.replace(/[\\,]/g, '\\$&');
-  return [
-    `lowerdir=${recipe.shortNames.lowerdir}`,
-    `upperdir=${escaped(recipe.upperdir)}`,
-    `workdir=${escaped(recipe.workdir)}`,
-    ...options(recipe),
-  ].join(',');
 }

@@ -55,6 +55,7 @@ export class FakeTask implements Task {
 
   resize = (): Promise<void> => Promise.resolve();
   pidFd = (): Promise<number> => Promise.resolve(-1);
+  rootDir = (): Promise<number> => Promise.resolve(-1);
   pause = (): Promise<void> => Promise.resolve();
   unpause = (): Promise<void> => Promise.resolve();
 
@@ -112,7 +113,7 @@ function sandboxOf(record: ContainerRecord): Sandbox {
 
 type Played = Pick<
   ContainersOptions,
-  'images' | 'rootfs' | 'volumes' | 'networks' | 'runtime' | 'logs'
+  'images' | 'rootfs' | 'files' | 'volumes' | 'networks' | 'runtime' | 'logs'
 >;
 
 function played(world: World): Played {
@@ -138,6 +139,11 @@ function played(world: World): Played {
       remove: (id) => Promise.resolve(void world.rootfs.delete(id)),
       usage: () => Promise.resolve({ sizeBytes: 7 }),
     },
+    files: {
+      stat: () => Promise.reject(new Error('no files are played')),
+      fetch: () => Promise.reject(new Error('no files are played')),
+      put: () => Promise.resolve(),
+    },
     volumes: {
       prepare: () => Promise.resolve([]),
       resolve: () => Promise.resolve([]),
@@ -158,6 +164,7 @@ function played(world: World): Played {
     },
     runtime: {
       check: () => [],
+      userOf: () => ({ uid: 0, gid: 0 }),
       create: async ({ record, onCreated }: TaskRequest) => {
         const task = new FakeTask(record.id, world.startError);
         await onCreated(task.pid);
