@@ -1,7 +1,8 @@
 #!/bin/bash
-# kernel uml [-d DISK] [-m MB] COMMAND...: COMMAND as root under Debian's user-mode kernel, in about 2 s,
+# kernel uml [-d DISK] [-m MB] [-p PIDFILE] COMMAND...: COMMAND as root under Debian's user-mode kernel, in about 2 s,
 #   without KVM. cgroup v2 only, device-mapper, btrfs, AppArmor; no nftables, no network. Its root is this
-#   machine's own, read-only under a tmpfs overlay; DISK (a file) is /dev/ubda inside.
+#   machine's own, read-only under a tmpfs overlay; DISK (a file) is /dev/ubda inside. Whoever kills the process
+#   in PIDFILE cuts the power.
 # kernel qemu 6.1|6.12 ROOT COMMAND...: boots Debian 12's or 13's cloud kernel in QEMU (TCG) with the files of
 #   the folder ROOT and busybox as its initramfs. ROOT/modules, if there is one, names modules to load.
 # kernel cloud 6.1|6.12 COMMAND...: the same kernel, with a disk that holds Node, this project as it is built, and
@@ -11,7 +12,7 @@
 # the tests' cache; nothing is installed.
 set -euo pipefail
 cache=${TSDOCKER_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tsdocker-test}/kernels
-usage() { sed -n '2,13s/^# //p' "$0" >&2; exit 2; }
+usage() { sed -n '2,14s/^# //p' "$0" >&2; exit 2; }
 unavailable() { echo "$*" >&2; exit 77; }
 [ "$(uname -m)" = x86_64 ] || unavailable 'only x86_64 has these kernels'
 command -v busybox >/dev/null || unavailable 'busybox is missing: apt-get install busybox-static'
@@ -93,9 +94,14 @@ fetch_linux() { # in a folder named linux-VERSION
 }
 
 run_uml() {
-  local disk='' memory=1024 option
-  while getopts d:m: option; do
-    case $option in d) disk=$(realpath "$OPTARG") ;; m) memory=$OPTARG ;; *) usage ;; esac
+  local disk='' memory=1024 pidfile=/dev/null option
+  while getopts d:m:p: option; do
+    case $option in
+      d) disk=$(realpath "$OPTARG") ;;
+      m) memory=$OPTARG ;;
+      p) pidfile=$OPTARG ;;
+      *) usage ;;
+    esac
   done
   shift $((OPTIND - 1))
   [ $# -gt 0 ] || usage
@@ -131,9 +137,11 @@ stty -onlcr 2>/dev/null </dev/console
 sync; echo 0 >/proc/sys/kernel/printk; echo o >/proc/sysrq-trigger; sleep 5
 I
   chmod +x "$job/init"
-  TMPDIR=/dev/shm "$cache/uml/x/usr/bin/linux.uml" mem="${memory}M" rootfstype=hostfs rootflags=/ ro \
-    init="$job/init" con=null con0=fd:0,fd:1 quiet loglevel=1 ${disk:+ubd0="$disk"} lsm=apparmor,yama,bpf \
-    </dev/null 2>"$job/log" | sed -u -e 's/\r$//' -e '/^reboot: /d' -e 's/sysrq: Power Off.*$//' || true
+  (
+    echo "$BASHPID" >"$pidfile"
+    TMPDIR=/dev/shm exec "$cache/uml/x/usr/bin/linux.uml" mem="${memory}M" rootfstype=hostfs rootflags=/ ro \
+      init="$job/init" con=null con0=fd:0,fd:1 quiet loglevel=1 ${disk:+ubd0="$disk"} lsm=apparmor,yama,bpf
+  ) </dev/null 2>"$job/log" | sed -u -e 's/\r$//' -e '/^reboot: /d' -e 's/sysrq: Power Off.*$//' || true
   [ -s "$job/status" ] || { echo 'the kernel stopped before the command ended' >&2; tail -n 20 "$job/log" >&2; exit 125; }
   exit "$(cat "$job/status")"
 }

@@ -1,5 +1,7 @@
 /** Other kernels for tests: see kernel.sh beside, which does the work. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('../../../test/support/kernel.sh', import.meta.url));
@@ -33,6 +35,40 @@ export function underUserModeKernel(
   timeoutMs = 180_000,
 ): Promise<KernelRun> {
   return run(['uml', ...command], timeoutMs);
+}
+
+/** A machine whose power can be cut. */
+export interface PoweredMachine {
+  /** What it prints, line by line; ends with the machine. */
+  readonly lines: AsyncIterable<string>;
+  /** `kill -9` of the kernel: what it had not given to its disk is gone. */
+  readonly cut: () => void;
+  readonly ended: Promise<KernelRun>;
+}
+
+/**
+ * Boots the user-mode kernel with a disk of its own (a file; `/dev/ubda` inside) and runs a command
+ * there. `pidPath` is a file of the caller's that the kernel's process id is written to.
+ */
+export function poweredMachine(
+  disk: { readonly path: string; readonly pidPath: string },
+  command: readonly string[],
+): PoweredMachine {
+  const args = ['uml', '-d', disk.path, '-p', disk.pidPath, ...command];
+  const child = spawn(script, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
+  const ended = new Promise<KernelRun>((resolve, reject) => {
+    child.once('error', reject).once('close', (status) => {
+      if (status === unavailableStatus) resolve({ kind: 'unavailable', reason: complaint.trim() });
+      else resolve({ kind: 'ended', status: status ?? -1, output: complaint });
+    });
+  });
+  return {
+    lines: createInterface({ input: child.stdout }),
+    cut: () => process.kill(Number(readFileSync(disk.pidPath, 'utf8')), 'SIGKILL'),
+    ended,
+  };
 }
 
 /**
