@@ -7,12 +7,12 @@ import type { DaemonConfig } from './config/config.js';
 import { engineVersion } from './config/version.js';
 import type { Containers } from './containers/index.js';
 import type { DaemonLog } from './daemon-log.js';
-import type { Compose, Engine } from './engine.js';
+import type { Compose, Engine, Fsck } from './engine.js';
 import { createEvents } from './events/index.js';
 import { createHttpServer } from './http/server.js';
 import type { HttpServer } from './http/server.js';
 import { imageTables } from './images/index.js';
-import type { Images } from './images/index.js';
+import type { Damage, Images } from './images/index.js';
 import { openLayout } from './layout.js';
 import { keepLean } from './lean.js';
 import type { Layout } from './layout.js';
@@ -108,27 +108,66 @@ async function recover({ base, driver, images, volumes, containers }: Parts): Pr
   base.log.info({ ...found, removed, tookMs: Date.now() - startedMs }, 'recovered');
 }
 
+function baseOf(
+  config: DaemonConfig,
+  log: DaemonLog,
+  parts: Pick<Base, 'containers' | 'layout' | 'store'>,
+): Base {
+  const { layout, store } = parts;
+  return {
+    ...parts,
+    config,
+    log,
+    version: serverVersion({ engineVersion: engineVersion() }),
+    events: createEvents(store),
+    trash: openTrash(layout.trash, (error) => log.warn({ err: error }, 'a removal failed')),
+  };
+}
+
+/** `tsdockerd fsck`: images alone, on a data root that no daemon serves. */
+export const fsck: Fsck = async (config, log, { repair }) => {
+  const layout = openLayout(config.dataRoot, config.execRoot);
+  const store = openStore(layout.database, migrations);
+  const nobody = (): never => {
+    throw new Error('containers take no part in a check');
+  };
+  const base = baseOf(config, log, { layout, store, containers: nobody });
+  const driver = await openDriver(base);
+  const { images, closeRegistry } = await buildImages(base, driver);
+  try {
+    const damage = await images.check({ repair, signal: new AbortController().signal });
+    const [row] = store.rows<{ integrity_check: string }>('PRAGMA integrity_check');
+    const database = row?.integrity_check === 'ok' ? [] : [`database: ${row?.integrity_check}`];
+    return {
+      lines: [...database, ...damage.map(sentence)],
+      isLeft: database.length > 0 || damage.some((one) => one.repair !== 'made anew'),
+    };
+  } finally {
+    await closeRegistry();
+    await driver.close();
+    await store.close();
+  }
+};
+
+function sentence({ what, name, why, images, repair }: Damage): string {
+  const done = repair === 'none' ? '' : `; ${repair}`;
+  return `${what} ${name} of ${images.join(', ')}: ${why}${done}`;
+}
+
 async function buildParts(
   config: DaemonConfig,
   log: DaemonLog,
-  { layout, store }: { readonly layout: Layout; readonly store: Store },
+  ground: { readonly layout: Layout; readonly store: Store },
 ): Promise<Parts> {
-  const build = { engineVersion: engineVersion() };
-  const version = serverVersion(build);
   const late: { containers?: Containers } = {};
-  const base: Base = {
-    config,
-    log,
-    layout,
-    store,
-    version,
-    events: createEvents(store),
-    trash: openTrash(layout.trash, (error) => log.warn({ err: error }, 'a removal failed')),
+  const base = baseOf(config, log, {
+    ...ground,
     containers: () => {
       if (late.containers === undefined) throw new Error('containers are not built yet');
       return late.containers;
     },
-  };
+  });
+  const { layout } = ground;
   const driver = await openDriver(base);
   const logs = createLogs({
     containersRoot: layout.containers,

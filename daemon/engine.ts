@@ -12,5 +12,20 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+/** What `tsdockerd fsck` found. */
+export interface FsckReport {
+  /** One sentence for each thing that is not as it was. */
+  readonly lines: readonly string[];
+  /** Whether something was found that is not as it should be now. */
+  readonly isLeft: boolean;
+}
+
+/** Looks at all images of a data root whose daemon does not run. */
+export type Fsck = (
+  config: DaemonConfig,
+  log: DaemonLog,
+  options: { readonly repair: boolean },
+) => Promise<FsckReport>;
+
 /** Builds every service once and joins them; starts nothing that would outlive an error. */
 export type Compose = (config: DaemonConfig, log: DaemonLog) => Promise<Engine>;

@@ -10,7 +10,7 @@ import type { DaemonLog } from './daemon-log.js';
 import { openDaemonLog } from './daemon-log.js';
 import type { DataRootClaim } from './data-root.js';
 import { claimDataRoot } from './data-root.js';
-import type { Compose, Engine } from './engine.js';
+import type { Compose, Engine, Fsck } from './engine.js';
 import { checkLogConfig } from './logs/options.js';
 
 /** How long running requests may take to end when the daemon is told to stop. */
@@ -22,10 +22,24 @@ function checkedConfig(commandLine: CommandLine): DaemonConfig {
   return config;
 }
 
-/** What the flags ask for: a text to print, or a daemon to run. */
+/** What is loaded only when there is something to run, so that `--validate` loads none of it. */
+type Load = () => Promise<{ readonly compose: Compose; readonly fsck: Fsck }>;
+
+/** As fsck(8): all is well; something was mended; something is left. */
+const fsckStatus = { clean: 0, mended: 1, left: 4 };
+
+/** What the flags ask for: a text to print, a data root to check, or a daemon to run. */
 function read(
   argv: readonly string[],
-): { readonly print: string } | { readonly run: DaemonConfig } {
+):
+  | { readonly print: string }
+  | { readonly check: DaemonConfig; readonly repair: boolean }
+  | { readonly run: DaemonConfig } {
+  if (argv[0] === 'fsck') {
+    const flags = argv.slice(1).filter((word) => word !== '--repair');
+    const check = checkedConfig(parseFlags(flags));
+    return { check, repair: flags.length < argv.length - 1 };
+  }
   const commandLine = parseFlags(argv);
   if (commandLine.help) return { print: helpText() };
   if (commandLine.version) return { print: `tsdockerd version ${engineVersion()}\n` };
@@ -39,11 +53,11 @@ function messageOf(error: unknown): string {
 
 /**
  * Runs the program; returns its exit status, once a daemon has ended. `loadCompose` is called only
- * when there is a daemon to run, so that `--validate` loads none of it.
+ * when there is something to run.
  */
 export async function main(
   argv: readonly string[],
-  loadCompose: () => Promise<{ readonly compose: Compose }>,
+  loadCompose: Load,
 ): Promise<number> {
   try {
     const wanted = read(argv);
@@ -53,6 +67,7 @@ export async function main(
     }
     if (process.geteuid?.() !== 0)
       throw new Error('tsdockerd needs to be started with root privileges');
+    if ('check' in wanted) return await runFsck(wanted.check, wanted.repair, loadCompose);
     return await runDaemon(wanted.run, loadCompose);
   } catch (error) {
     const hint = error instanceof ConfigError ? "\nSee 'tsdockerd --help'." : '';
@@ -61,10 +76,20 @@ export async function main(
   }
 }
 
-async function runDaemon(
-  config: DaemonConfig,
-  loadCompose: () => Promise<{ readonly compose: Compose }>,
-): Promise<number> {
+async function runFsck(config: DaemonConfig, repair: boolean, load: Load): Promise<number> {
+  const claim = claimDataRoot(config);
+  try {
+    const { fsck } = await load();
+    const { lines, isLeft } = await fsck(config, openDaemonLog(config), { repair });
+    process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    if (isLeft) return fsckStatus.left;
+    return lines.length === 0 ? fsckStatus.clean : fsckStatus.mended;
+  } finally {
+    claim.release();
+  }
+}
+
+async function runDaemon(config: DaemonConfig, loadCompose: Load): Promise<number> {
   const claim = claimDataRoot(config);
   try {
     const log = openDaemonLog(config);

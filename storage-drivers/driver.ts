@@ -85,6 +85,8 @@ export interface LayerStage {
    * xattr), or carried out as a removal because `path` already holds the layers beneath.
    */
   readonly whiteouts: 'overlay' | 'apply';
+  /** Whether the layer that is kept under its key holds the same files: to find damage. */
+  isAsKept(signal?: AbortSignal): Promise<boolean>;
   /** Makes everything durable and then visible under its key; a layer already there wins. */
   commit(): Promise<void>;
   /** Removes all of it; idempotent. */

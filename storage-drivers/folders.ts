@@ -12,7 +12,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { removeTree, type TreeOptions } from '../native/unpack/index.js';
+import { removeTree, treeDigest, type TreeOptions } from '../native/unpack/index.js';
 
 /**
  * Deletion goes on in the background; at the end it is waited for this long, then left to the next
@@ -157,6 +157,14 @@ async function sweep(
 /** Bounds on a walk by a signal that may be there. */
 export function treeOptions(signal: AbortSignal | undefined): TreeOptions {
   return signal === undefined ? {} : { signal };
+}
+
+/** Whether two trees are the same, times of folders apart. */
+export async function sameTree(one: string, other: string, signal?: AbortSignal): Promise<boolean> {
+  if (!(await exists(one)) || !(await exists(other))) return false;
+  const options = treeOptions(signal);
+  const [first, second] = await Promise.all([treeDigest(one, options), treeDigest(other, options)]);
+  return first === second;
 }
 
 /** 64 hex of a key; anything else would be a path of the caller's making. */

@@ -23,6 +23,7 @@ export function helpText(): string {
   }
   return [
     'Usage: tsdockerd [OPTIONS]',
+    '       tsdockerd fsck [--repair] [OPTIONS]   compare images on disk with their digests',
     '',
     'A container engine that speaks the Docker Engine API.',
     '',

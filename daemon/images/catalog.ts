@@ -47,6 +47,8 @@ type ImageRow = {
 export interface Catalog {
   image(id: string): ImageRecord | undefined;
   images(): readonly ImageRecord[];
+  /** The config's own bytes, as text. */
+  configText(id: string): string | undefined;
   imageCount(): number;
   /** Whole ids that begin with `prefix` (`sha256:` included); two at most: is it the only one? */
   idsWithPrefix(prefix: string): readonly string[];
@@ -94,6 +96,7 @@ export function openCatalog(store: Store): Catalog {
   return {
     image: (id) => store.rows<ImageRow>('SELECT * FROM images WHERE id = ?', id).map(toRecord)[0],
     images: () => store.rows<ImageRow>('SELECT * FROM images').map(toRecord),
+    configText: (id) => texts('SELECT config AS value FROM images WHERE id = ?', id)[0],
     imageCount: () =>
       store.rows<{ value: number }>('SELECT count(*) AS value FROM images')[0]?.value ?? 0,
     idsWithPrefix: (prefix) =>

@@ -10,6 +10,7 @@
 import type { AuthConfig, AuthResponse } from '../../api-spec/index.js';
 import { idOfName, imagesBelow, layersSizeBytes } from './ancestry.js';
 import { openCatalog, type ImageRecord } from './catalog.js';
+import { checkImages, type Damage, type FsckOptions } from './fsck.js';
 import { importImage, type ImportRequest } from './import.js';
 import { createKeeper } from './keeper.js';
 import { createLayerSource } from './layer-source.js';
@@ -39,6 +40,7 @@ import type {
 } from '../../api-spec/index.js';
 import type { ContainerImage } from '../containers/needs.js';
 
+export type { Damage } from './fsck.js';
 export { imageTables } from './tables.js';
 export type { ImageContext, ImageEvents, ImageUsers, UnpackLayer } from './needs.js';
 
@@ -88,6 +90,8 @@ export interface Images {
   count(): number;
   /** Storage keys of all layers: for the driver's `reconcile`, after `recover`. */
   layerKeys(): ReadonlySet<string>;
+  /** What of it all is damaged on disk; see `fsck.ts`. */
+  check(options: FsckOptions): Promise<readonly Damage[]>;
   /** After a start, before anything else: removes what a crash left; says what it removed. */
   recover(): Promise<readonly string[]>;
   /** A container is gone: removes layers that only it stood on. */
@@ -139,6 +143,7 @@ export function createImages(options: ImagesOptions): Images {
     layersSizeBytes: () => layersSizeBytes(catalog),
     count: () => catalog.imageCount(),
     layerKeys: () => catalog.allLayers(),
+    check: (options) => checkImages(context, options),
     recover: () => keeper.recover(),
     releaseLayers: async (layers) => {
       await keeper.collect({ layers, blobs: [] });

@@ -168,9 +168,18 @@ async function knownDigest(pulling: Pull): Promise<string | undefined> {
   const image = id === undefined ? undefined : context.catalog.image(id);
   if (image === undefined || !satisfies(platform, image.config)) return undefined;
   const digest = reference.digest ?? (await repository.resolve(reference.tag ?? 'latest', signal));
-  if (digest === undefined) return undefined;
+  if (digest === undefined || !(await isComplete(context, image.id))) return undefined;
   const there = context.catalog.imageOfDigest(repositoryOf(reference), digest);
   return there === image.id ? digest : undefined;
+}
+
+/** Whether all that an image refers to is on disk: what `fsck` took away is fetched again. */
+async function isComplete({ catalog, content, driver }: PullContext, id: string): Promise<boolean> {
+  const blobs = catalog.blobs(id).map(async (blob) => (await content.stat(blob)) !== undefined);
+  const layers = catalog
+    .layerKeys(id)
+    .map(async (key) => catalog.layer(key) !== undefined && (await driver.hasLayer(key)));
+  return (await Promise.all([...blobs, ...layers])).every(Boolean);
 }
 
 /** Its id, once it is registered. */

@@ -18,7 +18,7 @@
 
 enum kind { MODIFIED, ADDED, DELETED };
 
-static bool overlay, listing;
+static bool overlay, listing, comparing;
 /* Comma-separated paths that the engine itself makes in every container. */
 static const char *ours = "";
 
@@ -123,7 +123,7 @@ static void compare_folder(struct frame *here, const struct merged *old, const c
   child->above = here;
   if (!known) tell_folder(child, ADDED);
   if (before->there && differs(&child->st, &before->st)) tell_folder(child, MODIFIED);
-  if (!listing && opaque && beneath.count > 0) {
+  if (!listing && opaque && (comparing || beneath.count > 0)) {
     tell_folder(child, MODIFIED);
     struct frame in = {.path = child->path};
     tell_marker(&in, ".wh..opq", &child->st);
@@ -148,7 +148,7 @@ static void compare_child(struct frame *here, const struct merged *old, const ch
   if (!listing && strncmp(name, ".wh.", 4) == 0) return;
   struct before before = look_up(old, name);
   if (overlay && is_whiteout(&st)) {
-    if (before.there) tell_deleted(here, name, path, &st);
+    if (before.there || comparing) tell_deleted(here, name, path, &st);
     return;
   }
   if (S_ISDIR(st.st_mode)) {
@@ -221,6 +221,8 @@ int command_diff(const char *target, const struct differ *how, char *const *laye
                  size_t layer_count) {
   overlay = how->overlay;
   listing = how->listing;
+  comparing = how->comparing;
+  if (comparing) emit_for_comparison();
   ours = how->ours;
   walk(target, layers, layer_count);
   if (!listing) {

@@ -2,6 +2,7 @@
  * What lies in folders of layers, as archives and lists: written by `tsdocker-unpack` without a
  * mount, also while a container changes it. Errors as in `index.ts`.
  */
+import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { ErrnoError } from '../errno-error.js';
 import type { TreeOptions } from './bounds.js';
@@ -76,6 +77,22 @@ export async function listChanges(
   }
   const records = Buffer.concat(chunks).toString('utf8').split('\0').slice(0, -1);
   return records.map((record) => ({ kind: kindOf(record), path: record.slice(1) }));
+}
+
+/**
+ * A digest of a whole tree, the same for the same names, kinds, modes, owners, attributes, contents
+ * and times of files; of folders the time does not count. Whiteouts as overlayfs has them do.
+ */
+export async function treeDigest(folder: string, options: TreeOptions = {}): Promise<string> {
+  const nowhere = await open('/dev/null', 'w');
+  const difference = { folder, whiteouts: 'overlay', layersTopFirst: [], ours: [] } as const;
+  const call = callOf(difference, options);
+  const settings = { ...call.settings, comparing: 1 };
+  try {
+    return (await runProgram({ ...call, settings, outputFd: nowhere.fd })).text('sha256');
+  } finally {
+    await nowhere.close();
+  }
 }
 
 /** All of a stack of folders, topmost first, as one tar without compression. */

@@ -18,6 +18,7 @@
 
 static int open_files = -1;
 static uint64_t content_bytes;
+static bool comparing;
 
 void emit_prepare(void) {
   open_files = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -27,6 +28,8 @@ void emit_prepare(void) {
 int emit_open_files(void) { return open_files; }
 
 uint64_t emit_bytes(void) { return content_bytes; }
+
+void emit_for_comparison(void) { comparing = true; }
 
 /* What was looked at is what is opened: a name might mean something else by then. */
 static int open_regular(int directory, const char *name, struct stat *st) {
@@ -157,6 +160,7 @@ void emit_folder(int fd, const struct stat *st, const char *path) {
   memcpy(name, path, length + 1);
   if (length == 0 || path[length - 1] != '/') strcpy(name + length, "/");
   struct entry entry = entry_of(st, name, '5');
+  if (comparing) entry.mtime = (struct timespec){0};
   read_attributes(fd, &entry);
   output_entry(&entry);
   free(name);
@@ -166,5 +170,6 @@ void emit_folder(int fd, const struct stat *st, const char *path) {
 void emit_marker(const char *path, const struct stat *about) {
   struct entry entry = {.name = (char *)path, .link = "", .type = '0', .mode = 0,
                         .mtime = about->st_mtim};
+  if (comparing) entry.mtime = (struct timespec){0};
   output_entry(&entry);
 }

@@ -16,7 +16,7 @@
 
 struct settings {
   const char *target, *path, *ours, *as;
-  bool overlay, only_if_empty, own_sha256, listing, only_stat;
+  bool overlay, only_if_empty, own_sha256, listing, comparing, only_stat;
   struct view view;
   struct put put;
   struct limits limits;
@@ -84,6 +84,7 @@ static bool read_setting(const char *argument, struct settings *settings) {
            read_number(argument, "reserveBytes", &limits->reserve_bytes) ||
            read_flag(argument, "onlyIfEmpty", &settings->only_if_empty) ||
            read_flag(argument, "listing", &settings->listing) ||
+           read_flag(argument, "comparing", &settings->comparing) ||
            read_flag(argument, "ownSha256", &settings->own_sha256) ||
            read_view_setting(argument, settings);
   }
@@ -154,7 +155,7 @@ static int run(const char *command, struct settings *settings, char *const *oper
   drop_privileges();
   if (strcmp(command, "diff") == 0) {
     sha256_prepare(settings->own_sha256);
-    struct differ how = {settings->overlay, settings->listing, settings->ours};
+    struct differ how = {settings->overlay, settings->listing, settings->comparing, settings->ours};
     return command_diff(target, &how, operands, count);
   }
   if (strcmp(command, "export") == 0) return command_export(operands, count);

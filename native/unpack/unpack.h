@@ -152,6 +152,8 @@ void emit_prepare(void);
 int emit_open_files(void);
 void emit_node(int directory, const char *name, const struct stat *st, const char *path);
 void emit_folder(int fd, const struct stat *st, const char *path);
+/* From now on folders and markers have no time: theirs is that of their making here. */
+void emit_for_comparison(void);
 void emit_marker(const char *path, const struct stat *about);
 uint64_t emit_bytes(void);
 
@@ -235,6 +237,8 @@ int command_put(const struct put *put, const struct limits *limits);
 /* differ.c, export.c */
 struct differ {
   bool overlay, listing;
+  /* To be compared with another tree: without times of folders, but with every opaque marker. */
+  bool comparing;
   const char *ours;
 };
 int command_diff(const char *target, const struct differ *how, char *const *layers,

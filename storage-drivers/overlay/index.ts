@@ -29,6 +29,7 @@ import {
   nameOfContainer,
   nameOfKey,
   openFolders,
+  sameTree,
   treeOptions,
 } from '../folders.js';
 import { checkOverlay } from './support.js';
@@ -128,6 +129,7 @@ async function stageLayer(folders: Folders, links: string, name: string): Promis
   return {
     path,
     whiteouts: 'overlay',
+    isAsKept: (signal) => sameTree(path, diffOf(folders, 'layers', name), signal),
     async commit() {
       if (isOpaqueFolder(path)) await writeFile(join(staged, 'opaque'), '');
       await syncTree(staged);

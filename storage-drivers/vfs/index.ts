@@ -22,6 +22,7 @@ import {
   nameOfContainer,
   nameOfKey,
   openFolders,
+  sameTree,
   type Shelf,
   treeOptions,
 } from '../folders.js';
@@ -96,6 +97,8 @@ async function stageLayer(folders: Folders, layer: LayerKey): Promise<LayerStage
   return {
     path: join(staged, 'diff'),
     whiteouts: 'apply',
+    isAsKept: (signal) =>
+      sameTree(join(staged, 'diff'), join(folders.path('layers', name), 'diff'), signal),
     async commit() {
       await syncTree(staged);
       await folders.publish(staged, 'layers', name);

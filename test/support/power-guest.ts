@@ -8,6 +8,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { ContainerSummary, ImageSummary, VolumeListResponse } from '../../api-spec/index.js';
+import type { Descriptor } from '../../daemon/content/index.js';
 import { demoRootfs } from './demo-image.js';
 import { engineApi, type EngineApi } from './engine-api.js';
 import { buildImage, digest } from './image-builder.js';
@@ -23,7 +25,7 @@ export type PowerLine =
 
 const program = fileURLToPath(new URL('../../daemon/tsdockerd.cjs', import.meta.url));
 const startTimeoutMs = 60_000;
-const maxImages = 4;
+const maxImages = 3;
 const dataBytes = 1_500_000;
 
 const say = (line: PowerLine): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -51,13 +53,11 @@ async function startEngine(): Promise<EngineApi> {
 
 /** What a name stands for, and whether it is whole. */
 async function look(api: EngineApi): Promise<PowerLine> {
-  const images: readonly string[] = (await api.get('/images/json')).json.flatMap(
-    ({ RepoTags }: { readonly RepoTags: readonly string[] }) => RepoTags,
-  );
-  const containers = (await api.get('/containers/json?all=1')).json.map(
-    ({ Names }: { readonly Names: readonly string[] }) => `container ${Names[0]?.slice(1) ?? ''}`,
-  );
-  const { Volumes: volumes } = (await api.get('/volumes')).json;
+  // Of the API's own shape, as all these answers are.
+  const listed = (await api.get('/images/json')).json as readonly ImageSummary[];
+  const images = listed.flatMap(({ RepoTags }) => RepoTags);
+  const made = (await api.get('/containers/json?all=1')).json as readonly ContainerSummary[];
+  const { Volumes: volumes } = (await api.get('/volumes')).json as VolumeListResponse;
   const broken: string[] = [];
   for (const image of images) {
     const complaint = await runsWhole(api, image);
@@ -65,8 +65,8 @@ async function look(api: EngineApi): Promise<PowerLine> {
   }
   const names = [
     ...images.map((name) => `image ${name}`),
-    ...containers,
-    ...volumes.map(({ Name }: { readonly Name: string }) => `volume ${Name}`),
+    ...made.map(({ Names }) => `container ${Names[0]?.slice(1) ?? ''}`),
+    ...volumes.map(({ Name }) => `volume ${Name}`),
   ];
   broken.push(...brokenIndex(images));
   return { is: 'found', names, broken };
@@ -92,12 +92,15 @@ async function runsWhole(api: EngineApi, image: string): Promise<string> {
 /** The OCI layout names exactly the tags, and its blobs are there and right. */
 function brokenIndex(images: readonly string[]): readonly string[] {
   const layout = '/mnt/disk/data/image';
-  const { manifests } = JSON.parse(readFileSync(`${layout}/index.json`, 'utf8'));
+  // Written by the engine in this shape.
+  const { manifests } = JSON.parse(readFileSync(`${layout}/index.json`, 'utf8')) as {
+    readonly manifests: readonly Descriptor[];
+  };
   const key = 'org.opencontainers.image.ref.name';
-  const named: string[] = manifests.map((entry: { annotations: Record<string, string> }) =>
-    String(entry.annotations[key]).replace('docker.io/library/', ''),
-  );
-  const broken = [...named].sort().join() === [...images].sort().join() ? [] : [`index ${named}`];
+  // Without a name: an image that lost its last tag while a container was made from it.
+  const named = manifests.flatMap(({ annotations }) => annotations?.[key] ?? []);
+  const familiar = named.map((name) => name.replace('docker.io/library/', '')).sort();
+  const broken = familiar.join() === [...images].sort().join() ? [] : [`index ${named.join()}`];
   for (const { digest: blob } of manifests) {
     const bytes = readFileSync(`${layout}/blobs/sha256/${blob.slice(7)}`);
     if (digest(bytes) !== blob) broken.push(`blob ${blob}`);
