@@ -57,7 +57,7 @@ async function live(
   const machine = poweredMachine(disk, command);
   const said: string[] = [];
   let timer: NodeJS.Timeout | undefined;
-  let isCut = false;
+  const power = { isCut: false };
   for await (const text of machine.lines) {
     if (!text.startsWith('{')) {
       said.push(text);
@@ -71,14 +71,15 @@ async function live(
     t.same(line.broken, [], 'what is there is whole');
     t.same(promises.broken(line.names), [], 'what was promised is so');
     timer = setTimeout(() => {
-      isCut = true;
+      power.isCut = true;
       machine.cut();
     }, Math.random() * maxWorkMs);
   }
   const ended = await machine.ended;
   clearTimeout(timer);
   if (ended.kind === 'unavailable') return { unavailable: ended.reason };
-  t.ok(isCut, `it works until it is cut ${isCut ? '' : [...said, ended.output].join('\n')}`);
+  const ending = power.isCut ? '' : [...said, ended.output].join('\n');
+  t.ok(power.isCut, `it works until it is cut ${ending}`);
   return {};
 }
 
