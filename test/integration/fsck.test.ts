@@ -30,8 +30,8 @@ function fsck({ command, dataRoot }: TestDaemon, ...flags: string[]): Promise<Ou
   const roots = ['--data-root', dataRoot, '--exec-root', given[execRoot + 1] ?? ''];
   if (at < 0 || execRoot < 0) throw new Error(`no roots in ${given.join(' ')}`);
   return new Promise((resolve) => {
-    execFile(program, [daemon, 'fsck', ...flags, ...roots], { timeout: 60_000 }, (problem, ...out) => {
-      const [stdout, stderr] = out;
+    const words = [daemon, 'fsck', ...flags, ...roots];
+    execFile(program, words, { timeout: 60_000 }, (problem, stdout, stderr) => {
       resolve({ status: problem === null ? 0 : Number(problem.code), stdout, stderr });
     });
   });

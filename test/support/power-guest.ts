@@ -199,7 +199,8 @@ async function main(): Promise<void> {
   const api = await startEngine();
   const found = await look(api);
   say(found);
-  const images = found.is === 'found' ? found.names.filter((name) => name.startsWith('image ')) : [];
+  const names = found.is === 'found' ? found.names : [];
+  const images = names.filter((name) => name.startsWith('image '));
   const world: World = {
     api,
     registry: await startLyingRegistry(),
