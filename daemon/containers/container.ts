@@ -3,6 +3,7 @@ import { Lease } from './lease.js';
 import { Lock } from './lock.js';
 import type { Sandbox } from './needs.js';
 import type { PendingAttach } from './attach.js';
+import type { ContainerHealth } from './health-schedule.js';
 import type { ContainerRecord } from './record.js';
 
 /**
@@ -21,6 +22,10 @@ export class Container {
   /** Present exactly while the state is running or paused, and while a start is under way. */
   task: Task | undefined;
   sandbox: Sandbox | undefined;
+  /** Of the last run too; undefined when it was never probed. */
+  health: ContainerHealth | undefined;
+  /** Present exactly while it is probed; aborted when that ends. */
+  healthWatch: AbortController | undefined;
   /** Ends when everything of the last run has been given back. */
   teardown: Promise<void> = Promise.resolve();
   /** A restart that its policy has planned. */

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import type { Statement, Store } from '../store/store.js';
 import type { Book } from './book.js';
-import type { Container } from './container.js';
+import { Container } from './container.js';
 import type { ExecBook } from './exec-book.js';
+import type { ContainerHealth } from './health-schedule.js';
 import type {
   ContainerEvent,
   EventsNeed,
@@ -122,13 +123,15 @@ export function forget(id: string): Statement {
   return { sql: 'DELETE FROM containers WHERE id = ?', params: [id] };
 }
 
-/** All records that the database holds, oldest first. */
-export function loadRecords(store: Store): readonly ContainerRecord[] {
-  return (
-    store
-      .rows<{ record: string }>('SELECT record FROM containers')
-      // Only `save` writes this column.
-      .map(({ record }) => JSON.parse(record) as ContainerRecord)
-      .sort((a, b) => a.createdAtMs - b.createdAtMs)
-  );
+/** All that the database holds, oldest first. */
+export function loadContainers(store: Store): readonly Container[] {
+  return store
+    .rows<{ record: string; health: string | null }>('SELECT record, health FROM containers')
+    .map(({ record, health }) => {
+      // Only `save` writes the one column, only health checks write the other.
+      const container = new Container(JSON.parse(record) as ContainerRecord);
+      if (health !== null) container.health = JSON.parse(health) as ContainerHealth;
+      return container;
+    })
+    .sort((a, b) => a.record.createdAtMs - b.record.createdAtMs);
 }

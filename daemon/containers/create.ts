@@ -20,6 +20,9 @@ import { checkPlatform } from './platform.js';
 import type { ContainerRecord } from './record.js';
 import { checkConfig, checkName } from './validate.js';
 
+/** `Healthcheck.StartInterval` came with API 1.44. */
+const startIntervalMinor = 44;
+
 /**
  * A create as it arrived; `apiMinor` is the `n` of the API version 1.n, which decides how old
  * clients are read.
@@ -39,7 +42,8 @@ export async function createContainer(
   context: Context,
   request: CreateRequest,
 ): Promise<ContainerCreateResponse> {
-  const { HostConfig: hostConfig = {}, NetworkingConfig: networking, ...user } = request.body;
+  const { HostConfig: hostConfig = {}, NetworkingConfig: networking, ...asked } = request.body;
+  const user = readAsThen(asked, request.apiMinor);
   if (Object.keys(request.body).length === 0) {
     throw invalidParameter('config cannot be empty in order to create a container');
   }
@@ -66,6 +70,13 @@ export async function createContainer(
     context.book.dropDraft(draft);
   }
   return { Id: id, Warnings: warnings };
+}
+
+/** What an old client cannot have meant: it did not know the field. */
+function readAsThen(user: ContainerConfig, apiMinor: number): ContainerConfig {
+  const { Healthcheck: health } = user;
+  if (apiMinor >= startIntervalMinor || health?.StartInterval === undefined) return user;
+  return { ...user, Healthcheck: { ...health, StartInterval: 0 } };
 }
 
 /** Volumes, folders and the writable layer, then the record: in this order, undone in reverse. */

@@ -89,8 +89,12 @@ export class ExecBook {
       .map(({ record }) => record.id);
   }
 
-  /** Forgets one that has ended, after a while. */
+  /** Forgets one that has ended, after a while; a probe at once, as nobody asks about it. */
   dropLater(exec: Exec): void {
+    if (exec.record.isProbe === true) {
+      this.#execs.delete(exec.record.id);
+      return;
+    }
     setTimeout(() => this.#execs.delete(exec.record.id), KEPT_AFTER_END_MS).unref();
   }
 

@@ -3,7 +3,12 @@ import type { Context } from './context.js';
 import { Exec } from './exec-book.js';
 import { followExec } from './exec-start.js';
 
-/** Takes the execs of live containers up again; those that have ended meanwhile end now. */
+const sigkill = 9;
+
+/**
+ * Takes the execs of live containers up again; those that have ended meanwhile end now, and probes,
+ * whose time nobody has watched.
+ */
 export async function recoverExecs(context: Context, kept: readonly Container[]): Promise<void> {
   const live = new Map(
     kept.filter(({ task }) => task !== undefined).map((container) => [container.id, container]),
@@ -15,5 +20,6 @@ export async function recoverExecs(context: Context, kept: readonly Container[])
     exec.become({ status: 'running', task });
     context.execs.add(exec, container);
     followExec(context, container, exec, task);
+    if (record.isProbe === true) await task.signal(sigkill);
   }
 }

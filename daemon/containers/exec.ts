@@ -33,6 +33,21 @@ export async function createExec(
   return { Id: exec.record.id };
 }
 
+/** Notes a probe of health: Docker's events tell of it as of any exec. */
+export async function createProbe(
+  context: Context,
+  container: Container,
+  command: readonly string[],
+): Promise<Exec> {
+  await container.settle();
+  refuseUnlessRunning(container, container.record.name);
+  const body = { Cmd: command, AttachStdout: true, AttachStderr: true };
+  const exec = new Exec({ ...recordOf(container.id, body), isProbe: true });
+  context.execs.add(exec, container);
+  await tell(context, execEvent(container, exec.record, 'exec_create'));
+  return exec;
+}
+
 function refuseUnlessRunning({ record, task }: Container, name: string): void {
   const { status } = record.state;
   if (status === 'paused') {

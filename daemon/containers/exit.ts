@@ -4,6 +4,7 @@ import type { Container } from './container.js';
 import { containerEvent, save } from './context.js';
 import type { Context } from './context.js';
 import { failuresOf } from './failures.js';
+import { endHealth } from './healthcheck.js';
 import type { ContainerRecord } from './record.js';
 import { nextDelayMs, wantsRestart } from './restart-policy.js';
 import { become, isLive } from './state.js';
@@ -45,6 +46,7 @@ export async function recordEnd(
 ): Promise<boolean> {
   const { record } = container;
   if (!isLive(record.state)) return false;
+  endHealth(context, container);
   const { startedAtMs } = record.state;
   const again = wantsRestart(record.hostConfig.RestartPolicy, {
     exitCode: exit.exitCode,

@@ -56,7 +56,7 @@ const makers: Readonly<Record<string, Make>> = {
     if (!['none', 'starting', 'healthy', 'unhealthy'].includes(value)) {
       throw invalidParameter(`unrecognized filter value for health: ${value}`);
     }
-    return () => value === 'none';
+    return ({ health }) => value === (health?.status ?? 'none');
   },
   isolation: (value) => () => value === 'default',
   'is-task': (value) => () => value === 'false' || value === '0',

@@ -139,7 +139,7 @@ export interface Containers {
   layersInUse(): ReadonlySet<string>;
   /** All ids, for those that clean up after a crash. */
   ids(): ReadonlySet<string>;
-  /** Calls off every planned start: the daemon ends, containers stay. */
+  /** Calls off every planned start and probe: the daemon ends, containers stay. */
   close(): void;
 }
 
@@ -207,7 +207,10 @@ export function createContainers(options: ContainersOptions): Containers {
     },
     layersInUse: () => new Set(book.records().flatMap(({ layers }) => layers)),
     ids: () => new Set(book.all().map(({ id }) => id)),
-    close: () => book.all().forEach(({ plannedStart }) => clearTimeout(plannedStart)),
+    close: () => book.all().forEach(({ plannedStart, healthWatch }) => {
+      clearTimeout(plannedStart);
+      healthWatch?.abort();
+    }),
   };
 }
 

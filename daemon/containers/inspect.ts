@@ -7,6 +7,7 @@ import type {
 import { lastExitCode } from './container.js';
 import type { Container } from './container.js';
 import type { Context } from './context.js';
+import { shownHealth } from './healthcheck.js';
 import { configDefaults, endpointDefaults, hostConfigDefaults } from './inspect-defaults.js';
 import type { ContainerRecord } from './record.js';
 import { isLive } from './state.js';
@@ -21,13 +22,14 @@ export async function inspectContainer(
   { size }: { readonly size: boolean },
 ): Promise<ContainerInspectResponse> {
   const { record, sandbox } = container;
+  const health = shownHealth(container);
   const execIds = context.execs.openIds(record.id);
   return {
     Id: record.id,
     Created: timeText(record.createdAtMs),
     Path: record.path,
     Args: record.args,
-    State: shownState(record),
+    State: { ...shownState(record), ...(health === undefined ? {} : { Health: health }) },
     Image: record.imageId,
     ResolvConfPath: sandbox?.resolvConfPath ?? '',
     HostnamePath: sandbox?.hostnamePath ?? '',

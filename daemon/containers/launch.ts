@@ -7,6 +7,7 @@ import type { Container } from './container.js';
 import { containerEvent, save } from './context.js';
 import type { Context } from './context.js';
 import { followTask } from './exit.js';
+import { beginHealth } from './healthcheck.js';
 import type { ContainerImage, Sandbox, TaskRequest } from './needs.js';
 import type { ContainerRecord } from './record.js';
 import { become, isLive } from './state.js';
@@ -107,6 +108,7 @@ async function open(
   save(context, container, started, { events }).catch((error: unknown) => {
     context.log.error({ id: container.id, err: error }, 'a start could not be recorded');
   });
+  beginHealth(context, container);
 }
 
 /** The image of a record; of one that was removed by force only what the record itself kept. */

@@ -59,7 +59,7 @@ export function summarize(context: Context, container: Container): ContainerSumm
     Ports: portRows(container),
     Labels: record.config.Labels ?? {},
     State: record.state.status,
-    Status: statusText(record.state, Date.now()),
+    Status: statusText(record.state, Date.now(), container.health?.status),
     HostConfig: {
       NetworkMode: record.hostConfig.NetworkMode ?? 'bridge',
       ...(annotations === undefined ? {} : { Annotations: annotations }),

@@ -2,6 +2,7 @@ import { conflict, systemError } from '../../api-spec/errors.js';
 import type { Container } from './container.js';
 import { containerEvent, save } from './context.js';
 import type { Context } from './context.js';
+import { endHealth, watchHealth } from './healthcheck.js';
 import { become, isLive } from './state.js';
 
 /** Freezes every process of it; `ApiError` 409 in Docker's words in any other state. */
@@ -21,6 +22,7 @@ export async function pauseContainer(context: Context, container: Container): Pr
       { ...record, state: paused },
       { events: [containerEvent(record, 'pause')] },
     );
+    endHealth(context, container);
   });
 }
 
@@ -40,5 +42,6 @@ export async function unpauseContainer(context: Context, container: Container): 
       { ...record, state: running },
       { events: [containerEvent(record, 'unpause')] },
     );
+    watchHealth(context, container);
   });
 }

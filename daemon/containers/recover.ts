@@ -1,9 +1,10 @@
 import type { TaskExit } from '../runtime/task.js';
-import { Container } from './container.js';
-import { loadRecords, save } from './context.js';
+import type { Container } from './container.js';
+import { loadContainers, save } from './context.js';
 import type { Context } from './context.js';
 import { recoverExecs } from './exec-recover.js';
 import { followTask, recordEnd } from './exit.js';
+import { watchHealth } from './healthcheck.js';
 import { launch } from './launch.js';
 import type { ContainerRecord } from './record.js';
 import { wantsStartWithDaemon } from './restart-policy.js';
@@ -26,7 +27,7 @@ export interface Recovery {
  * policies go on in the background.
  */
 export async function recover(context: Context): Promise<Recovery> {
-  const found = loadRecords(context.store).map((record) => new Container(record));
+  const found = loadContainers(context.store);
   for (const container of found) context.book.add(container);
   const unfinished = found.filter(({ record }) =>
     ['removing', 'dead'].includes(record.state.status),
@@ -101,6 +102,7 @@ async function readopt(context: Context, kept: readonly Container[]): Promise<vo
   for (const { container, task } of live) {
     container.sandbox = sandboxes.get(container.id);
     followTask(context, container, task);
+    watchHealth(context, container);
   }
 }
 

@@ -3,12 +3,13 @@ import type { ContainerState } from './state.js';
 
 /** `Up 5 minutes (Paused)`, `Exited (0) 3 seconds ago`, `Created`, … */
 export function statusText(state: ContainerState, nowMs: number, health = ''): string {
+  const shown = health === 'starting' ? 'health: starting' : health;
   const ago = (sinceMs: number): string => humanDuration(nowMs - sinceMs);
   switch (state.status) {
     case 'created':
       return 'Created';
     case 'running':
-      return `Up ${ago(state.startedAtMs)}${health === '' ? '' : ` (${health})`}`;
+      return `Up ${ago(state.startedAtMs)}${shown === '' ? '' : ` (${shown})`}`;
     case 'paused':
       return `Up ${ago(state.startedAtMs)} (Paused)`;
     case 'restarting':

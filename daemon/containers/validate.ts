@@ -6,6 +6,7 @@ import { parseSignal } from './signals.js';
 /** The longest environment entry that execve(2) takes: MAX_ARG_STRLEN. */
 const maxEnvEntryBytes = 128 * 1024;
 const maxEnvBytes = 2 * 1024 * 1024;
+const minHealthNano = 1_000_000;
 const maxLabelsBytes = 1024 * 1024;
 
 /** Refuses (`ApiError` 400) a name that is none. */
@@ -60,11 +61,12 @@ function checkLabels(labels: Readonly<Record<string, string>>): void {
 }
 
 function checkHealth({ Healthcheck: health }: ContainerConfig): void {
-  const negative = (['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const).find(
-    (field) => (health?.[field] ?? 0) < 0,
+  const tooShort = (['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const).find(
+    (field) => health?.[field] && health[field] < minHealthNano,
   );
-  if (negative !== undefined)
-    throw invalidParameter(`${negative} in Healthcheck cannot be negative`);
+  if (tooShort !== undefined) {
+    throw invalidParameter(`${tooShort} in Healthcheck cannot be less than 1ms`);
+  }
   if ((health?.Retries ?? 0) < 0) {
     throw invalidParameter('Retries in Healthcheck cannot be negative');
   }

@@ -21,6 +21,8 @@ export interface ExecRecord {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
+  /** Started by the daemon for itself: one that comes later ends it. */
+  readonly isProbe?: boolean;
   /** As the user spelled them; absent for the default. */
   readonly detachKeys?: string;
   /** In characters, `[rows, columns]`; absent when unknown. */

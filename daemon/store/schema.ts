@@ -16,7 +16,8 @@ CREATE TABLE meta (
 CREATE TABLE containers (
   id     TEXT PRIMARY KEY,
   name   TEXT NOT NULL UNIQUE,
-  record TEXT NOT NULL
+  record TEXT NOT NULL,
+  health TEXT
 ) STRICT;
 
 CREATE TABLE events (
