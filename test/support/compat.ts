@@ -41,6 +41,8 @@ export interface Engine {
 export interface CheckOptions {
   /** Why tsdockerd does not pass it yet; the reference has to. */
   readonly pending?: string;
+  /** What the check has made is left to the following ones; the last one removes it. */
+  readonly keeps?: boolean;
 }
 
 /** One line of the report. */
@@ -126,7 +128,7 @@ async function run(t: Test, { client, host, isReference, script }: Place): Promi
     image: `${tag}:1`,
     enter: netns === undefined ? [] : ['nsenter', `--net=/run/netns/${netns}`],
     docker: (...args) => docker(host, args),
-    check: async (says, body, { pending } = {}) => {
+    check: async (says, body, { pending, keeps = false } = {}) => {
       if (!isReference && pending !== undefined) {
         counts.pending += 1;
         return t.test(says, { skip: `waits for ${pending}` }, () => undefined);
@@ -137,8 +139,8 @@ async function run(t: Test, { client, host, isReference, script }: Place): Promi
         try {
           await body(t);
         } finally {
-          await removeNamed(api, tag);
-          await removeImages(api, `${tag}-*`);
+          if (!keeps) await removeNamed(api, tag);
+          if (!keeps) await removeImages(api, `${tag}-*`);
         }
       });
     },

@@ -27,6 +27,12 @@ export function dockerProgram(): string | undefined {
   return [...places, join(testCache(), 'docker-cli/usr/bin/docker')].find(isExecutable);
 }
 
+/** Folder of the compose plugin that `.ci/setup tests` unpacked; undefined when there is none. */
+export function composePlugins(): string | undefined {
+  const folder = join(testCache(), 'docker-compose/usr/libexec/docker/cli-plugins');
+  return isExecutable(join(folder, 'docker-compose')) ? folder : undefined;
+}
+
 /** How a run ended. */
 export interface CommandResult {
   /** Exit status; 128+n after signal n is the client's own doing, null a signal to the client. */
