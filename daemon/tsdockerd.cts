@@ -28,9 +28,26 @@ async function beLean(): Promise<void> {
   });
 }
 
+const bundle = `${__dirname}/tsdockerd.bundle.cjs`;
+/** Written by the compiler whenever it has compiled something anew. */
+const buildInfo = `${__dirname}/../.tsbuildinfo`;
+
+const modules = () => import('./program.js');
+
+/** One file takes less memory and time than a thousand, unless the modules are newer. */
+async function load(): ReturnType<typeof modules> {
+  const { existsSync, statSync } = await import('node:fs');
+  const modifiedMs = (path: string): number => statSync(path).mtimeMs;
+  if (!existsSync(bundle)) return modules();
+  if (existsSync(buildInfo) && modifiedMs(buildInfo) > modifiedMs(bundle)) return modules();
+  const { createRequire } = await import('node:module');
+  // Made of that very module (`bundle.mjs`).
+  return createRequire(__filename)(bundle) as Awaited<ReturnType<typeof modules>>;
+}
+
 async function start(): Promise<number> {
-  const { main } = await import('./main.js');
-  return main(process.argv.slice(2), () => import('./compose.js'));
+  const { main, loadCompose } = await load();
+  return main(process.argv.slice(2), loadCompose);
 }
 
 const isLean = process.env[mark] !== undefined;

@@ -96,11 +96,13 @@ function makeApp(surroundings: Surroundings): { app: FastifyInstance; http: Serv
     setHeaders(response, surroundings.headers);
     sendRefusal(request, response, error === undefined ? pageNotFound : refusalOf(error));
   };
+  const compilersFactory = { buildValidator: noCompiler, buildSerializer: noCompiler };
   const app = fastify({
     serverFactory: (handler) => (http = makeHttp(handler)),
     rewriteUrl,
     routerOptions: { maxParamLength: limits.paramLength },
     exposeHeadRoutes: false,
+    schemaController: { compilersFactory },
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
       reply.hijack();
@@ -123,6 +125,11 @@ function makeApp(surroundings: Surroundings): { app: FastifyInstance; http: Serv
   if (http === undefined) throw new Error('fastify made no server');
   return { app, http };
 }
+
+/** No route has a schema of the framework's. Its compilers are large, and are not even loaded. */
+const noCompiler = (): never => {
+  throw new Error('a route has a schema of the framework');
+};
 
 /** A type that cannot even be parsed, which the framework refuses before we see it. */
 const isMediaType = (error: unknown): boolean =>

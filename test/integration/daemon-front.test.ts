@@ -1,6 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync, existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { claimDataRoot } from '../../daemon/data-root.js';
@@ -90,4 +92,31 @@ test('the text log is one that dockerd’s readers know', async (t) => {
     textLine('{"level":"info","time":"2026-01-01T00:00:00.000Z","msg":"a \\"b\\"","n":1}'),
     'level=info time=2026-01-01T00:00:00.000Z msg="a \\"b\\"" n=1\n',
   );
+});
+
+test('the daemon is one file, unless the compiler has been there since', async (t) => {
+  const folder = dirname(program);
+  const root = t.testdir({ 'package.json': '{"version":"0.0.0"}' });
+  const daemon = join(root, 'dist', 'daemon');
+  mkdirSync(daemon, { recursive: true });
+  copyFileSync(program, join(daemon, 'tsdockerd.cjs'));
+  writeFileSync(join(daemon, 'package.json'), '{"type":"module"}');
+  const tell = (who: string) => `main = async () => (console.log('${who}'), 0);`;
+  writeFileSync(join(daemon, 'program.js'), `export const ${tell('modules')}`);
+  const run = () => spawnSync(
+    process.execPath,
+    [join(daemon, 'tsdockerd.cjs')],
+    { encoding: 'utf8', timeout: 20_000, env: { ...process.env, TSDOCKERD_LEAN: '1' } },
+  ).stdout;
+  t.equal(run(), 'modules\n', 'there is none');
+  const bundle = join(daemon, 'tsdockerd.bundle.cjs');
+  writeFileSync(bundle, `exports.${tell('bundle')}`);
+  t.equal(run(), 'bundle\n');
+  const buildInfo = join(root, 'dist', '.tsbuildinfo');
+  writeFileSync(buildInfo, '');
+  utimesSync(bundle, 1, 1);
+  t.equal(run(), 'modules\n');
+  utimesSync(buildInfo, 0, 0);
+  t.equal(run(), 'bundle\n');
+  t.ok(existsSync(join(folder, 'tsdockerd.bundle.cjs')), 'the build makes it');
 });
