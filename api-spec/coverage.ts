@@ -7,10 +7,7 @@ import { maxMinor, minMinor, versionText } from './versions.js';
 /** What is described and answered, and yet not done: 501, or 503 where Docker says so. */
 const answeredOnly: Readonly<Record<string, string>> = {
   ...notYet(
-    'ContainerChanges',
-    'ContainerExport',
     'ImageBuild',
-    'ImageCommit',
     'Session',
   ),
   VolumeUpdate: '503: no cluster volumes',

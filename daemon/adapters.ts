@@ -27,6 +27,8 @@ export function rootfsOf(driver: StorageDriver): RootfsNeed {
       }),
     remove: (id) => driver.removeContainer(id),
     usage: (id) => driver.containerUsage(id),
+    changes: ({ id, layers }, ours) => driver.changes(id, layers, { ours }),
+    export: ({ id, layers }) => driver.export(id, layers),
   };
 }
 
@@ -38,6 +40,9 @@ export function imagesOf(images: Images): ImagesNeed {
     idOf: (name) => images.idOf(name),
     below: (name) => images.below(name),
     sizeBytes: (id) => images.sizeBytes(id),
+    changed: (config, changes) => images.changed(config, changes),
+    checkTarget: (repo, tag) => images.checkTarget(repo, tag),
+    commit: (request) => images.commit(request),
     releaseLayers: (keys) => images.releaseLayers(keys),
   };
 }

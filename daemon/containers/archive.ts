@@ -6,6 +6,7 @@ import { ErrnoError } from '../../native/errno-error.js';
 import { ArchiveError } from '../../native/unpack/archive-error.js';
 import { archivePath, baseOf, statShape } from './archive-path.js';
 import type { Container } from './container.js';
+import { containerEvent, tell } from './context.js';
 import type { Context } from './context.js';
 import { withRoot } from './view.js';
 
@@ -48,6 +49,7 @@ export async function archiveGet(
   const { stat, tar } = await withRoot(context, named.container, { writes: false }, (root) =>
     told(named, asked, () => context.files.fetch(root, path, { as: baseOf(path) })),
   );
+  await tell(context, containerEvent(named.container.record, 'archive-path'));
   return { stat: statShape(path, stat), tar };
 }
 
@@ -68,6 +70,7 @@ export async function archivePut(
       context.files.put(root, owner === undefined ? options : { ...options, owner }),
     ).catch(extractionRefusal);
   });
+  await tell(context, containerEvent(container.record, 'extract-to-dir'));
 }
 
 function extractionRefusal(error: unknown): never {

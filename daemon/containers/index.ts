@@ -8,6 +8,9 @@ import type { AttachConversation, AttachRequest } from './attach.js';
 import { Book } from './book.js';
 import { save } from './context.js';
 import type { ContainerDefaults, Context } from './context.js';
+import { commitContainer } from './commit.js';
+import type { CommitRequest } from './commit.js';
+import { containerChanges, exportContainer } from './differences.js';
 import { createContainer } from './create.js';
 import type { CreateRequest } from './create.js';
 import { createExec, inspectExec, resizeExec, startExecById } from './exec.js';
@@ -53,6 +56,7 @@ import type {
   ExecCreateBody,
   ExecInspectResponse,
   ExecStartBody,
+  FilesystemChange,
   IDResponse,
 } from '../../api-spec/index.js';
 import { isLive } from './state.js';
@@ -117,6 +121,9 @@ export interface Containers {
     path: string,
   ): Promise<{ readonly stat: ContainerPathStat; readonly tar: Readable }>;
   archivePut(ref: string, request: ArchivePutRequest): Promise<void>;
+  changes(ref: string): Promise<readonly FilesystemChange[] | null>;
+  export(ref: string): Promise<Readable>;
+  commit(request: CommitRequest): Promise<IDResponse>;
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
@@ -234,6 +241,9 @@ function filesOf(context: Context) {
   return {
     archiveInfo: async (ref, path) => archiveInfo(context, named(ref), path),
     archiveGet: async (ref, path) => archiveGet(context, named(ref), path),
+    changes: async (ref) => containerChanges(context, context.book.resolve(ref)),
+    export: async (ref) => exportContainer(context, context.book.resolve(ref)),
+    commit: (request) => commitContainer(context, request),
     archivePut: async (ref, request) => archivePut(context, named(ref), request),
   } satisfies Partial<Containers>;
 }

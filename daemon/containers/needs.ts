@@ -12,7 +12,7 @@ import type {
 } from '../../api-spec/index.js';
 import type { HeldSocket } from '../../native/shim/held-socket.js';
 import type { ContainerRoot, FileStat, PutOptions } from '../../native/unpack/index.js';
-import type { MountRecipe } from '../../storage-drivers/driver.js';
+import type { Change, MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerCgroup } from '../runtime/cgroup/index.js';
 import type { ExecRequest, ExecTask, FoundExec } from '../runtime/exec-task.js';
 import type { Task, TaskExit } from '../runtime/task.js';
@@ -43,8 +43,28 @@ export interface ImagesNeed {
   below(name: string): ReadonlySet<string>;
   /** Of all its layers, unpacked; 0 for an image that is gone. */
   sizeBytes(id: string): number;
+  /** A config with Dockerfile instructions carried out; `ApiError` 400 for what is none. */
+  changed(config: ContainerConfig, changes: readonly string[]): ContainerConfig;
+  /** Refuses a name that no image can have; `ApiError` 400. */
+  checkTarget(repo: string, tag: string): void;
+  /** An image of a container's changes: its id, and its name or nothing. Durable. */
+  commit(request: CommitImage): Promise<{ readonly id: string; readonly name: string }>;
   /** A container is gone: layers that only it stood on may go. */
   releaseLayers(keys: readonly string[]): Promise<void>;
+}
+
+/** What becomes an image: a container's changes over the layers of its own image. */
+export interface CommitImage {
+  readonly containerId: string;
+  readonly parentId: string;
+  readonly layers: readonly string[];
+  readonly ours: readonly string[];
+  readonly config: ContainerConfig;
+  readonly containerConfig: ContainerConfig;
+  readonly repo: string;
+  readonly tag: string;
+  readonly comment: string;
+  readonly author: string;
 }
 
 /**
@@ -56,6 +76,10 @@ export interface RootfsNeed {
   mount(record: ContainerRecord): Promise<MountRecipe>;
   remove(id: string): Promise<void>;
   usage(id: string): Promise<{ sizeBytes: number }>;
+  /** What differs from the image, but for `ours` while these are empty. */
+  changes(record: ContainerRecord, ours: readonly string[]): Promise<readonly Change[]>;
+  /** All of it as a tar, without mounts. */
+  export(record: ContainerRecord): Promise<Readable>;
 }
 
 /** What containers ask of their files; see `native/unpack/container-root.ts`. */

@@ -12,7 +12,7 @@ export function applyChanges(config: Config, changes: readonly string[]): Config
     if (word === '') return current;
     const apply = instructions[word.toUpperCase()];
     if (apply === undefined) {
-      throw invalidParameter(`${word.toUpperCase()} is not a valid change command`);
+      throw invalidParameter(`${word} is not a valid change command`);
     }
     if (text.trim() === '')
       throw invalidParameter(`${word.toUpperCase()} requires at least one argument`);

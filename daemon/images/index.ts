@@ -10,6 +10,8 @@
 import type { AuthConfig, AuthResponse } from '../../api-spec/index.js';
 import { idOfName, imagesBelow, layersSizeBytes } from './ancestry.js';
 import { openCatalog, type ImageRecord } from './catalog.js';
+import { commitImage, type CommitImage } from './commit.js';
+import { applyChanges } from './config-changes.js';
 import { checkImages, type Damage, type FsckOptions } from './fsck.js';
 import { importImage, type ImportRequest } from './import.js';
 import { createKeeper } from './keeper.js';
@@ -26,10 +28,11 @@ import { pruneImages, removeImage } from './remove.js';
 import { saveImages } from './save.js';
 import { searchImages, type ImageSearchRequest } from './search.js';
 import { imageHistory, inspectImage, tagNames } from './show.js';
-import { tagImage } from './tag.js';
+import { tagImage, targetReference } from './tag.js';
 import type { Filters } from './filters.js';
 import type { Readable } from 'node:stream';
 import type {
+  ContainerConfig,
   DistributionInspect,
   ImageDeleteResponseItem,
   ImageHistoryResponseItem,
@@ -59,6 +62,14 @@ export interface Images {
   distribution(name: string, auth: AuthConfig): Promise<DistributionInspect>;
   load(request: LoadRequest): Promise<void>;
   import(request: ImportRequest): Promise<void>;
+  commit(request: CommitImage): Promise<{ readonly id: string; readonly name: string }>;
+  /** Refuses a name that no image can have; `ApiError` 400. */
+  checkTarget(repo: string, tag: string): void;
+  /** A config with Dockerfile instructions carried out; `ApiError` 400 for what is none. */
+  changed(
+    config: Partial<ContainerConfig>,
+    changes: readonly string[],
+  ): Partial<ContainerConfig>;
   save(names: readonly string[], options: { readonly signal: AbortSignal }): Promise<Readable>;
   list(request: ListRequest): Promise<readonly ImageSummary[]>;
   inspect(name: string): Promise<ImageInspect>;
@@ -123,6 +134,9 @@ export function createImages(options: ImagesOptions): Images {
     distribution: (name, auth) => inspectDistribution(context.registry, name, auth),
     load: (request) => loadImages(context, request),
     import: (request) => importImage(context, request),
+    commit: (request) => commitImage(context, request),
+    checkTarget: (repo, tag) => void targetReference(repo, tag),
+    changed: applyChanges,
     save: (names, { signal }) => saveImages(context, names, signal),
     list: async (request) => listImages(catalog, request, context.nowMs()),
     inspect: async (name) => inspectImage(context, catalog, find(name)),

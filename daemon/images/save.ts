@@ -5,7 +5,6 @@ import { pipeline } from 'node:stream/promises';
 import { index as ociIndex } from './oci-index.js';
 import type { Catalog, ImageRecord } from './catalog.js';
 import { hexOf, type Descriptor } from '../content/index.js';
-import { parseManifest } from '../registry/index.js';
 import { findImage, type Found } from './lookup.js';
 import type { PullContext } from './pull.js';
 import {
@@ -17,14 +16,13 @@ import {
   repositoryOf,
   type Reference,
 } from './reference.js';
+import { layerBlobsOf } from './stored-manifest.js';
 
 interface Saved {
   readonly image: ImageRecord;
   readonly references: readonly Reference[];
   readonly layers: readonly Descriptor[];
 }
-
-const maxManifestBytes = 4 * 2 ** 20;
 
 /** Rejects with `ApiError` 404 before anything is written; the reader ends the stream. */
 export async function saveImages(
@@ -88,9 +86,7 @@ async function withLayers(
   image: ImageRecord,
   references: readonly Reference[],
 ): Promise<Saved> {
-  const bytes = await content.readAll(image.manifest.digest, maxManifestBytes);
-  const document = parseManifest(bytes, image.manifest.mediaType);
-  return { image, references, layers: document.kind === 'manifest' ? document.layers : [] };
+  return { image, references, layers: await layerBlobsOf(content, image.manifest) };
 }
 
 interface Output {

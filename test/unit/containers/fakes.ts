@@ -2,7 +2,7 @@
  * The containers service with everything around it played: real database, real events, no kernel.
  */
 import { join } from 'node:path';
-import { Duplex } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import { pino } from 'pino';
 import type { Test } from 'tap';
 import { notFound } from '../../../api-spec/errors.js';
@@ -127,6 +127,9 @@ function played(world: World): Played {
       idOf: (name) => (name === 'web' ? image.id : undefined),
       below: (name) => new Set(name === 'web' ? [image.id] : []),
       sizeBytes: () => 100,
+      checkTarget: () => undefined,
+      changed: (config) => config,
+      commit: () => Promise.resolve({ id: 'sha256:3333', name: '' }),
       releaseLayers: () => Promise.resolve(),
     },
     rootfs: {
@@ -138,6 +141,8 @@ function played(world: World): Played {
       mount: () => Promise.resolve({ kind: 'bind', source: '/nowhere' }),
       remove: (id) => Promise.resolve(void world.rootfs.delete(id)),
       usage: () => Promise.resolve({ sizeBytes: 7 }),
+      changes: () => Promise.resolve([]),
+      export: () => Promise.resolve(Readable.from([])),
     },
     files: {
       stat: () => Promise.reject(new Error('no files are played')),
