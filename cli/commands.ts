@@ -21,6 +21,10 @@ const container = {
     'Join the streams of a running container',
     async () => (await import('./container/attach.js')).attachCommand,
   ),
+  commit: leaf(
+    "Make an image of a container's changes",
+    async () => (await import('./container/keep.js')).commitCommand,
+  ),
   cp: leaf(
     'Copy files between a container and this machine',
     async () => (await import('./container/copy.js')).copyCommand,
@@ -36,6 +40,10 @@ const container = {
   exec: leaf(
     'Run a command in a running container',
     async () => (await import('./container/exec.js')).execCommand,
+  ),
+  export: leaf(
+    "Write a container's files to a tar archive",
+    async () => (await import('./container/keep.js')).exportCommand,
   ),
   inspect: leaf(
     'Show containers in full',

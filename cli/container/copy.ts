@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { lstatSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Readable, Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ContainerPathStat } from '../../api-spec/container-verbs.js';
 import type { Call, Command } from '../command.js';
@@ -9,6 +10,9 @@ import type { Engine } from '../engine/engine.js';
 import { EngineError } from '../engine/engine.js';
 import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
+import { humanSize } from '../units.js';
+import { firstName, landingOf, renaming } from './landing.js';
+import type { CopySource, CopyTarget } from './landing.js';
 
 /** `cp`: files between a container and this machine, as tar underneath. */
 export const copyCommand: Command = {
@@ -57,11 +61,12 @@ interface Paths {
   readonly to: string;
 }
 
-async function copyOut(
-  { engine, flags }: Call,
-  container: string,
-  { from, to }: Paths,
-): Promise<void> {
+async function copyOut(call: Call, container: string, { from, to }: Paths): Promise<void> {
+  const { engine, flags } = call;
+  const parent = dirname(resolve(to));
+  if (to !== '-' && statSync(parent, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new CommandError(`invalid output path: directory "${parent}" does not exist`);
+  }
   let path = from;
   if (flags.switch('follow-link')) {
     const found = await statInside(engine, container, path);
@@ -69,83 +74,87 @@ async function copyOut(
   }
   const answer = await engine.open('GET', archivePath(container), { query: { path } });
   if (to === '-') return pipeline(answer, process.stdout, { end: false });
-  const { folder, name } = landing(to, path);
-  await tar(
-    ['-x', '-C', folder, ...renaming(basename(resolve('/', path)), name, path)],
-    { input: answer },
-  );
+  const isFolder = isGoFolder(statOf(answer.headers)?.mode ?? 0);
+  const { folder, name } = landingOf({ path, isFolder }, { path: to, found: foundHere(to) });
+  // A link that was followed keeps the name that it was asked for by.
+  const rule = renaming(firstName(path), name ?? firstName(from));
+  const words = ['-x', '-p', '--no-same-owner', '-C', resolve(folder), ...rule];
+  await tar(words, { input: answer.pipe(counted(call)) });
+  tellCopied(call, to);
+}
+
+function foundHere(path: string): CopyTarget['found'] {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return 'nothing';
+  return found.isDirectory() ? 'folder' : 'other';
 }
 
 async function copyIn(call: Call, container: string, { from, to }: Paths): Promise<void> {
   const { engine, flags } = call;
-  const into = await landingInside(engine, container, { from, to });
+  const target = await targetInside(engine, container, to);
+  if (from === '-' && target.found !== 'folder') {
+    throw new CommandError(`destination "${container}:${to}" must be a directory`);
+  }
+  const source = from === '-' ? undefined : sourceHere(from, flags.switch('follow-link'));
+  const { folder, name } = landingOf(source ?? { path: from, isFolder: true }, target);
   const query = {
-    path: into.folder,
+    path: folder,
     noOverwriteDirNonDir: 'true',
     copyUIDGID: flags.switch('archive') ? 'true' : undefined,
   };
   const parts = { query, contentType: 'application/x-tar' };
-  if (from === '-') {
-    await engine.text('PUT', archivePath(container), { ...parts, stream: process.stdin });
-    return;
+  if (source === undefined) {
+    const stream = process.stdin.pipe(counted(call));
+    await engine.text('PUT', archivePath(container), { ...parts, stream });
+  } else {
+    const program = packing(source.path, name, flags.switch('follow-link'));
+    const ended = exitOf(program);
+    const stream = program.stdout.pipe(counted(call));
+    await engine.text('PUT', archivePath(container), { ...parts, stream });
+    await ended;
   }
-  if (lstatSync(from, { throwIfNoEntry: false }) === undefined) {
+  tellCopied(call, `${container}:${to}`);
+}
+
+function sourceHere(from: string, follows: boolean): CopySource {
+  const found = (follows ? statSync : lstatSync)(from, { throwIfNoEntry: false });
+  if (found === undefined) {
     throw new CommandError(`lstat ${resolve(from)}: no such file or directory`);
   }
+  const isContent = firstName(from) === '.' || from.endsWith('/');
+  return { path: from, isFolder: isContent || found.isDirectory() };
+}
+
+function packing(from: string, name: string | undefined, follows: boolean) {
   const source = resolve(from);
-  const copiesContent = /(^|\/)\.$/.test(from);
-  const words = copiesContent
-    ? ['-c', '-C', source, '.']
-    : [
-      '-c',
-      '-C',
-      dirname(source),
-      ...renaming(basename(source), into.name, from),
-      basename(source),
-    ];
-  const dereference = flags.switch('follow-link') ? ['-h'] : [];
-  const program = spawn(
-    'tar',
-    [...dereference, ...words],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const ended = exitOf(program);
-  await engine.text('PUT', archivePath(container), { ...parts, stream: program.stdout });
-  await ended;
+  const first = firstName(from);
+  const what = first === '.' ? ['-C', source, '.'] : ['-C', dirname(source), basename(source)];
+  const words = [...(follows ? ['-h'] : []), '-c', ...renaming(first, name), ...what];
+  return spawn('tar', words, { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
 function archivePath(container: string): string {
   return `/containers/${encodeURIComponent(container)}/archive`;
 }
 
-interface Landing {
-  readonly folder: string;
-  /** The name that the copied thing gets; undefined keeps its own. */
-  readonly name: string | undefined;
-}
-
-function landing(to: string, from: string): Landing {
-  const found = statSync(to, { throwIfNoEntry: false });
-  if (found?.isDirectory() === true) return { folder: to, name: undefined };
-  if (to.endsWith('/') && !from.endsWith('/.')) {
-    throw new CommandError(`destination directory ${to} does not exist`);
-  }
-  return { folder: dirname(resolve(to)), name: basename(to) };
-}
-
-async function landingInside(
+/** A link is followed: what it leads to is written to. */
+async function targetInside(
   engine: Engine,
   container: string,
-  { from, to }: Paths,
-): Promise<Landing> {
-  const found = await statInside(engine, container, to);
-  const goDirectory = 2 ** 31;
-  if (found !== undefined && found.mode >= goDirectory) return { folder: to, name: undefined };
-  if (from === '-') {
-    throw new CommandError(`destination "${container}:${to}" must be a directory`);
+  path: string,
+): Promise<CopyTarget> {
+  const found = await statInside(engine, container, path);
+  if (found === undefined) return { path, found: 'nothing' };
+  if (found.linkTarget === '') {
+    return { path, found: isGoFolder(found.mode) ? 'folder' : 'other' };
   }
-  const absolute = resolve('/', to);
-  return { folder: dirname(absolute), name: basename(absolute) };
+  const end = await statInside(engine, container, found.linkTarget);
+  if (end === undefined) return { path: found.linkTarget, found: 'nothing' };
+  return { path: found.linkTarget, found: isGoFolder(end.mode) ? 'folder' : 'other' };
+}
+
+function isGoFolder(mode: number): boolean {
+  return mode >= 2 ** 31;
 }
 
 async function statInside(
@@ -156,22 +165,35 @@ async function statInside(
   try {
     const answer = await engine.open('HEAD', archivePath(container), { query: { path } });
     answer.resume();
-    const header = answer.headers['x-docker-container-path-stat'];
-    if (typeof header !== 'string') return undefined;
-    // The header's shape is the API's promise.
-    return JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as ContainerPathStat;
+    return statOf(answer.headers);
   } catch (problem) {
     if (problem instanceof EngineError && problem.status === 404) return undefined;
     throw problem;
   }
 }
 
-/** tar's rule that renames the first part of each path; nothing where the name stays. */
-function renaming(from: string, to: string | undefined, asked: string): readonly string[] {
-  if (to === undefined || to === from || asked.endsWith('/.')) return [];
-  const pattern = from.replace(/[\\.*[\]^$|]/g, '\\$&');
-  const replacement = to.replace(/[\\&|]/g, '\\$&');
-  return ['--transform', `s|^${pattern}|${replacement}|`];
+function statOf(headers: IncomingHttpHeaders): ContainerPathStat | undefined {
+  const header = headers['x-docker-container-path-stat'];
+  if (typeof header !== 'string') return undefined;
+  // The header's shape is the API's promise.
+  return JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as ContainerPathStat;
+}
+
+const copiedBytes = new WeakMap<Call, number>();
+
+function counted(call: Call): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      copiedBytes.set(call, (copiedBytes.get(call) ?? 0) + chunk.length);
+      done(null, chunk);
+    },
+  });
+}
+
+/** To a person only: a program that reads what is printed gets nothing. */
+function tellCopied(call: Call, to: string): void {
+  if (call.flags.switch('quiet') || !process.stdout.isTTY) return;
+  call.complain(`Successfully copied ${humanSize(copiedBytes.get(call) ?? 0)} to ${to}\n`);
 }
 
 async function tar(

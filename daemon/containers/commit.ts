@@ -19,7 +19,7 @@ export interface CommitRequest {
   readonly pause: boolean;
   /** Dockerfile instructions. */
   readonly changes: readonly string[];
-  /** What the image says instead of what the container does. */
+  /** What the image says where it says something; else it says what the container does. */
   readonly config: ContainerConfig;
 }
 
@@ -34,7 +34,8 @@ export async function commitContainer(
   const { record } = container;
   context.images.checkTarget(request.repo, request.tag);
   // Refused before anything is frozen.
-  const changed = context.images.changed(request.config, request.changes);
+  const said = Object.keys(request.config).length === 0 ? record.config : request.config;
+  const changed = context.images.changed(said, request.changes);
   const config = withoutEmpty(mergeImageConfig(changed, record.config));
   const { repo, tag, comment, author } = request;
   const id = await frozen(context, container, request.pause, async () => {

@@ -160,14 +160,45 @@ test('a container is run, and its life is shown', async (t) => {
     const folder = t.testdir({ 'in.txt': 'hello' });
     await tsdocker(`create --name ${name} --network none ${image} /bin/true`);
     const copied = await tsdocker(`cp ${folder}/in.txt ${name}:/bin/renamed`);
-    if (/501|not implemented/i.test(copied.stderr)) {
-      t.pass('copied', { skip: 'the engine has no archive yet' });
-      return;
-    }
     t.match(copied, { status: 0, stderr: '' });
     t.match(await tsdocker(`cp ${name}:/bin/renamed ${folder}/out.txt`), { status: 0, stderr: '' });
     t.equal(readFileSync(join(folder, 'out.txt'), 'utf8'), 'hello');
     t.match(await tsdocker(`cp ${name}:/nope ${folder}`), { status: 1, stderr: /Could not find/ });
+  });
+
+  await t.test('folders land where docker lets them land', async (t) => {
+    const name = `${prefix}-f`;
+    const folder = t.testdir({ src: { a: 'A', sub: { b: 'B' } }, here: {}, file: 'f' });
+    await tsdocker(`create --name ${name} --network none ${image} /bin/true`);
+    const copies = async (line: string) => {
+      t.match(await tsdocker(`cp ${line}`), { status: 0, stderr: '', stdout: '' }, line);
+    };
+    await copies(`${folder}/src ${name}:/new`);
+    await copies(`${folder}/src ${name}:/bin`);
+    await copies(`${folder}/src/. ${name}:/content`);
+    await copies(`${folder}/src/sub/. ${name}:/content/`);
+    await copies(`${name}:/new/. ${folder}/here`);
+    await copies(`${name}:/bin/src ${folder}/here`);
+    await copies(`${name}:/content ${folder}/out`);
+    const found = (await import('node:fs')).readdirSync(folder, { recursive: true });
+    t.strictSame(found.map(String).sort().filter((path) => /^(here|out)\//.test(path)), [
+      'here/a', 'here/src', 'here/src/a', 'here/src/sub', 'here/src/sub/b', 'here/sub',
+      'here/sub/b', 'out/a', 'out/b', 'out/sub', 'out/sub/b',
+    ]);
+    const fails = async (line: string, why: RegExp) => {
+      t.match(await tsdocker(`cp ${line}`), { status: 1, stderr: why }, line);
+    };
+    await fails(`${folder}/src ${name}:/new/a`, /cannot copy directory/);
+    await fails(`${folder}/file ${name}:/none/`, /no such directory/);
+    await fails(`${folder}/file ${name}:/none/x`, /Could not find the file \/none in container/);
+    await fails(`${name}:/new ${folder}/file`, /cannot copy directory/);
+    await fails(`${name}:/new ${folder}/no/where`, /invalid output path: directory/);
+    await fails(`${folder}/nothing ${name}:/`, /no such file or directory/);
+    t.match(await tsdocker(`diff ${name}`), { stdout: /^A \/content\nA \/content\/a\n/m });
+    t.match(await tsdocker(`export -o ${folder}/x.tar ${name}`), { status: 0, stdout: '' });
+    t.match(await tsdocker(`commit -m why ${name} ${prefix}-made`), { stdout: /^sha256:/ });
+    t.match(await tsdocker(`history -q ${prefix}-made`), { stdout: /^[0-9a-f]{12}\n/ });
+    t.match(await tsdocker(`rmi ${prefix}-made`), { status: 0 });
   });
 
   await t.test('logs keep the two streams apart', async (t) => {

@@ -75,7 +75,7 @@ for (const driver of ['overlay', 'vfs']) {
       t.match(image, {
         Id: made.json.Id, Author: 'me', Comment: 'words',
         Config: {
-          Env: ['B=2', 'A=1'], Cmd: ['cat', '/new', '/www/own'], Labels: { x: 'y' },
+          Env: ['A=1', 'B=2'], Cmd: ['cat', '/new', '/www/own'], Labels: { x: 'y' },
           WorkingDir: '/www',
         },
       });
