@@ -85,11 +85,18 @@ function timeText(ms: number): string {
 }
 
 /** Empty lists and maps of the config are null in Docker, labels excepted. */
-function shownConfig({ config, imageName }: ContainerRecord) {
+function shownConfig({ config, imageName, hostConfig, endpoints }: ContainerRecord) {
   const isEmpty = (value: unknown): boolean =>
     typeof value === 'object' && value !== null && Object.keys(value).length === 0;
   const said = Object.entries(config).filter(([key, value]) => key === 'Labels' || !isEmpty(value));
-  return { ...Object.fromEntries(said), Image: imageName, Labels: config.Labels ?? {} };
+  // A field of old clients; what was asked is the endpoint's.
+  const { MacAddress = '' } = endpoints[hostConfig.NetworkMode ?? ''] ?? {};
+  return {
+    ...Object.fromEntries(said),
+    Image: imageName,
+    Labels: config.Labels ?? {},
+    ...(MacAddress === '' ? {} : { MacAddress }),
+  };
 }
 
 function networkSettings({ record, sandbox }: Container): NetworkSettings {

@@ -131,19 +131,27 @@ function endpointSettings(
   return Object.fromEntries(endpoints.map(({ networkName, settings }) => [networkName, settings]));
 }
 
-/** The networks that a container is to be on, the one of its mode first. */
-export function wishes(
-  context: Context,
-  record: ContainerRecord,
-): readonly { readonly network: NetworkRecord; readonly asked: EndpointSettings }[] {
+/** The networks that a container is to be on, in the order of its interfaces. */
+export function wishes(context: Context, record: ContainerRecord): readonly Wish[] {
   const mode = networkMode(record);
   if (mode.startsWith('container:')) return [];
   const asked = Object.entries(record.endpoints);
   const named = asked.length > 0 ? asked : ([[mode, {}]] as const);
   return named
-    .map(([name, settings]) => ({ network: context.book.resolve(name), asked: settings, name }))
+    .map(([name, settings]) => ({ network: context.book.resolve(name), asked: settings }))
     .sort((a, b) =>
-      Number(b.name === mode) - Number(a.name === mode) || (a.name < b.name ? -1 : 1));
+      Number(a.network.spec.internal) - Number(b.network.spec.internal) || byPriority(a, b));
+}
+
+interface Wish {
+  readonly network: NetworkRecord;
+  readonly asked: EndpointSettings;
+}
+
+/** The highest gateway priority first, then by name: so `eth0` is the way out, as in Docker. */
+function byPriority(a: Wish, b: Wish): number {
+  return (b.asked.GwPriority ?? 0) - (a.asked.GwPriority ?? 0) ||
+    (a.network.spec.name < b.network.spec.name ? -1 : 1);
 }
 
 /** `bridge` for a mode that is empty or `default`. */
@@ -174,14 +182,8 @@ export function interfaceName(network: NetworkRecord, index: number): string {
 }
 
 /** Who has the default route: not an internal network, the highest priority, the first name. */
-export function gatewayNetwork(
-  wanted: readonly { readonly network: NetworkRecord; readonly asked: EndpointSettings }[],
-): NetworkRecord | undefined {
-  return wanted
-    .filter(({ network }) => !network.spec.internal)
-    .sort((a, b) =>
-      (b.asked.GwPriority ?? 0) - (a.asked.GwPriority ?? 0) ||
-      (a.network.spec.name < b.network.spec.name ? -1 : 1))[0]?.network;
+export function gatewayNetwork(wanted: readonly Wish[]): NetworkRecord | undefined {
+  return wanted.filter(({ network }) => !network.spec.internal).sort(byPriority)[0]?.network;
 }
 
 function reserve(
@@ -217,25 +219,26 @@ function sandboxRecord(
   reservations: readonly Reservation[],
 ): SandboxRecord {
   const mode = networkMode(record);
+  const isBare = endpoints.every(({ spec }) => spec.addresses.length === 0);
   return {
     id: newId(),
     containerId: record.id,
     containerName: record.name,
-    kind: mode === 'host' ? 'host' : mode === 'none' ? 'none' : 'isolated',
+    kind: mode === 'host' ? 'host' : isBare ? 'none' : 'isolated',
     hostname: record.config.Hostname ?? '',
     domainname: record.config.Domainname ?? '',
     endpoints,
     ports: reservations.map(({ mapping }) => mapping),
-    portBindings: portBindings(record, mode, reservations),
+    portBindings: portBindings(record, endpoints, reservations),
   };
 }
 
 function portBindings(
   record: ContainerRecord,
-  mode: string,
+  endpoints: readonly EndpointRecord[],
   reservations: readonly Reservation[],
 ): SandboxRecord['portBindings'] {
-  if (mode === 'host' || mode === 'none') return {};
+  if (portEndpoint(endpoints) === undefined) return {};
   const bindings: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
   for (const { port, protocol } of exposedPorts(record.config)) {
     bindings[`${port}/${protocol}`] = null;

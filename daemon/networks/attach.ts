@@ -50,7 +50,10 @@ function refuseConnect(
       'container sharing network namespace with another container or host cannot be connected ' +
         'to any other network');
   }
-  if (mode === 'none' || network.spec.driver === 'null') {
+  // A container that was taken off `none` is on no network, whatever its mode still says.
+  const isOnNone = wishes(context, record).some((wish) => wish.network.spec.driver === 'null');
+  const left = mode === 'none' && Object.keys(record.endpoints).length === 0;
+  if ((isOnNone && !left) || network.spec.driver === 'null') {
     throw invalidParameter(
       'container cannot be connected to multiple networks with one of the networks in private ' +
         '(none) mode');

@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import type {
   IPAMConfig, NetworkCreateRequest, NetworkCreateResponse,
 } from '../../api-spec/index.js';
-import { conflict, forbidden, invalidParameter, notFound } from '../../api-spec/errors.js';
+import {
+  conflict, forbidden, invalidParameter, notFound, systemError,
+} from '../../api-spec/errors.js';
 import { parseBridgeOptions } from '../../netplugins/bridge/index.js';
 import type { NetworkSpec } from '../../netplugins/plugin.js';
 import { networkEvent, pluginOf, type Context } from './context.js';
 import {
-  contains, defaultGateway, freeSubnet, overlaps, parseSubnet, subnetText,
+  addressNumber, contains, defaultGateway, freeSubnet, overlaps, parseSubnet, subnetText,
   type AddressPool, type Subnet,
 } from './ipam.js';
 import { dropNetwork, saveNetwork, type NetworkRecord } from './records.js';
@@ -87,7 +89,7 @@ function configFaults(config: IPAMConfig): readonly string[] {
   const subnet = parseSubnet(text);
   if (subnet === undefined) return [`invalid subnet ${text}: invalid CIDR block notation`];
   const canonical = subnetText(subnet);
-  if (subnet.family === 4 && canonical !== text) {
+  if (addressNumber(text.replace(/\/.*$/, '')) !== subnet.base) {
     return [`invalid subnet ${text}: it should be ${canonical}`];
   }
   const faults: string[] = [];
@@ -120,7 +122,12 @@ async function design(context: Context, body: NetworkCreateRequest): Promise<Net
   const options = body.Options ?? {};
   const parsed = parseBridgeOptions(options);
   const asked = body.IPAM?.Config ?? [];
-  const pools = body.ConfigOnly === true ? [] : await choosePools(context, asked);
+  const hasSix = body.EnableIPv6 === true;
+  const { given, chosen } =
+    body.ConfigOnly === true
+      ? { given: [], chosen: [] }
+      : await choosePools(context, asked, hasSix);
+  const pools = [...given, ...chosen];
   const spec: NetworkSpec = {
     id,
     name: body.Name ?? '',
@@ -139,36 +146,50 @@ async function design(context: Context, body: NetworkCreateRequest): Promise<Net
     attachable: body.Attachable === true,
     configOnly: body.ConfigOnly === true,
     configFrom: body.ConfigFrom?.Network ?? '',
-    enableIPv6: body.EnableIPv6 === true || pools.some(({ subnet }) => subnet.includes(':')),
+    enableIPv6: hasSix,
     labels: body.Labels ?? {},
     ipamDriver: 'default',
     ipamOptions: body.IPAM?.Options ?? {},
-    ipamConfig:
-      asked.length > 0
-        ? asked
-        : pools.map(({ subnet, gateway }) => ({ Subnet: subnet, Gateway: gateway })),
+    ipamConfig: [
+      ...asked, ...chosen.map(({ subnet, gateway }) => ({ Subnet: subnet, Gateway: gateway })),
+    ],
     pools,
     hasOwnSubnets: asked.length > 0,
     isPredefined: false,
   };
 }
 
+/** Those of the user, IPv6 only where it is switched on, and one for a family without any. */
 async function choosePools(
   context: Context,
   asked: readonly IPAMConfig[],
-): Promise<readonly AddressPool[]> {
+  hasSix: boolean,
+): Promise<{ readonly given: readonly AddressPool[]; readonly chosen: readonly AddressPool[] }> {
   const used = usedSubnets(context);
-  if (asked.length === 0 || asked.every(({ Subnet = '' }) => Subnet.includes(':'))) {
-    const free = await pickSubnet(context, used);
-    const chosen = { subnet: subnetText(free), gateway: defaultGateway(free), auxiliary: {} };
-    return [chosen, ...asked.flatMap(poolOf)];
-  }
-  const pools = asked.flatMap(poolOf);
-  const subnets = pools.flatMap(({ subnet }) => parseSubnet(subnet) ?? []);
+  const given = asked
+    .filter(({ Subnet = '' }) => hasSix || !Subnet.includes(':'))
+    .flatMap(poolOf);
+  const subnets = given.flatMap(({ subnet }) => parseSubnet(subnet) ?? []);
   const clashes = subnets.some((subnet, i) =>
     [...used, ...subnets.slice(0, i)].some((other) => overlaps(subnet, other)));
   if (clashes) throw forbidden('Pool overlaps with other one on this address space');
-  return pools;
+  for (const { gateway, auxiliary } of given) refuseAuxiliary(gateway, auxiliary);
+  const families = hasSix ? ([4, 6] as const) : ([4] as const);
+  const missing = families.filter((family) => !subnets.some((each) => each.family === family));
+  const chosen: AddressPool[] = [];
+  for (const family of missing) {
+    const free = await pickSubnet(context, [...used, ...subnets], family);
+    chosen.push({ subnet: subnetText(free), gateway: defaultGateway(free), auxiliary: {} });
+  }
+  return { given, chosen };
+}
+
+function refuseAuxiliary(gateway: string, auxiliary: AddressPool['auxiliary']): void {
+  for (const [name, address] of Object.entries(auxiliary)) {
+    if (address !== gateway) continue;
+    throw systemError(
+      `failed to allocate secondary ip address (${name}:${address}): Address already in use`);
+  }
 }
 
 function poolOf(config: IPAMConfig): readonly AddressPool[] {
@@ -193,10 +214,15 @@ export function usedSubnets({ book }: Context): readonly Subnet[] {
 }
 
 /** A subnet of the default ranges that neither a network nor a route of the host uses. */
-export async function pickSubnet(context: Context, used: readonly Subnet[]): Promise<Subnet> {
+export async function pickSubnet(
+  context: Context,
+  used: readonly Subnet[],
+  family: 4 | 6 = 4,
+): Promise<Subnet> {
   const [routes] = await context.netlink.run([{ do: 'routes' }]);
   const routed = routes.flatMap(({ destination }) => parseSubnet(destination) ?? []);
-  const free = freeSubnet(context.settings.pools, [...used, ...routed]);
+  const ranges = context.settings.pools.filter(({ base }) => base.includes(':') === (family === 6));
+  const free = freeSubnet(ranges, [...used, ...routed]);
   if (free === undefined) {
     throw invalidParameter('all predefined address pools have been fully subnetted');
   }

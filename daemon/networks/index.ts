@@ -6,7 +6,7 @@ import type {
   Network, NetworkConnectRequest, NetworkCreateRequest, NetworkCreateResponse,
   NetworkDisconnectRequest, NetworkInspect, NetworkPruneResponse,
 } from '../../api-spec/index.js';
-import { forbidden, invalidParameter } from '../../api-spec/errors.js';
+import { ApiError, forbidden, invalidParameter } from '../../api-spec/errors.js';
 import type { Netlink } from '../../native/netlink/index.js';
 import type { NetworkPlugin } from '../../netplugins/plugin.js';
 import type { NetworksNeed } from '../containers/needs.js';
@@ -20,6 +20,7 @@ import { networkEvent, pluginOf, type Context, type NetworkSettingsOfEngine } fr
 import { createNetwork } from './create.js';
 import { checkEndpoint } from './endpoint.js';
 import { isExtraHost } from './files.js';
+import { uniqueLocalRange } from './ipam.js';
 import type { ContainersNeed, EventsNeed } from './needs.js';
 import { exposedPorts, portRequests } from './port-requests.js';
 import { createPortBook } from './ports.js';
@@ -75,8 +76,10 @@ export interface Networks extends NetworksNeed {
 /** Loads what the store has and sees to the predefined networks; `recover` must follow, once. */
 export async function openNetworks(options: NetworksOptions): Promise<Networks> {
   const { rootId, defaultBridge, plugins, ...rest } = options;
+  const pools = [...rest.settings.pools, uniqueLocalRange(rootId)];
   const context: Context = {
     ...rest,
+    settings: { ...rest.settings, pools },
     plugins: new Map(plugins.map((plugin) => [plugin.name, plugin])),
     book: NetworkBook.load(options.store),
     ports: createPortBook(),
@@ -122,10 +125,25 @@ function check(context: Context, record: ContainerRecord): void {
     if (!isExtraHost(entry)) throw invalidParameter(`bad format for add-host: "${entry}"`);
   }
   if (networkMode(record).startsWith('container:')) return;
+  checkLinks(context, record);
   for (const [name, asked] of Object.entries(record.endpoints)) {
     const network = context.book.byName(name) ?? context.book.get(name);
     if (network === undefined) continue;
     checkEndpoint(network, asked, `invalid config for network ${name}: `);
+  }
+}
+
+/** Not a 404: the client would take that for a missing image. */
+function checkLinks({ containers }: Context, { hostConfig }: ContainerRecord): void {
+  for (const link of hostConfig.Links ?? []) {
+    const [name = ''] = link.split(':');
+    try {
+      containers.find(name);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const text = `could not get container for ${name}: ${error.message}`;
+      throw new ApiError('InvalidParameter', text, { cause: error });
+    }
   }
 }
 

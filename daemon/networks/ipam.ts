@@ -1,4 +1,5 @@
 /** Which addresses exist, which are free, and which subnets collide. Pure. */
+import { createHash } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 
 /** A subnet as numbers. */
@@ -35,6 +36,15 @@ export const defaultPoolRanges: readonly PoolRange[] = [
   { base: '172.28.0.0/14', prefix: 16 },
   { base: '192.168.0.0/16', prefix: 20 },
 ];
+
+/**
+ * An engine's own range of unique local addresses (RFC 4193), for IPv6 networks that name none: the
+ * same at each start, and unlike another engine's.
+ */
+export function uniqueLocalRange(rootId: string): PoolRange {
+  const hex = createHash('sha256').update(rootId).digest('hex');
+  return { base: `fd${hex.slice(0, 2)}:${hex.slice(2, 6)}:${hex.slice(6, 10)}::/48`, prefix: 64 };
+}
 
 /** No bridge holds more endpoints; a search for a free address ends there at the latest. */
 const maxSearch = 70_000;

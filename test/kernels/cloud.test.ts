@@ -47,7 +47,8 @@ for (const version of ['6.1', '6.12'] as const) {
 /** Emulated, a suite takes a minute: more of them on demand. */
 const suites =
   process.env['TSDOCKER_KERNEL_SUITES'] === 'all'
-    ? ['integration/shim', 'integration/runtime', 'conformance/netplugins', 'integration/networks']
+    ? ['integration/shim', 'integration/runtime', 'conformance/netplugins',
+        'conformance/bridge', 'integration/networks']
     : ['integration/shim'];
 
 for (const version of ['6.1', '6.12'] as const) {

@@ -22,6 +22,8 @@ export interface World {
   readonly warnings: string[];
   add(options?: ContainerWish): ContainerRecord;
   rename(record: ContainerRecord, name: string): void;
+  /** A container's record as it is now. */
+  find(id: string): ContainerRecord;
   run(record: ContainerRecord): Promise<Running>;
   /** Closes the service and opens another one on the same data, as a killed daemon's successor. */
   restart(live: readonly Running[]): Promise<World>;
@@ -121,6 +123,7 @@ async function open(t: Test, ground: Ground): Promise<World> {
   const self: World = {
     networks, netlink, told, warnings,
     add: (wish = {}) => addRecord(records, wish),
+    find: (id) => findRecord(records, id),
     rename: (record, name) => void records.set(record.id, { ...record, name }),
     run: (record) => run(t, self, { record, pids }),
     restart: async (live) => {
@@ -132,6 +135,12 @@ async function open(t: Test, ground: Ground): Promise<World> {
     file: (record, name) => readFileSync(`${folder}/${record.id}/${name}`, 'utf8'),
   };
   return self;
+}
+
+function findRecord(records: ReadonlyMap<string, ContainerRecord>, id: string): ContainerRecord {
+  const record = records.get(id);
+  if (record === undefined) throw new Error(`no record ${id}`);
+  return record;
 }
 
 function addRecord(records: Map<string, ContainerRecord>, wish: ContainerWish): ContainerRecord {

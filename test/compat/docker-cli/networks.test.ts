@@ -219,17 +219,12 @@ cliChecks({
     ['run -d --name @a --network @n --network @m IMG sleep 600'],
     ['exec @a ls /sys/class/net', 'eth0\neth1\nlo'],
   ],
-}, {
-  pending: {
-    'leaving network none': {
-      'network connect after none was disconnected': [
-        ['network create @n'],
-        ['create --name @a --network none IMG sleep 600'],
-        ['network disconnect none @a'],
-        ['network connect @n @a', ''],
-        ['start @a'],
-        ['exec @a ls /sys/class/net', 'eth0\nlo'],
-      ],
-    },
-  },
+  'network connect after none was disconnected': [
+    ['network create @n'],
+    ['create --name @a --network none IMG sleep 600'],
+    ['network disconnect none @a'],
+    ['network connect @n @a', ''],
+    ['start @a'],
+    ['exec @a ls /sys/class/net', 'eth0\nlo'],
+  ],
 });
