@@ -28,9 +28,12 @@ interface End {
 
 async function recordExit(context: Context, container: Container, end: End): Promise<void> {
   if (container.task !== end.task || !isLive(container.record.state)) return;
-  // Side by side, and so in one transaction: nobody is told before both are done.
-  const recorded = recordEnd(context, container, end.exit);
-  const [again] = await Promise.all([recorded, giveBack(context, container, end.task)]);
+  const { again, recorded } = recordEnd(context, container, end.exit);
+  // Not waited for: should the daemon go before it is written, the next one reads the exit file.
+  recorded.catch((error: unknown) => {
+    context.log.error({ id: container.id, err: error }, 'an exit could not be recorded');
+  });
+  await giveBack(context, container, end.task);
   const { record } = container;
   const startedAtMs = 'startedAtMs' in record.state ? record.state.startedAtMs : 0;
   if (again) planRestart(context, container, end.exit.finishedAtMs - startedAtMs);
@@ -38,14 +41,18 @@ async function recordExit(context: Context, container: Container, end: End): Pro
   if (!again && record.hostConfig.AutoRemove === true) removeLater(context, container);
 }
 
-/** Writes the end of a live container down, with its events; whether its policy wants it again. */
-export async function recordEnd(
-  context: Context,
-  container: Container,
-  exit: TaskExit,
-): Promise<boolean> {
+/** The end of a live container, as its record has it already. */
+export interface RecordedEnd {
+  /** Its policy wants it to run again. */
+  readonly again: boolean;
+  /** The record has been written, with its events. */
+  readonly recorded: Promise<void>;
+}
+
+/** Writes the end of a live container down, with its events. */
+export function recordEnd(context: Context, container: Container, exit: TaskExit): RecordedEnd {
   const { record } = container;
-  if (!isLive(record.state)) return false;
+  if (!isLive(record.state)) return { again: false, recorded: Promise.resolve() };
   endHealth(context, container);
   const { startedAtMs } = record.state;
   const again = wantsRestart(record.hostConfig.RestartPolicy, {
@@ -54,10 +61,8 @@ export async function recordEnd(
     stoppedByUser: container.exitIsWanted,
     restartCount: record.restartCount,
   });
-  await save(context, container, ended(record, exit, again), {
-    events: endEvents(record, exit, startedAtMs),
-  });
-  return again;
+  const events = endEvents(record, exit, startedAtMs);
+  return { again, recorded: save(context, container, ended(record, exit, again), { events }) };
 }
 
 /** Frees names in the kernel now, and what nobody waits for afterwards. */

@@ -63,11 +63,11 @@ async function reattach(context: Context, container: Container): Promise<void> {
     }
     return;
   }
-  if (isLive(record.state)) await recordEnd(context, container, found?.exit ?? lostExit());
+  if (isLive(record.state)) await recordEnd(context, container, found?.exit ?? lostExit()).recorded;
   else if (found !== undefined && endedUnseen(record, found.exit)) {
     // The daemon went between the gate and the record: it did run.
     await save(context, container, ranUnseen(record, 0, found.exit.finishedAtMs));
-    await recordEnd(context, container, found.exit);
+    await recordEnd(context, container, found.exit).recorded;
   }
 }
 

@@ -101,7 +101,10 @@ export function createEvents(store: Store, nowNs: () => bigint = wallClockNs): E
       listeners.add(listener);
       signal.addEventListener('abort', () => listeners.delete(listener), { once: true });
       const end = (): void => void listeners.delete(listener);
-      return drain({ past: readPast(store, range), queue, range, end });
+      const past = readPast(store, range);
+      // Whoever does not read on does not learn of it either.
+      past.catch(() => undefined);
+      return drain({ past, queue, range, end });
     },
   };
 }
@@ -146,16 +149,17 @@ class LiveQueue {
 }
 
 interface Drain {
-  readonly past: readonly StampedEvent[];
+  readonly past: Promise<readonly StampedEvent[]>;
   readonly queue: LiveQueue;
   readonly range: EventRange;
   readonly end: () => void;
 }
 
 async function* drain(run: Drain): AsyncGenerator<StampedEvent, void, undefined> {
-  const { past, queue, end } = run;
+  const { queue, end } = run;
   const { untilNs, filters } = run.range;
   try {
+    const past = await run.past;
     yield* past;
     let lastNs = past.at(-1)?.timeNs ?? 0n;
     const untilMs = untilNs === undefined ? undefined : Number(untilNs / 1_000_000n);
@@ -172,9 +176,11 @@ async function* drain(run: Drain): AsyncGenerator<StampedEvent, void, undefined>
   }
 }
 
-function readPast(store: Store, range: EventRange): readonly StampedEvent[] {
+async function readPast(store: Store, range: EventRange): Promise<readonly StampedEvent[]> {
   const { sinceNs, untilNs, filters } = range;
   if (sinceNs === undefined) return [];
+  // Commits keep their order: what happened before the question is in the book after this one.
+  await store.commit([], 'normal');
   const rows = store.rows<Row>(
     'SELECT CAST(time_ns AS TEXT) AS time_ns, type, action, actor_id, attributes FROM events ' +
       'WHERE time_ns >= ? AND time_ns <= ? ORDER BY seq',

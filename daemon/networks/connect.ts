@@ -49,13 +49,14 @@ export async function releaseSandbox(context: Context, sandboxId: string): Promi
   const pending = record.endpoints.map((endpoint) =>
     context.events.stamp(
       networkEvent('disconnect', networkOf(context, endpoint), record.containerId)));
-  const works = [
-    ...record.endpoints.map((endpoint) => leave(context, endpoint, 'dying')),
-    context.store
-      .commit(
-        [dropSandbox(sandboxId), ...pending.flatMap(({ statements }) => statements)], 'normal')
-      .then(() => pending.forEach((event) => event.announce())),
-  ];
+  // Not waited for: a row that stays is found to be of nobody by the next start.
+  context.store
+    .commit([dropSandbox(sandboxId), ...pending.flatMap(({ statements }) => statements)], 'normal')
+    .then(() => pending.forEach((event) => event.announce()))
+    .catch((error: unknown) => {
+      context.warn(`sandbox ${sandboxId} is not forgotten: ${String(error)}`);
+    });
+  const works = record.endpoints.map((endpoint) => leave(context, endpoint, 'dying'));
   const results = await Promise.allSettled(works);
   context.ports.free(held?.reservations ?? []);
   const errors = results.flatMap((result) =>

@@ -86,3 +86,15 @@ test('a range that is past ends by itself', async (t) => {
   }
   t.equal(count, 1);
 });
+
+test('what is being written when somebody asks is of the past', async (t) => {
+  const events = setUp(t);
+  const emitted = events.emit(happening('destroy'));
+  const seen: string[] = [];
+  const range = { sinceNs: 0n, untilNs: BigInt(Date.now()) * 1_000_000n + 1_000_000n, filters: {} };
+  for await (const { action } of events.watch(range, new AbortController().signal)) {
+    seen.push(action);
+  }
+  t.same(seen, ['destroy']);
+  await emitted;
+});
