@@ -8,7 +8,7 @@
  *     <root>/trash/<random>/       things to be removed, by one process for many
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -21,6 +21,10 @@ import { removeTree, treeDigest, type TreeOptions } from '../native/unpack/index
 const CLOSE_WAIT_MS = 5_000;
 /** How long things are gathered for one process that removes them: starting it costs 3 ms. */
 const GATHER_MS = 1000;
+/** Of containers whose folders are looked at before a process is started. */
+const MAX_BARE = 16;
+/** What a writable layer is made of, the innermost first. */
+const BARE_FOLDERS = ['diff', 'work/work', 'work', ''] as const;
 
 /** The two kinds of things that a driver keeps. */
 export type Shelf = 'layers' | 'containers';
@@ -102,7 +106,7 @@ function openTrash(folder: string): Trash {
   const removeGathered = (): void => {
     if (gathering === undefined) return;
     clearTimeout(gathering.timer);
-    remove(gathering.path);
+    if (!removeBare(gathering.path)) remove(gathering.path);
     gathering = undefined;
   };
   const gathered = (): string => {
@@ -132,6 +136,34 @@ function openTrash(folder: string): Trash {
       await done;
     },
   };
+}
+
+/**
+ * A container that wrote nothing leaves a few empty folders, which need no process: true when that
+ * was all. Nothing that a container may have filled is listed here.
+ */
+function removeBare(gathered: string): boolean {
+  try {
+    const names = readdirSync(gathered);
+    if (names.length > MAX_BARE) return false;
+    for (const name of names) {
+      for (const folder of BARE_FOLDERS) removeEmpty(join(gathered, name, folder));
+    }
+    removeEmpty(gathered);
+    return true;
+  } catch (error) {
+    // ENOTEMPTY, mostly: whatever the kernel says, the process has the last word.
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  }
+}
+
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
 }
 
 async function sweep(
