@@ -1,6 +1,5 @@
 /** A container's OCI bundle on disk: what another runtime, or a reader, finds there. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import * as fs from 'node:fs/promises';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { OciConfig } from './oci.js';
 
 /** Where the pieces of a container are. */
@@ -42,12 +41,12 @@ export function prepareBundle(paths: BundlePaths): void {
 const UNLIMITED = '18446744073709551615';
 
 /** Writes config.json by rename. No limit is 2^64 - 1 there, which no JavaScript number is. */
-export async function writeConfig(paths: BundlePaths, config: OciConfig): Promise<void> {
+export function writeConfig(paths: BundlePaths, config: OciConfig): void {
   const text = JSON.stringify(config).replace(
     /("(?:soft|hard)":)-1\b/g,
     (_, key: string) => `${key}${UNLIMITED}`,
   );
   const temporary = `${paths.config}.new`;
-  await fs.writeFile(temporary, text, { mode: 0o600 });
-  await fs.rename(temporary, paths.config);
+  writeFileSync(temporary, text, { mode: 0o600 });
+  renameSync(temporary, paths.config);
 }

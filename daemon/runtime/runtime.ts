@@ -193,8 +193,8 @@ async function launchTask(
       return undefined;
     },
   });
-  // Nothing waits for it: it is for readers and foreign runtimes.
-  writeConfig(paths, config).catch((error: unknown) => {
+  // For readers and foreign runtimes: it is written while the shim is at work.
+  started.then(() => writeConfig(paths, config)).catch((error: unknown) => {
     context.warn(`config.json of ${request.record.id} is not written`, error);
   });
   return launching;
