@@ -27,6 +27,11 @@ export interface StorageDriver {
   hasLayer(key: string): Promise<boolean>;
   /** Idempotent. The caller knows that nothing refers to it. */
   removeLayer(key: string): Promise<void>;
+  /**
+   * The folders that `layers` (keys, lowest first) are stacked from, topmost first, with whiteouts
+   * as overlayfs has them: for those who read an image without a mount.
+   */
+  layerFolders(layers: readonly string[]): readonly string[];
   /** Bytes and inodes on disk of one layer by itself. */
   layerUsage(key: string): Promise<Usage>;
 

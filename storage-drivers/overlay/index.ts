@@ -64,6 +64,7 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
       await rm(join(links, shortName(name)), { force: true });
       await folders.discard(folders.path('layers', name));
     },
+    layerFolders: (layers) => layerFolders(folders, layers),
     layerUsage: async (key) => treeUsage(diffOf(folders, 'layers', nameOfKey(key))),
     async createContainer(id, layers) {
       requireLayers(folders, layers);
@@ -108,14 +109,18 @@ function differenceOf(
   layers: readonly string[],
   ours: readonly string[],
 ): Difference {
-  requireLayers(folders, layers);
-  const names = visible(folders, [...layers].reverse().map(nameOfKey));
   return {
     folder: diffOf(folders, 'containers', nameOfContainer(id)),
     whiteouts: 'overlay',
-    layersTopFirst: names.map((name) => diffOf(folders, 'layers', name)),
+    layersTopFirst: layerFolders(folders, layers),
     ours,
   };
+}
+
+function layerFolders(folders: Folders, layers: readonly string[]): readonly string[] {
+  requireLayers(folders, layers);
+  const names = visible(folders, [...layers].reverse().map(nameOfKey));
+  return names.map((name) => diffOf(folders, 'layers', name));
 }
 
 function shortName(name: string): string {

@@ -31,10 +31,12 @@ import {
 export async function createVfsDriver(root: string): Promise<StorageDriver> {
   const folders = await openFolders(root);
   const diff = (shelf: Shelf, name: string): string => join(folders.path(shelf, name), 'diff');
+  const layerFolders = (layers: readonly string[]): readonly string[] =>
+    layers.slice(-1).map((key) => diff('layers', nameOfKey(key)));
   const difference = (id: string, layers: readonly string[], ours: readonly string[]) => ({
     folder: diff('containers', nameOfContainer(id)),
     whiteouts: 'apply' as const,
-    layersTopFirst: layers.slice(-1).map((key) => diff('layers', nameOfKey(key))),
+    layersTopFirst: layerFolders(layers),
     ours,
   });
 
@@ -45,6 +47,7 @@ export async function createVfsDriver(root: string): Promise<StorageDriver> {
     stageLayer: async (layer) => stageLayer(folders, layer),
     hasLayer: async (key) => folders.has('layers', nameOfKey(key)),
     removeLayer: async (key) => folders.discard(folders.path('layers', nameOfKey(key))),
+    layerFolders,
     layerUsage: async (key) => treeUsage(diff('layers', nameOfKey(key))),
     async createContainer(id, layers) {
       const name = nameOfContainer(id);
