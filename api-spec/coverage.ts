@@ -7,7 +7,6 @@ import { maxMinor, minMinor, versionText } from './versions.js';
 /** What is described and answered, and yet not done: 501, or 503 where Docker says so. */
 const answeredOnly: Readonly<Record<string, string>> = {
   ...notYet(
-    'ImageBuild',
     'Session',
   ),
   VolumeUpdate: '503: no cluster volumes',

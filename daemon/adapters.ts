@@ -1,6 +1,7 @@
 /** Small bridges between what one service offers and how another, its caller, wants to see it. */
 import type { EventMessage } from '../api-spec/index.js';
 import type { StorageDriver } from '../storage-drivers/driver.js';
+import type { Builder } from './build/index.js';
 import type { Containers } from './containers/index.js';
 import type {
   ImagesNeed,
@@ -20,10 +21,10 @@ import type { Logs } from './logs/index.js';
 export function rootfsOf(driver: StorageDriver): RootfsNeed {
   return {
     create: (id, layers) => driver.createContainer(id, layers),
-    mount: ({ id, layers, hostConfig }) =>
+    mount: ({ id, layers, hostConfig, ephemeral }) =>
       driver.mount(id, layers, {
         readonly: hostConfig.ReadonlyRootfs === true,
-        volatile: hostConfig.AutoRemove === true,
+        volatile: hostConfig.AutoRemove === true || ephemeral === true,
       }),
     remove: (id) => driver.removeContainer(id),
     usage: (id) => driver.containerUsage(id),
@@ -47,14 +48,15 @@ export function imagesOf(images: Images): ImagesNeed {
   };
 }
 
-/** The containers as images see them: what keeps an image or a layer from being removed. */
-export function imageUsers(containers: () => Containers): ImageUsers {
+/** What keeps an image, a layer or a blob from being removed: containers, and the build cache. */
+export function imageUsers(containers: () => Containers, builder: () => Builder): ImageUsers {
   return {
     usersOf: (imageId) =>
       containers()
         .users({ imageId })
         .map(({ id, isLive }) => ({ id, running: isLive })),
-    layersInUse: () => containers().layersInUse(),
+    layersInUse: () => new Set([...containers().layersInUse(), ...builder().layersInUse()]),
+    isBlobInUse: (digest) => builder().isBlobInUse(digest),
   };
 }
 

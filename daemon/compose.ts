@@ -3,6 +3,8 @@
  * need (`wiring.ts` holds the plugs). Nothing else in the daemon knows more than one service.
  */
 import type { StorageDriver } from '../storage-drivers/index.js';
+import { buildTables } from './build/index.js';
+import type { Builder } from './build/index.js';
 import type { DaemonConfig } from './config/config.js';
 import { engineVersion } from './config/version.js';
 import type { Containers } from './containers/index.js';
@@ -30,6 +32,7 @@ import type { SystemService } from './system/index.js';
 import { volumeTables } from './volumes/index.js';
 import type { VolumesService } from './volumes/index.js';
 import {
+  buildBuilder,
   buildContainers,
   buildImages,
   buildNetworks,
@@ -42,7 +45,7 @@ import {
 import type { Base } from './wiring.js';
 
 /** One step per released version of the database; released steps never change. */
-const migrations = [[baseTables, imageTables, networkTables, volumeTables].join('\n')];
+const migrations = [[baseTables, imageTables, networkTables, volumeTables, buildTables].join('\n')];
 
 /** All services, in the order in which they are built. */
 interface Parts {
@@ -52,6 +55,7 @@ interface Parts {
   readonly volumes: VolumesService;
   readonly networks: Networks;
   readonly containers: Containers;
+  readonly builder: Builder;
   readonly system: SystemService;
   readonly closeRegistry: () => Promise<void>;
   readonly closeNetlink: () => Promise<void>;
@@ -77,6 +81,7 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
   const stopBeingLean = keepLean();
   const close = async (): Promise<void> => {
     stopBeingLean();
+    parts.builder.close();
     parts.containers.close();
     await Promise.all([listeners?.close() ?? Promise.resolve(), http.close()]);
     await Promise.all([parts.networks.close(), parts.volumes.close()]);
@@ -94,12 +99,24 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
 }
 
 /** What lies lower first: images, layers and volumes, then networks and containers. */
-async function recover({ base, driver, images, volumes, containers }: Parts): Promise<void> {
+async function recover({
+  base,
+  driver,
+  images,
+  volumes,
+  containers,
+  builder,
+}: Parts): Promise<void> {
   const startedMs = Date.now();
   await base.trash.empty();
   const found = await containers.recover();
-  const layers = new Set([...images.layerKeys(), ...containers.layersInUse()]);
+  const layers = new Set([
+    ...images.layerKeys(),
+    ...containers.layersInUse(),
+    ...builder.layersInUse(),
+  ]);
   const removed = [
+    ...(await builder.recover()),
     ...(await images.recover()),
     ...(await driver.reconcile({ layers, containers: containers.ids() })),
     ...(await volumes.recover(containers.ids())),
@@ -111,7 +128,7 @@ async function recover({ base, driver, images, volumes, containers }: Parts): Pr
 function baseOf(
   config: DaemonConfig,
   log: DaemonLog,
-  parts: Pick<Base, 'containers' | 'layout' | 'store'>,
+  parts: Pick<Base, 'builder' | 'containers' | 'layout' | 'store'>,
 ): Base {
   const { layout, store } = parts;
   return {
@@ -129,9 +146,9 @@ export const fsck: Fsck = async (config, log, { repair }) => {
   const layout = openLayout(config.dataRoot, config.execRoot);
   const store = openStore(layout.database, migrations);
   const nobody = (): never => {
-    throw new Error('containers take no part in a check');
+    throw new Error('containers and builds take no part in a check');
   };
-  const base = baseOf(config, log, { layout, store, containers: nobody });
+  const base = baseOf(config, log, { layout, store, containers: nobody, builder: nobody });
   const driver = await openDriver(base);
   const { images, closeRegistry } = await buildImages(base, driver);
   try {
@@ -159,12 +176,16 @@ async function buildParts(
   log: DaemonLog,
   ground: { readonly layout: Layout; readonly store: Store },
 ): Promise<Parts> {
-  const late: { containers?: Containers } = {};
+  const late: { containers?: Containers; builder?: Builder } = {};
   const base = baseOf(config, log, {
     ...ground,
     containers: () => {
       if (late.containers === undefined) throw new Error('containers are not built yet');
       return late.containers;
+    },
+    builder: () => {
+      if (late.builder === undefined) throw new Error('the builder is not built yet');
+      return late.builder;
     },
   });
   const { layout } = ground;
@@ -180,7 +201,9 @@ async function buildParts(
   const { networks, closeNetlink } = await buildNetworks(base);
   const containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });
   late.containers = containers;
-  const system = await buildSystem(base, { driver, images, volumes, runtime, containers });
+  const builder = buildBuilder(base, { driver, images });
+  late.builder = builder;
+  const system = await buildSystem(base, { driver, images, volumes, runtime, containers, builder });
   return {
     base,
     driver,
@@ -188,6 +211,7 @@ async function buildParts(
     volumes,
     networks,
     containers,
+    builder,
     system,
     closeRegistry,
     closeNetlink,

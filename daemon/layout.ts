@@ -14,6 +14,8 @@ export interface Layout {
   readonly containers: string;
   readonly volumes: string;
   readonly temporary: string;
+  /** Caches of `RUN --mount`, and temporary files of builds. */
+  readonly build: string;
   /** Bundles on their way out. */
   readonly trash: string;
   /** A container's bundle: config.json, rootfs, hosts, log, exit. */
@@ -32,6 +34,7 @@ export function openLayout(dataRoot: string, execRoot: string): Layout {
     containers: inData('containers'),
     volumes: inData('volumes'),
     temporary: inData('tmp'),
+    build: inData('build'),
     trash: inData('trash'),
     bundle: (id: string): string => join(dataRoot, 'containers', id),
   };
@@ -40,6 +43,7 @@ export function openLayout(dataRoot: string, execRoot: string): Layout {
     layout.containers,
     layout.volumes,
     layout.temporary,
+    layout.build,
     join(execRoot, 's'),
   ];
   for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o710 });

@@ -1,9 +1,11 @@
 /** The plugs of the wiring diagram: how each service is built out of what the others offer. */
+import { availableParallelism } from 'node:os';
 import { openNetlink } from '../native/netlink/index.js';
 import {
   fetchFromContainer,
   putIntoContainer,
   statInContainer,
+  removeTree,
   unpackLayer,
 } from '../native/unpack/index.js';
 import { createBridgePlugin } from '../netplugins/bridge/index.js';
@@ -12,15 +14,20 @@ import { createNonePlugin } from '../netplugins/none/index.js';
 import { chooseStorageDriver, createStorageDriver } from '../storage-drivers/index.js';
 import type { StorageDriver } from '../storage-drivers/index.js';
 import { eventsApi, imageUsers, imagesOf, logsOf, rootfsOf } from './adapters.js';
+import { buildContainersOf, unpackForBuild } from './build-adapters.js';
+import { createBuilder } from './build/index.js';
+import type { Builder } from './build/index.js';
 import type { DaemonConfig } from './config/config.js';
 import { engineVersion } from './config/version.js';
 import { createContainers } from './containers/index.js';
+import { parseSignal } from './containers/signals.js';
 import type { Containers } from './containers/index.js';
 import { openContent } from './content/index.js';
 import type { DaemonLog } from './daemon-log.js';
 import type { Events } from './events/index.js';
 import type { Services } from './http/needs.js';
 import { createImages } from './images/index.js';
+import { createSlots } from './images/exclusive.js';
 import type { Images } from './images/index.js';
 import type { Layout } from './layout.js';
 import type { Logs } from './logs/index.js';
@@ -29,6 +36,7 @@ import type { Networks } from './networks/index.js';
 import { createRegistry } from './registry/index.js';
 import { createRuntime } from './runtime/index.js';
 import type { Runtime } from './runtime/index.js';
+import { resolveUser } from './runtime/spec/user.js';
 import { systemPaths } from './runtime/spec/paths.js';
 import type { Store } from './store/index.js';
 import { createSystem, engineId } from './system/index.js';
@@ -54,6 +62,7 @@ export interface Base {
   readonly version: string;
   /** Containers are built last, and others ask them: by the time they do, they are there. */
   readonly containers: () => Containers;
+  readonly builder: () => Builder;
 }
 
 /** The driver that was asked for, or the best that works on the data root. */
@@ -83,7 +92,7 @@ export async function buildImages(
     content: await openContent(layout.dataRoot),
     registry,
     unpack: unpackLayer,
-    users: imageUsers(base.containers),
+    users: imageUsers(base.containers, base.builder),
     maxConcurrentDownloads: config.maxConcurrentDownloads,
   });
   return { images, closeRegistry: () => registry.close() };
@@ -200,18 +209,46 @@ function defaultRuntime(config: DaemonConfig): string {
   return config.defaultRuntime ?? 'runc';
 }
 
+/** Steps that work at once, over all builds. */
+const buildSlots = Math.max(2, availableParallelism());
+
+/** Builds, on images, containers and layers. */
+export function buildBuilder(
+  { layout, log, store, version, containers }: Base,
+  { driver, images }: { readonly driver: StorageDriver; readonly images: Images },
+): Builder {
+  return createBuilder({
+    store,
+    images: images.forBuilds,
+    containers: buildContainersOf(containers, driver),
+    layerFolders: (keys) => driver.layerFolders(keys),
+    resolveOwner: (user, files) => resolveUser({ user, groupAdd: [] }, files),
+    checkSignal: (name) => void parseSignal(name),
+    unpack: unpackForBuild,
+    removeTree,
+    folder: layout.build,
+    version,
+    nowMs: Date.now,
+    warn: (message, cause) => log.warn({ cause }, message),
+    slots: createSlots(buildSlots),
+    isShared: (key) => images.isLayerUsed(key),
+    collect: (things) => images.collect(things),
+  });
+}
+
 interface SystemParts {
   readonly driver: StorageDriver;
   readonly images: Images;
   readonly volumes: VolumesService;
   readonly runtime: Runtime;
   readonly containers: Containers;
+  readonly builder: Builder;
 }
 
 /** The engine's answers about itself; gives it an id that lasts, if it has none. */
 export async function buildSystem(base: Base, parts: SystemParts): Promise<SystemService> {
   const { config, layout, store } = base;
-  const { driver, images, volumes, runtime, containers } = parts;
+  const { driver, images, volumes, runtime, containers, builder } = parts;
   const facts = {
     build: { engineVersion: engineVersion(), architecture: runtime.host.architecture },
     host: runtime.host,
@@ -236,6 +273,7 @@ export async function buildSystem(base: Base, parts: SystemParts): Promise<Syste
     images: () => images.list({ filters: {}, sharedSize: true }),
     volumes: () => volumes.usage(),
     layersSizeBytes: () => images.layersSizeBytes(),
+    buildCache: () => builder.usage(),
   });
 }
 
@@ -247,11 +285,13 @@ export function servicesOf(parts: {
   readonly networks: Networks;
   readonly containers: Containers;
   readonly system: SystemService;
+  readonly builder: Builder;
 }): Services {
-  const { base, images, volumes, networks, containers, system } = parts;
+  const { base, images, volumes, networks, containers, system, builder } = parts;
   return {
     containers,
     images,
+    builder,
     volumes,
     networks: {
       list: (filters) => networks.list(filters),

@@ -2,3 +2,5 @@
 export { compressionOf, decompressed, magicBytes, type Compression } from './compression.js';
 export { linkTarget, safeEntryName } from './entry-name.js';
 export { readTar, type ArchiveEntry } from './read-tar.js';
+export { tarEnd, tarHeader, tarPadding, type TarEntry } from './write-tar.js';
+export { isTarHeader } from './tar-header.js';

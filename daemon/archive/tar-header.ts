@@ -29,6 +29,13 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   };
 }
 
+/** Whether a block is the header of a tar entry. */
+export function isTarHeader(block: Buffer): boolean {
+  if (block.length < blockBytes || block.every((byte) => byte === 0)) return false;
+  const digits = text(block, 148, 8).trim();
+  return /^[0-7]+$/.test(digits) && Number.parseInt(digits, 8) === checksum(block);
+}
+
 /** `length key=value\n` records of a PAX header; 400 for anything else. */
 export function parsePax(bytes: Buffer): ReadonlyMap<string, string> {
   const records = new Map<string, string>();

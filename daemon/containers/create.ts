@@ -32,6 +32,10 @@ export interface CreateRequest {
   readonly platform?: string;
   readonly body: ContainerCreateBody;
   readonly apiMinor: number;
+  /** What it stands on, where that is no registered image. */
+  readonly image?: ContainerImage;
+  /** See `ContainerRecord`. */
+  readonly ephemeral?: boolean;
 }
 
 /**
@@ -49,7 +53,7 @@ export async function createContainer(
   }
   if (request.name !== undefined) checkName(request.name);
   checkConfig(user, hostConfig);
-  const image = context.images.resolve(user.Image ?? '');
+  const image = request.image ?? context.images.resolve(user.Image ?? '');
   checkPlatform(image, user.Image ?? '', request.platform);
   const id = newId((taken) => context.book.get(taken) !== undefined);
   const draft = draftRecord(context, {
@@ -59,6 +63,7 @@ export async function createContainer(
     hostConfig,
     endpoints: networking?.EndpointsConfig ?? {},
     ...(request.name === undefined ? {} : { name: request.name }),
+    ...(request.ephemeral === undefined ? {} : { ephemeral: request.ephemeral }),
   });
   const warnings = context.runtime.check(draft);
   context.logs.check(draft);
@@ -113,6 +118,7 @@ async function make(context: Context, draft: ContainerRecord): Promise<void> {
 interface Draft {
   readonly id: string;
   readonly name?: string;
+  readonly ephemeral?: boolean;
   readonly image: ContainerImage;
   readonly user: ContainerConfig;
   readonly hostConfig: HostConfig;
@@ -140,6 +146,7 @@ function draftRecord(context: Context, draft: Draft): ContainerRecord {
     endpoints: endpointsOf(hostConfig, user, draft.endpoints),
     restartCount: 0,
     stoppedByUser: false,
+    ...(draft.ephemeral === undefined ? {} : { ephemeral: draft.ephemeral }),
     state: { status: 'created' },
   };
 }

@@ -134,6 +134,8 @@ export interface Containers {
   prune(filters: Filters): Promise<ContainerPruneResponse>;
   /** To be called once, before the first request. */
   recover(): Promise<Recovery>;
+  /** One of a build's own becomes a container as any other; durable. */
+  keep(id: string): Promise<void>;
   /** Containers by state, for `info`. */
   counts(): { readonly running: number; readonly paused: number; readonly stopped: number };
   /** Which containers an image, volume or network is in use by. */
@@ -207,11 +209,8 @@ export function createContainers(options: ContainersOptions): Containers {
       const { record, task } = book.resolve(ref);
       return { record, pid: task?.pid };
     },
-    setEndpoints: (id, endpoints) => {
-      const container = book.resolve(id);
-      const change = { durability: 'full' } as const;
-      return save(context, container, { ...container.record, endpoints }, change);
-    },
+    setEndpoints: (id, endpoints) => change(context, id, { endpoints }),
+    keep: (id) => change(context, id, { ephemeral: false }),
     layersInUse: () => new Set(book.records().flatMap(({ layers }) => layers)),
     ids: () => new Set(book.all().map(({ id }) => id)),
     close: () => book.all().forEach(({ plannedStart, healthWatch }) => {
@@ -219,6 +218,12 @@ export function createContainers(options: ContainersOptions): Containers {
       healthWatch?.abort();
     }),
   };
+}
+
+/** Durable when it returns. */
+function change(context: Context, id: string, fields: Partial<ContainerRecord>): Promise<void> {
+  const container = context.book.resolve(id);
+  return save(context, container, { ...container.record, ...fields }, { durability: 'full' });
 }
 
 /** Verbs on what goes on inside a live container. */

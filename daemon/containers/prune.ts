@@ -35,7 +35,9 @@ async function prune(context: Context, filters: Filters): Promise<ContainerPrune
   let reclaimed = 0;
   for (const container of context.book.all()) {
     const { state } = container.record;
-    if (isLive(state) || state.status === 'restarting' || !passes(container)) continue;
+    const isBusy = isLive(state) || state.status === 'restarting';
+    // A build still wants what its own container has changed.
+    if (isBusy || container.record.ephemeral === true || !passes(container)) continue;
     const { sizeBytes } = await context.rootfs.usage(container.id);
     try {
       await removeContainer(context, container, { force: false, volumes: false });

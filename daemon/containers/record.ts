@@ -32,5 +32,7 @@ export interface ContainerRecord {
   readonly restartCount: number;
   /** Set by stop and kill, cleared by start: restart policies leave it alone. */
   readonly stoppedByUser: boolean;
+  /** Made by a build for itself: gone with it, and never taken up again by a later daemon. */
+  readonly ephemeral?: boolean;
   readonly state: ContainerState;
 }

@@ -109,22 +109,31 @@ async function readopt(context: Context, kept: readonly Container[]): Promise<vo
 /** What its policies want now that the daemon is back. */
 function resume(context: Context, container: Container, wasLive: boolean): void {
   const { record } = container;
+  if (record.ephemeral === true) {
+    removeInBackground(context, container);
+    return;
+  }
   if (container.task !== undefined || record.state.status === 'created') return;
   const { RestartPolicy: policy, AutoRemove: autoRemove } = record.hostConfig;
   const { stoppedByUser } = record;
   const again =
     record.state.status === 'restarting' ||
     wantsStartWithDaemon(policy, { stoppedByUser, wasLive });
-  if (!again && autoRemove !== true) return;
-  const next = again
-    ? container.lock.run(async () => {
-        if (!isLive(container.record.state)) await launch(context, container);
-      })
-    : context.afterExit.remove(container);
-  next.catch((error: unknown) => {
-    context.log.error(
-      { id: container.id, err: error },
-      again ? 'restart failed' : 'removal failed',
-    );
+  if (again) relaunch(context, container);
+  else if (autoRemove === true) removeInBackground(context, container);
+}
+
+function relaunch(context: Context, container: Container): void {
+  const launched = container.lock.run(async () => {
+    if (!isLive(container.record.state)) await launch(context, container);
+  });
+  launched.catch((error: unknown) => {
+    context.log.error({ id: container.id, err: error }, 'restart failed');
+  });
+}
+
+function removeInBackground(context: Context, container: Container): void {
+  context.afterExit.remove(container).catch((error: unknown) => {
+    context.log.error({ id: container.id, err: error }, 'removal failed');
   });
 }

@@ -51,11 +51,14 @@ import type {
   VolumeListResponse,
   VolumePruneResponse,
 } from '../../api-spec/index.js';
+import type { QueryOf } from '../../api-spec/operation.js';
+import type { Operations } from '../../api-spec/operations/index.js';
 
 /** All services; the root of the wiring. */
 export interface Services {
   readonly containers: ContainersApi;
   readonly images: ImagesApi;
+  readonly builder: BuilderApi;
   readonly volumes: VolumesApi;
   readonly networks: NetworksApi;
   readonly system: SystemApi;
@@ -307,8 +310,25 @@ export interface ImagesApi {
     readonly auth: AuthConfig;
   }): Promise<readonly ImageSearchResponseItem[]>;
   distribution(name: string, auth: AuthConfig): Promise<DistributionInspect>;
-  buildPrune?(request: {
+}
+
+/** Builds of images. */
+export interface BuilderApi {
+  /** `body` is a tar, plain or compressed. Throws before the first line what becomes a status. */
+  build(request: {
+    readonly query: QueryOf<Operations['ImageBuild']>;
+    readonly body: Readable;
+    /** Credentials by registry. */
+    readonly registryConfig: Readonly<Record<string, AuthConfig>>;
+    readonly sink: ProgressSink;
+    readonly signal: AbortSignal;
+  }): Promise<void>;
+  /** `ApiError` 404 when no build has this id. */
+  cancel(buildId: string): Promise<void>;
+  prune(request: {
     readonly all: boolean;
+    /** Bytes of the cache that may stay; undefined for none. */
+    readonly keepBytes: number | undefined;
     readonly filters: Filters;
   }): Promise<BuildPruneResponse>;
 }

@@ -1,4 +1,5 @@
 /** Credentials that come in a header. */
+import { Type } from 'typebox';
 import { AuthConfig } from '../../api-spec/index.js';
 import { ApiError } from '../../api-spec/errors.js';
 import { decodeBody } from './decode.js';
@@ -18,3 +19,22 @@ export function decodeRegistryAuth(header: string | readonly string[] | undefine
     throw error;
   }
 }
+
+/**
+ * `X-Registry-Config`: credentials by registry, encoded in the same way. What cannot be read counts
+ * as none.
+ */
+export function decodeRegistryConfig(
+  header: string | readonly string[] | undefined,
+): Readonly<Record<string, AuthConfig>> {
+  const text = typeof header === 'string' ? header : header?.[0];
+  if (text === undefined || text === '') return {};
+  try {
+    return decodeBody(RegistryConfig, Buffer.from(text, 'base64').toString('utf8'));
+  } catch (error) {
+    if (error instanceof ApiError) return {};
+    throw error;
+  }
+}
+
+const RegistryConfig = Type.Record(Type.String(), AuthConfig);

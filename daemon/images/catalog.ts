@@ -258,6 +258,11 @@ export const changes = {
       .map((table): Statement => ({ sql: `DELETE FROM ${table} WHERE image_id = ?`, params: [id] }))
       .concat({ sql: 'DELETE FROM images WHERE id = ?', params: [id] }),
 
+  addLayerRow: ({ storageKey, diffId, sizeBytes, implied }: LayerRecord): Statement => ({
+    sql: 'INSERT OR IGNORE INTO layers VALUES (?, ?, ?, ?)',
+    params: [storageKey, diffId, sizeBytes, JSON.stringify(implied)],
+  }),
+
   removeLayer: (storageKey: string): Statement => ({
     sql: 'DELETE FROM layers WHERE storage_key = ?',
     params: [storageKey],
@@ -270,15 +275,11 @@ export const changes = {
 };
 
 function addLayer(imageId: string, layer: LayerRecord, position: number): readonly Statement[] {
-  const { storageKey, diffId, sizeBytes, implied } = layer;
   return [
-    {
-      sql: 'INSERT OR IGNORE INTO layers VALUES (?, ?, ?, ?)',
-      params: [storageKey, diffId, sizeBytes, JSON.stringify(implied)],
-    },
+    changes.addLayerRow(layer),
     {
       sql: 'INSERT OR IGNORE INTO image_layers VALUES (?, ?, ?)',
-      params: [imageId, position, storageKey],
+      params: [imageId, position, layer.storageKey],
     },
   ];
 }

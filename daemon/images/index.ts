@@ -14,7 +14,8 @@ import { commitImage, type CommitImage } from './commit.js';
 import { applyChanges } from './config-changes.js';
 import { checkImages, type Damage, type FsckOptions } from './fsck.js';
 import { importImage, type ImportRequest } from './import.js';
-import { createKeeper } from './keeper.js';
+import { buildImages, type BuildImages } from './builds.js';
+import { createKeeper, type Things } from './keeper.js';
 import { createLayerSource } from './layer-source.js';
 import { distinctKeys } from './layer-keys.js';
 import { listImages, type ListRequest } from './list.js';
@@ -97,6 +98,12 @@ export interface Images {
   /** Of all unpacked layers, each counted once. */
   layersSizeBytes(): number;
 
+  /** What builds ask of images. */
+  readonly forBuilds: BuildImages;
+  /** Whether an image stands on a layer. */
+  isLayerUsed(key: string): boolean;
+  /** Removes what of these nothing uses any more. */
+  collect(things: Things): Promise<void>;
   /** How many images there are: for `info`. */
   count(): number;
   /** Storage keys of all layers: for the driver's `reconcile`, after `recover`. */
@@ -155,6 +162,11 @@ export function createImages(options: ImagesOptions): Images {
     below: (name) => imagesBelow(catalog, name),
     sizeBytes: (id) => catalog.image(id)?.sizeBytes ?? 0,
     layersSizeBytes: () => layersSizeBytes(catalog),
+    forBuilds: buildImages(context),
+    isLayerUsed: (key) => catalog.isLayerUsed(key),
+    collect: async (things) => {
+      await keeper.collect(things);
+    },
     count: () => catalog.imageCount(),
     layerKeys: () => catalog.allLayers(),
     check: (options) => checkImages(context, options),

@@ -61,13 +61,15 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   const exclusive = createExclusive();
   const held = new Map<string, number>();
 
+  const isWanted = (digest: string): boolean =>
+    catalog.isBlobUsed(digest) || context.users.isBlobInUse(digest);
   const collectNow = async (things: Things, keepPartials: boolean): Promise<LayerRecord[]> => {
     const inUse = context.users.layersInUse();
     const isFree = (key: string): boolean =>
       !held.has(layerName(key)) && !inUse.has(key) && !catalog.isLayerUsed(key);
     const layers = [...new Set(things.layers)].filter(isFree);
     const blobs = [...new Set(things.blobs)].filter(
-      (digest) => !held.has(digest) && !catalog.isBlobUsed(digest),
+      (digest) => !held.has(digest) && !isWanted(digest),
     );
     const records = layers.flatMap((key) => catalog.layer(key) ?? []);
     // Rows first: a crash in between leaves files without rows, which the next start removes.
@@ -86,7 +88,7 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   const recover = async (): Promise<readonly string[]> => {
     await context.content.writeIndex(index(catalog));
     const partials = await context.content.sweep(context.nowMs());
-    const blobs = (await context.content.digests()).filter((one) => !catalog.isBlobUsed(one));
+    const blobs = (await context.content.digests()).filter((one) => !isWanted(one));
     const layers = await collectNow({ layers: [...catalog.allLayers()], blobs }, false);
     return [...partials, ...blobs, ...layers.map(({ storageKey }) => storageKey)];
   };

@@ -57,14 +57,18 @@ export async function registerLocalImage(context: PullContext, image: LocalImage
   }
 }
 
-async function ensureLayer(
+/** A layer with its blob, which is in the content store. */
+interface WantedLayer {
+  readonly blob: Descriptor;
+  readonly layer: { readonly key: string; readonly parents: readonly string[] };
+  readonly diffId: string;
+}
+
+/** Unpacks a layer unless it is there; verified. The caller holds both. */
+export async function ensureLayer(
   context: PullContext,
-  wanted: {
-    readonly blob: Descriptor;
-    readonly layer: { readonly key: string; readonly parents: readonly string[] };
-    readonly diffId: string;
-  },
-  { signal, onLayer }: LocalImage,
+  wanted: WantedLayer,
+  { signal, onLayer }: Pick<LocalImage, 'signal' | 'onLayer'>,
 ): Promise<LayerRecord> {
   const { catalog, content, driver } = context;
   const { blob, layer, diffId } = wanted;

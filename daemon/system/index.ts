@@ -1,6 +1,7 @@
 import type {
   AuthConfig,
   AuthResponse,
+  BuildCache,
   ContainerSummary,
   ImageSummary,
   SystemDataUsageResponse,
@@ -26,6 +27,7 @@ export interface SystemNeeds {
   volumes(): Promise<readonly Volume[]>;
   /** Bytes of all unpacked layers. */
   layersSizeBytes(): number;
+  buildCache(): readonly BuildCache[];
 }
 
 type Kind = 'container' | 'image' | 'volume' | 'build-cache';
@@ -56,7 +58,7 @@ export function createSystem(facts: InfoFacts, needs: SystemNeeds): SystemServic
           : {}),
         ...(wants('container') ? { Containers: await needs.containers() } : {}),
         ...(wants('volume') ? { Volumes: await needs.volumes() } : {}),
-        ...(wants('build-cache') ? { BuildCache: [] } : {}),
+        ...(wants('build-cache') ? { BuildCache: needs.buildCache() } : {}),
       };
     },
   };

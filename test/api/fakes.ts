@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { notFound } from '../../api-spec/errors.js';
 import type {
+  BuilderApi,
   ContainersApi,
   Conversation,
   EventsApi,
@@ -16,6 +17,7 @@ import type {
 export interface Overrides {
   readonly containers?: Partial<ContainersApi>;
   readonly images?: Partial<ImagesApi>;
+  readonly builder?: Partial<BuilderApi>;
   readonly volumes?: Partial<VolumesApi>;
   readonly networks?: Partial<NetworksApi>;
   readonly system?: Partial<SystemApi>;
@@ -27,6 +29,7 @@ export function fakeServices(overrides: Overrides = {}): Services {
   return {
     containers: { ...containers, ...overrides.containers },
     images: { ...images, ...overrides.images },
+    builder: { ...builder, ...overrides.builder },
     volumes: { ...volumes, ...overrides.volumes },
     networks: { ...networks, ...overrides.networks },
     system: { ...system, ...overrides.system },
@@ -51,6 +54,12 @@ const containers: ContainersApi = {
   resize: noContainer,
   remove: noContainer,
   prune: () => Promise.resolve({ ContainersDeleted: null, SpaceReclaimed: 0 }),
+};
+
+const builder: BuilderApi = {
+  build: () => Promise.resolve(),
+  cancel: (id) => Promise.reject(notFound(`no build found with ID ${id}`)),
+  prune: () => Promise.resolve({ CachesDeleted: null, SpaceReclaimed: 0 }),
 };
 
 const noImage = (name: string): Promise<never> =>

@@ -187,6 +187,7 @@ test('images from a real registry', async (t) => {
     opened.users = {
       usersOf: () => [{ id: 'c'.repeat(64), running: false }],
       layersInUse: () => new Set(layers),
+      isBlobInUse: () => false,
     };
     const refused = opened.images.remove(name, { force: false, noprune: false });
     await t.rejects(refused, {
@@ -204,7 +205,7 @@ test('images from a real registry', async (t) => {
     await opened.images.remove(short, { force: true, noprune: false });
     t.equal(opened.images.byId(image.id), undefined);
     t.equal((await opened.unpacked()).length, 2);
-    opened.users = { usersOf: () => [], layersInUse: () => new Set() };
+    opened.users = { usersOf: () => [], layersInUse: () => new Set(), isBlobInUse: () => false };
     await opened.images.releaseLayers(layers);
     t.same(await opened.unpacked(), []);
   });

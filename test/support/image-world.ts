@@ -61,7 +61,11 @@ export interface WorldOptions {
   readonly directory?: string;
 }
 
-const noUsers: ImageUsers = { usersOf: () => [], layersInUse: () => new Set() };
+const noUsers: ImageUsers = {
+  usersOf: () => [],
+  layersInUse: () => new Set(),
+  isBlobInUse: () => false,
+};
 
 /** Opens one; `close` removes everything. */
 export async function openImageWorld(options: WorldOptions = {}): Promise<ImageWorld> {
@@ -88,6 +92,7 @@ export async function openImageWorld(options: WorldOptions = {}): Promise<ImageW
     users: {
       usersOf: (id) => world.users.usersOf(id),
       layersInUse: () => world.users.layersInUse(),
+      isBlobInUse: (digest) => world.users.isBlobInUse(digest),
     },
     events: {
       stamp: ({ action, id, attributes }) => ({

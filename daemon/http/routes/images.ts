@@ -1,5 +1,5 @@
 /** Images over HTTP: decode, one call of the service, encode. */
-import { invalidParameter, notImplemented } from '../../../api-spec/errors.js';
+import { invalidParameter } from '../../../api-spec/errors.js';
 import type { HandlersOf, StreamCall } from '../call.js';
 import type { ContainersApi, ImagesApi } from '../needs.js';
 import { decodeRegistryAuth } from '../registry-auth.js';
@@ -8,9 +8,7 @@ import type { Operations } from '../../../api-spec/operations/index.js';
 import { unlessMissing } from './missing.js';
 
 type Ids =
-  | 'BuildPrune'
   | 'DistributionInspect'
-  | 'ImageBuild'
   | 'ImageCommit'
   | 'ImageCreate'
   | 'ImageDelete'
@@ -61,11 +59,6 @@ const changes = (images: ImagesApi, containers: ContainersApi) =>
     ImageDelete: ({ params, query }) =>
       images.remove(params.name, { force: query.force, noprune: query.noprune }),
     ImagePrune: ({ filters }) => images.prune(filters),
-    BuildPrune: async ({ query, filters }) => {
-      // Without a builder there is nothing in its cache: `docker system prune` asks all the same.
-      if (images.buildPrune === undefined) return { CachesDeleted: null, SpaceReclaimed: 0 };
-      return images.buildPrune({ all: query.all, filters });
-    },
     ImageCommit: async ({ query, body }) => {
       const { container, repo, tag, comment, author, pause } = query;
       const request = { container, repo, tag, comment, author, pause, changes: query.changes };
@@ -97,8 +90,6 @@ const transfers = (images: ImagesApi) =>
       save(images, [params.name], { platforms: query.platform, response, signal }),
     ImageGetAll: ({ query, response, signal }) =>
       save(images, query.names, { platforms: query.platform, response, signal }),
-    ImageBuild: () =>
-      Promise.reject(notImplemented('ImageBuild is not implemented by this engine')),
   }) satisfies Partial<HandlersOf<Ids>>;
 
 type CreateCall = StreamCall<Operations['ImageCreate']>;

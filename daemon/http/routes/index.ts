@@ -2,6 +2,7 @@
 import type { Handlers } from '../call.js';
 import type { Services } from '../needs.js';
 import { pluginRoutes, swarmRoutes } from './absent.js';
+import { buildRoutes } from './build.js';
 import { containerRoutes } from './containers.js';
 import { conversationRoutes } from './conversations.js';
 import { imageRoutes } from './images.js';
@@ -14,6 +15,7 @@ export function allRoutes(services: Services): Handlers {
   return {
     ...containerRoutes(services.containers),
     ...conversationRoutes(services.containers),
+    ...buildRoutes(services.builder),
     ...imageRoutes(services.images, services.containers),
     ...volumeRoutes(services.volumes),
     ...networkRoutes(services.networks),

@@ -23,7 +23,8 @@ test('the table of operations is what the operations say', async (t) => {
 test("every operation is Docker's, under Docker's name", async (t) => {
   for (const [name, operation] of all) {
     t.equal(operation.operationId, name);
-    t.ok(dockerOperations.includes(name), name);
+    // Docker answers this one and does not describe it.
+    t.ok(dockerOperations.includes(name) || name === 'BuildCancel', name);
   }
 });
 

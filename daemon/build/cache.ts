@@ -1,0 +1,137 @@
+/** What steps have made, kept for the next build: lookup, record, list, prune. */
+import type { Statement, Store } from '../store/store.js';
+
+/** What one step made. */
+export interface CacheRecord {
+  readonly key: string;
+  readonly id: string;
+  readonly parent: string;
+  readonly document: string;
+  readonly cmdIsOwn: boolean;
+  readonly kind: 'regular' | 'source.local' | 'exec.cachemount';
+  readonly description: string;
+  /** Empty strings and zeros for a step without a layer. */
+  readonly storageKey: string;
+  readonly diffId: string;
+  readonly blobSizeBytes: number;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+  readonly lastUsedAtMs: number;
+  readonly usageCount: number;
+}
+
+/** Records in the database; reads are synchronous. */
+export interface Cache {
+  find(key: string): CacheRecord | undefined;
+  all(): readonly CacheRecord[];
+  /** Kept with what else belongs to it; lost at a power cut, which only costs time. */
+  add(record: CacheRecord, statements: readonly Statement[]): Promise<void>;
+  /** A later build found it. */
+  touch(key: string, nowMs: number): Promise<void>;
+  /** Durable: what it stood on may be removed afterwards. */
+  remove(keys: readonly string[]): Promise<void>;
+  /** Storage keys of all layers that records name. */
+  layersInUse(): ReadonlySet<string>;
+  /** Digests of the blobs of these layers. */
+  isBlobInUse(digest: string): boolean;
+}
+
+type Row = {
+  readonly key: string;
+  readonly id: string;
+  readonly parent: string;
+  readonly document: string;
+  readonly cmd_is_own: number;
+  readonly kind: string;
+  readonly description: string;
+  readonly storage_key: string;
+  readonly diff_id: string;
+  readonly blob_size_bytes: number;
+  readonly size_bytes: number;
+  readonly created_at_ms: number;
+  readonly last_used_at_ms: number;
+  readonly usage_count: number;
+};
+
+/** Over the tables of `tables.ts`. */
+export function openCache(store: Store): Cache {
+  return {
+    find: (key) =>
+      store.rows<Row>('SELECT * FROM build_records WHERE key = ?', key).map(recordOf)[0],
+    all: () =>
+      store.rows<Row>('SELECT * FROM build_records ORDER BY last_used_at_ms').map(recordOf),
+    add: (record, statements) => store.commit([...statements, insert(record)], 'normal'),
+    touch: (key, nowMs) =>
+      store.commit(
+        [
+          {
+            sql:
+              'UPDATE build_records SET last_used_at_ms = ?, usage_count = usage_count + 1 ' +
+              'WHERE key = ?',
+            params: [nowMs, key],
+          },
+        ],
+        'normal',
+      ),
+    remove: (keys) =>
+      store.commit(
+        keys.map((key) => ({ sql: 'DELETE FROM build_records WHERE key = ?', params: [key] })),
+        'full',
+      ),
+    layersInUse: () =>
+      new Set(
+        store
+          .rows<{
+            storage_key: string;
+          }>("SELECT DISTINCT storage_key FROM build_records WHERE storage_key <> ''")
+          .map((row) => row.storage_key),
+      ),
+    isBlobInUse: (digest) =>
+      store.rows<{ found: number }>(
+        'SELECT 1 AS found FROM build_records WHERE diff_id = ? LIMIT 1',
+        digest,
+      ).length > 0,
+  };
+}
+
+function recordOf(row: Row): CacheRecord {
+  return {
+    key: row.key,
+    id: row.id,
+    parent: row.parent,
+    document: row.document,
+    cmdIsOwn: row.cmd_is_own === 1,
+    // Only `insert` writes this column.
+    kind: row.kind as CacheRecord['kind'],
+    description: row.description,
+    storageKey: row.storage_key,
+    diffId: row.diff_id,
+    blobSizeBytes: row.blob_size_bytes,
+    sizeBytes: row.size_bytes,
+    createdAtMs: row.created_at_ms,
+    lastUsedAtMs: row.last_used_at_ms,
+    usageCount: row.usage_count,
+  };
+}
+
+function insert(record: CacheRecord): Statement {
+  return {
+    sql: 'INSERT OR REPLACE INTO build_records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    params: [
+      record.key,
+      record.id,
+      record.parent,
+      record.document,
+      record.cmdIsOwn ? 1 : 0,
+      record.kind,
+      record.description,
+      record.storageKey,
+      record.diffId,
+      record.blobSizeBytes,
+      record.sizeBytes,
+      record.createdAtMs,
+      record.lastUsedAtMs,
+      record.usageCount,
+    ],
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * The build engine: a Dockerfile and a context become an image. It knows neither HTTP nor how its
+ * progress is shown: the classic door and others to come stand before it.
+ *
+ *     parse → plan → stages, side by side → image registered, durable
+ */
+import { unusedArgs, platformArgs } from './build-args.js';
+import type { Build, BuildRequest } from './build.js';
+import type { Cache } from './cache.js';
+import { parseDockerfile, type Dockerfile } from './dockerfile/parse.js';
+import { invalidParameter } from '../../api-spec/errors.js';
+import type { BuildContext } from './needs.js';
+import { planBuild, type Plan } from './plan.js';
+import { hostArchitecture } from './platform.js';
+import type { BuildObserver } from './progress.js';
+import type { Scratch } from './scratch.js';
+import type { Slots } from './slots.js';
+import { runStage } from './stage.js';
+import { documentOf, type StageState } from './state.js';
+
+/** What a build ended with. */
+export interface BuildResult {
+  readonly imageId: string;
+  /** Arguments that were given and that nobody declared. */
+  readonly unusedArgs: readonly string[];
+}
+
+/** What all builds share. */
+export interface Engine {
+  readonly context: BuildContext;
+  readonly cache: Cache;
+  /** Steps that work at once, over all builds. */
+  readonly slots: Slots;
+}
+
+/** A build that was read and refused nothing. */
+export interface PreparedBuild {
+  run(on: RunOn): Promise<BuildResult>;
+}
+
+/** Where a build runs and whom it tells. */
+export interface RunOn {
+  readonly observer: BuildObserver;
+  /** For the build's temporary files; the caller removes it. */
+  readonly scratch: Scratch;
+  readonly signal: AbortSignal;
+}
+
+/** Parses and plans; `ApiError` 400 for what is wrong in the request itself. */
+export function prepareBuild(engine: Engine, request: BuildRequest): PreparedBuild {
+  const dockerfile = parseDockerfile(request.dockerfile);
+  const host = `linux/${hostArchitecture()}`;
+  const plan = planBuild({
+    dockerfile,
+    given: request.args,
+    labels: request.labels,
+    target: request.target,
+    predefined: platformArgs(request.platform === '' ? host : request.platform, host),
+  });
+  return { run: (on) => run(engine, { request, dockerfile, plan }, on) };
+}
+
+interface Prepared {
+  readonly request: BuildRequest;
+  readonly dockerfile: Dockerfile;
+  readonly plan: Plan;
+}
+
+async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<BuildResult> {
+  const { request, dockerfile, plan } = prepared;
+  const { observer, scratch, signal } = on;
+  const { vertices, numbers, total } = plan;
+  const preamble = dockerfile.globals.map(({ text }) => text);
+  observer.planned({ vertices, numbers, total, preamble, warnings: dockerfile.warnings });
+  const hold = await engine.context.images.hold();
+  const failed = new AbortController();
+  try {
+    const stages = new Map<number, Promise<StageState>>();
+    const build: Build = {
+      ...engine,
+      request,
+      plan,
+      escape: dockerfile.escape,
+      hold,
+      observer,
+      scratch,
+      signal: AbortSignal.any([signal, failed.signal]),
+      stage: (index) =>
+        stages.get(index) ?? Promise.reject(invalidParameter(`stage ${index} is not built`)),
+    };
+    for (const stage of plan.stages) {
+      // Each stage finds those before it begun.
+      const ended = Promise.resolve().then(() => runStage(build, stage));
+      ended.catch(() => undefined);
+      stages.set(stage.index, ended);
+    }
+    const state = await inOrder([...stages.values()], failed);
+    await register(build, state);
+    return { imageId: state.id, unusedArgs: unusedArgs(request.args, plan.used) };
+  } finally {
+    await hold.release();
+  }
+}
+
+/** The end of the last stage. Errors are told in Docker's order; then nothing goes on. */
+async function inOrder(
+  stages: readonly Promise<StageState>[],
+  failed: AbortController,
+): Promise<StageState> {
+  let last: StageState | undefined;
+  try {
+    for (const stage of stages) last = await stage;
+  } catch (error) {
+    failed.abort(error);
+    await Promise.allSettled(stages);
+    throw error;
+  }
+  if (last === undefined || last.id === '') {
+    throw invalidParameter('No image was generated. Is your Dockerfile empty?');
+  }
+  return last;
+}
+
+/** A build of nothing but a `FROM` is that image: it only gets names. */
+async function register(build: Build, state: StageState): Promise<void> {
+  const { request, context, hold, signal } = build;
+  signal.throwIfAborted();
+  const isBase = context.images.find(state.id) !== undefined;
+  if (isBase) {
+    await hold.tag(state.id, request.tags);
+    return;
+  }
+  await hold.register({
+    configText: documentOf(state, context.version),
+    layers: state.layers,
+    tags: request.tags,
+    signal,
+  });
+}

@@ -1,0 +1,40 @@
+/** Temporary folders of one build, which go with it, and after a crash at the next start. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** All below one folder. */
+export interface Scratch {
+  /** A new, empty folder of mode 0700. */
+  make(): Promise<string>;
+  /** Removes all of them; idempotent. */
+  remove(): Promise<void>;
+}
+
+/** Makes a folder for one build below `root`. */
+export async function openScratch(
+  root: string,
+  removeTree: (path: string) => Promise<void>,
+): Promise<Scratch> {
+  const folder = join(root, randomBytes(12).toString('hex'));
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return {
+    async make() {
+      const path = join(folder, randomBytes(8).toString('hex'));
+      await mkdir(path, { mode: 0o755 });
+      return path;
+    },
+    remove: () => removeTree(folder),
+  };
+}
+
+/** Removes what builds of an earlier daemon left; says what. */
+export async function sweepScratch(
+  root: string,
+  removeTree: (path: string) => Promise<void>,
+): Promise<readonly string[]> {
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  const names = await readdir(root);
+  for (const name of names) await removeTree(join(root, name));
+  return names.map((name) => `removed the files of the unfinished build ${name}`);
+}
