@@ -12,6 +12,7 @@ import { callMeasures } from './measures/calls.js';
 import { crowdMeasures, lifecycleMeasures } from './measures/lifecycle.js';
 import { logMeasures } from './measures/logs.js';
 import { pullMeasures } from './measures/pull.js';
+import { streamMeasures } from './measures/streams.js';
 import { family, findProcess } from './processes.js';
 import { serveRegistry } from './registry.js';
 import { reportTable, type Result } from './report.js';
@@ -97,6 +98,7 @@ function chosenMeasures(plan: Plan, only: string | undefined): readonly Measure[
     ...lifecycleMeasures(plan),
     ...callMeasures(plan),
     ...logMeasures(plan),
+    ...streamMeasures(plan),
     ...pullMeasures(plan, repository),
     ...crowdMeasures(plan),
   ];

@@ -5,16 +5,12 @@ import type { Builder } from './build/index.js';
 import type { Containers } from './containers/index.js';
 import type {
   ImagesNeed,
-  LogPiece,
-  LogQuery,
   LogsNeed,
   RootfsNeed,
 } from './containers/needs.js';
-import type { ContainerRecord } from './containers/record.js';
 import type { Events, StampedEvent } from './events/index.js';
 import type { EventsApi, TimedEvent } from './http/needs.js';
 import type { Images, ImageUsers } from './images/index.js';
-import { logEntries } from './logs/index.js';
 import type { Logs } from './logs/index.js';
 
 /** The storage driver as containers see it. */
@@ -60,35 +56,15 @@ export function imageUsers(containers: () => Containers, builder: () => Builder)
   };
 }
 
-/** The logs as containers see them: pieces in batches, as they are read. */
+/** The logs as containers see them. */
 export function logsOf(logs: Logs): LogsNeed {
   return {
     check: (record) => void logs.configure(record.hostConfig.LogConfig),
     path: (record) => logs.path(record),
-    read: (record, query, ended) => pieces(logs, record, { query, ended }),
+    read: (record, reading) => logs.read(record, reading),
+    attend: (record, task) => logs.attend(record, task),
+    settle: (record) => logs.settle(record),
   };
-}
-
-interface Reading {
-  readonly query: LogQuery;
-  readonly ended: Promise<void>;
-}
-
-async function* pieces(
-  logs: Logs,
-  record: ContainerRecord,
-  { query, ended }: Reading,
-): AsyncGenerator<readonly LogPiece[]> {
-  const { sinceNano, untilNano, tail, ...rest } = query;
-  const options = {
-    ...rest,
-    ended,
-    framing: 'stdcopy' as const,
-    ...(sinceNano === undefined ? {} : { sinceNano }),
-    ...(untilNano === undefined ? {} : { untilNano }),
-    ...(tail === undefined ? {} : { tail }),
-  };
-  for await (const frames of logs.read(record, options)) yield logEntries(frames);
 }
 
 /** Events as the API shows them, with the fields that old clients still read. */

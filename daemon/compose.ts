@@ -2,6 +2,7 @@
  * The wiring diagram: every service is built once, here, by hand, and given what it declared to
  * need (`wiring.ts` holds the plugs). Nothing else in the daemon knows more than one service.
  */
+import { hungUp } from '../native/hangup.js';
 import type { StorageDriver } from '../storage-drivers/index.js';
 import { buildTables } from './build/index.js';
 import type { Builder } from './build/index.js';
@@ -21,6 +22,7 @@ import type { Layout } from './layout.js';
 import { listenAll } from './listen.js';
 import type { Listeners } from './listen.js';
 import { createLogs } from './logs/index.js';
+import type { Logs } from './logs/index.js';
 import { networkTables } from './networks/index.js';
 import type { Networks } from './networks/index.js';
 import { openStore } from './store/index.js';
@@ -57,6 +59,7 @@ interface Parts {
   readonly containers: Containers;
   readonly builder: Builder;
   readonly system: SystemService;
+  readonly logs: Logs;
   readonly closeRegistry: () => Promise<void>;
   readonly closeNetlink: () => Promise<void>;
 }
@@ -69,6 +72,7 @@ export const compose: Compose = async (config, log) => {
   const http = await createHttpServer(servicesOf(parts), {
     serverVersion: parts.base.version,
     allowedHosts: [],
+    hungUp,
     onBug: (error) => log.error({ err: error }, 'unforeseen'),
   });
   return engineOf(parts, http);
@@ -84,7 +88,7 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
     parts.builder.close();
     parts.containers.close();
     await Promise.all([listeners?.close() ?? Promise.resolve(), http.close()]);
-    await Promise.all([parts.networks.close(), parts.volumes.close()]);
+    await Promise.all([parts.networks.close(), parts.volumes.close(), parts.logs.close()]);
     await Promise.all([parts.closeNetlink(), parts.closeRegistry(), parts.driver.close()]);
     await store.close();
   };
@@ -194,6 +198,7 @@ async function buildParts(
     containersRoot: layout.containers,
     logDriver: config.containers.logDriver,
     logOptions: config.containers.logOptions,
+    warn: (error, message) => log.warn({ err: error }, message),
   });
   const { images, closeRegistry } = await buildImages(base, driver);
   const volumes = await buildVolumes(base);
@@ -213,6 +218,7 @@ async function buildParts(
     containers,
     builder,
     system,
+    logs,
     closeRegistry,
     closeNetlink,
   };

@@ -30,6 +30,7 @@ import { createImages } from './images/index.js';
 import { createSlots } from './images/exclusive.js';
 import type { Images } from './images/index.js';
 import type { Layout } from './layout.js';
+import { logDrivers } from './logs/index.js';
 import type { Logs } from './logs/index.js';
 import { defaultPoolRanges, openNetworks } from './networks/index.js';
 import type { Networks } from './networks/index.js';
@@ -256,7 +257,7 @@ export async function buildSystem(base: Base, parts: SystemParts): Promise<Syste
     dataRoot: layout.dataRoot,
     labels: config.labels,
     logDriver: config.containers.logDriver,
-    logDrivers: ['json-file', 'local', 'none'],
+    logDrivers: logDrivers.filter((name) => name !== 'none'),
     storageDriver: driver.name,
     driverStatus: () => driver.status(),
     defaultRuntime: defaultRuntime(config),

@@ -59,6 +59,15 @@ interface Library {
   readonly tsd_exchange: Slow<
     [string, Uint8Array, number, number, Uint8Array, number, Int32Array, number]
   >;
+  /** fast */
+  readonly tsd_datagram_open: (path: string) => number;
+  /** fast */
+  readonly tsd_datagram_send: (
+    socket: number,
+    bytes: Uint8Array,
+    size: number,
+    asMemory: number,
+  ) => number;
 }
 
 let library: Library | undefined;
@@ -83,6 +92,8 @@ function loadLibrary(): Library {
     tsd_exchange:
       'int32_t tsd_exchange(const char *, const uint8_t *, int32_t, int32_t, ' +
       '_Out_ uint8_t *, int32_t, _Out_ int32_t *, int32_t)',
+    tsd_datagram_open: 'int32_t tsd_datagram_open(const char *)',
+    tsd_datagram_send: 'int32_t tsd_datagram_send(int32_t, const uint8_t *, int32_t, int32_t)',
   };
   const functions = Object.entries(declarations).map(([name, text]) => [name, so.func(text)]);
   // The declarations above and the interface say the same; C is checked against tsdocker.h.

@@ -8,9 +8,7 @@ import { containerEvent, tell } from './context.js';
 import type { Context } from './context.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { exchange } from './exchange.js';
-import type { LogPiece } from './needs.js';
 import { readLogs } from './read-logs.js';
-import { frame } from './stdcopy.js';
 import { isLive } from './state.js';
 
 /**
@@ -28,8 +26,19 @@ export interface AttachRequest {
 
 /** A client that attached before there was a task: it gets its stream, or none if a start fails. */
 export interface PendingAttach {
+  readonly joining: Joining;
+  readonly settle: (joined: Promise<Joined | undefined>) => void;
+}
+
+interface Joining {
   readonly options: AttachOptions;
-  readonly settle: (stream: Promise<Duplex | undefined>) => void;
+  /** Also where in the log the stream begins. */
+  readonly afterLog: boolean;
+}
+
+interface Joined {
+  readonly stream: Duplex;
+  readonly position?: { readonly inode: bigint; readonly offset: number };
 }
 
 /**
@@ -62,8 +71,9 @@ export function attachContainer(
   const tty = record.config.Tty === true;
   const framed = request.framing === 'stdcopy' && !tty;
   const ended = new AbortController();
+  const joining = { options: optionsOf(request, container, framed), afterLog: request.logs };
   const joined = request.stream
-    ? join(container, optionsOf(request, container, framed), ended.signal)
+    ? join(container, joining, ended.signal)
     : Promise.resolve(undefined);
   // Whoever runs the conversation gets the failure; until then it is nobody's.
   joined.catch(ignoreUntilRun);
@@ -71,16 +81,18 @@ export function attachContainer(
     tty,
     abandon: () => {
       ended.abort();
-      void joined.then((stream) => stream?.destroy(), ignoreUntilRun);
+      void joined.then((found) => found?.stream.destroy(), ignoreUntilRun);
     },
     run: async (client, signal) => {
       signal.addEventListener('abort', () => ended.abort(), { once: true });
       try {
-        if (request.logs) await replay(context, container, { request, client, framed, signal });
+        if (request.logs) {
+          await replay(context, container, { request, client, framed, signal, joined });
+        }
         await tell(context, containerEvent(container.record, 'attach'));
-        const stream = await joined;
-        if (stream === undefined) return;
-        await exchange(stream, client, { stdin: request.stdin, signal });
+        const found = await joined;
+        if (found === undefined) return;
+        await exchange(found.stream, client, { stdin: request.stdin, signal });
         const detached = request.stdin && !signal.aborted && (await isAlive(container));
         if (detached) await tell(context, containerEvent(container.record, 'detach'));
       } finally {
@@ -121,14 +133,14 @@ function optionsOf(request: AttachRequest, { record }: Container, framed: boolea
 
 function join(
   container: Container,
-  options: AttachOptions,
+  joining: Joining,
   signal: AbortSignal,
-): Promise<Duplex | undefined> {
+): Promise<Joined | undefined> {
   if (container.task !== undefined && isLive(container.record.state)) {
-    return container.task.attach(options);
+    return joinTask(container.task, joining);
   }
   return new Promise((resolve) => {
-    const pending: PendingAttach = { options, settle: resolve };
+    const pending: PendingAttach = { joining, settle: resolve };
     container.pendingAttaches.add(pending);
     signal.addEventListener('abort', () => {
       container.pendingAttaches.delete(pending);
@@ -137,15 +149,19 @@ function join(
   });
 }
 
+async function joinTask(task: Task, { options, afterLog }: Joining): Promise<Joined> {
+  return afterLog ? task.attachAfterLog(options) : { stream: await task.attach(options) };
+}
+
 /** Gives every waiting client its stream of `task`, before the gate opens. */
 export async function joinPending(container: Container, task: Task): Promise<void> {
   const waiting = [...container.pendingAttaches];
   container.pendingAttaches.clear();
   await Promise.all(
-    waiting.map(async ({ options, settle }) => {
-      const stream = task.attach(options);
-      settle(stream);
-      await stream;
+    waiting.map(async ({ joining, settle }) => {
+      const joined = joinTask(task, joining);
+      settle(joined);
+      await joined;
     }),
   );
 }
@@ -161,29 +177,28 @@ interface Replay {
   readonly client: Duplex;
   readonly framed: boolean;
   readonly signal: AbortSignal;
+  readonly joined: Promise<Joined | undefined>;
 }
 
+/** The log up to where the stream begins, or all of it where the stream has not begun. */
 async function replay(context: Context, container: Container, run: Replay): Promise<void> {
-  const { request, client, framed, signal } = run;
-  const batches = readLogs(context, container, {
+  const { request, client, framed, signal, joined } = run;
+  let found: Joined | undefined;
+  const noted = joined.then((value) => {
+    found = value;
+  });
+  // Nothing is written before a start that is still to come: only a live one is waited for.
+  if (container.task !== undefined) await noted;
+  else noted.catch(ignoreUntilRun);
+  const bytes = readLogs(context, container, {
     follow: false,
     stdout: request.stdout,
     stderr: request.stderr,
     timestamps: false,
     details: false,
+    framing: framed ? 'stdcopy' : 'raw',
+    stopAt: () => found?.position,
     signal,
   });
-  await pipeline(framedBytes(batches, framed), client, { end: false, signal });
-}
-
-async function* framedBytes(
-  batches: AsyncIterable<readonly LogPiece[]>,
-  framed: boolean,
-): AsyncGenerator<Uint8Array> {
-  for await (const batch of batches) {
-    for (const { stream, bytes } of batch) {
-      if (framed) yield frame(stream, bytes.length);
-      yield bytes;
-    }
-  }
+  await pipeline(bytes, client, { end: false, signal });
 }

@@ -14,6 +14,7 @@ const maxReleaseWaitMs = 3_000;
 
 /** Sees to it that the end of `task` is recorded, told and cleaned up after, whenever it comes. */
 export function followTask(context: Context, container: Container, task: Task): void {
+  context.logs.attend(container.record, task);
   void task.exited
     .then((exit) => container.lock.run(() => recordExit(context, container, { task, exit })))
     .catch((error: unknown) => {

@@ -25,7 +25,6 @@ import type {
   EventsNeed,
   FilesNeed,
   ImagesNeed,
-  LogPiece,
   LogQuery,
   LogsNeed,
   NetworksNeed,
@@ -105,7 +104,7 @@ export interface Containers {
   logs(
     ref: string,
     query: LogQuery,
-  ): Promise<{ readonly tty: boolean; readonly batches: AsyncIterable<readonly LogPiece[]> }>;
+  ): Promise<{ readonly tty: boolean; readonly bytes: AsyncIterable<Uint8Array> }>;
   attach(ref: string, request: AttachRequest): Promise<AttachConversation>;
   resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
   top(ref: string, psArgs: string): Promise<ContainerTopResponse>;
@@ -186,8 +185,8 @@ export function createContainers(options: ContainersOptions): Containers {
     wait: async (ref, request) => waitFor(book.resolve(ref), request),
     logs: async (ref, query) => {
       const container = book.resolve(ref);
-      const batches = readLogs(context, container, query);
-      return { tty: container.record.config.Tty === true, batches };
+      const bytes = readLogs(context, container, query);
+      return { tty: container.record.config.Tty === true, bytes };
     },
     attach: async (ref, request) => attachContainer(context, book.resolve(ref), request),
     resize: (ref, size) => resizeContainer(context, ref, size),
@@ -296,7 +295,8 @@ async function resizeContainer(
   if (!isLive(container.record.state) || container.task === undefined) {
     throw conflict(`container ${container.id} is not running`);
   }
-  await container.task.resize(rows, columns);
+  // Without a terminal there is nothing to do, as in Docker.
+  if (container.record.config.Tty === true) await container.task.resize(rows, columns);
 }
 
 function counts(book: Book) {

@@ -97,6 +97,8 @@ async function open(
   container.task = task;
   container.sandbox = sandbox;
   container.exitIsWanted = false;
+  // Those who came while the gate was being opened.
+  await joinPending(container, task);
   const started: ContainerRecord = {
     ...record,
     stoppedByUser: false,

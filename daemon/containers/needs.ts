@@ -260,10 +260,15 @@ export interface LogQuery {
   readonly signal: AbortSignal;
 }
 
-/** A piece of log, ready to be sent. */
-export interface LogPiece {
-  readonly stream: 'stdout' | 'stderr';
-  readonly bytes: Uint8Array;
+/** How a log is read, beyond what its reader asked for. */
+export interface LogReading extends LogQuery {
+  readonly framing: 'stdcopy' | 'raw';
+  /** Settles once nothing more will be written. */
+  readonly ended: Promise<void>;
+  /** Who writes it, while it is written. */
+  readonly task?: Task;
+  /** Asked once, when the files are open: nothing behind that place is wanted. */
+  readonly stopAt?: () => { readonly inode: bigint; readonly offset: number } | undefined;
 }
 
 /** What containers ask of logs: the shim writes them, this only reads. */
@@ -272,10 +277,10 @@ export interface LogsNeed {
   check(record: ContainerRecord): void;
   /** Absolute path of the log that the shim writes; empty for drivers that keep none. */
   path(record: ContainerRecord): string;
-  /** `ended` settles once nothing more will be written. */
-  read(
-    record: ContainerRecord,
-    query: LogQuery,
-    ended: Promise<void>,
-  ): AsyncIterable<readonly LogPiece[]>;
+  /** Bytes as a client is sent them; `ApiError` 501 for a driver that keeps no log. */
+  read(record: ContainerRecord, reading: LogReading): AsyncIterable<Uint8Array>;
+  /** Looks after the log while `task` writes it; without one, after what is left of it. */
+  attend(record: ContainerRecord, task: Task | undefined): void;
+  /** Before a removal: what still has to go elsewhere goes, or is given up after a while. */
+  settle(record: ContainerRecord): Promise<void>;
 }

@@ -114,6 +114,7 @@ function resume(context: Context, container: Container, wasLive: boolean): void 
     return;
   }
   if (container.task !== undefined || record.state.status === 'created') return;
+  context.logs.attend(record, undefined);
   const { RestartPolicy: policy, AutoRemove: autoRemove } = record.hostConfig;
   const { stoppedByUser } = record;
   const again =

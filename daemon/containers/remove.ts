@@ -30,6 +30,7 @@ export async function removeContainer(
   refuse(container, options);
   if (options.force && isLive(container.record.state)) await killAndWait(context, container);
   if (container.record.state.status === 'restarting') await cancelRestart(context, container);
+  await context.logs.settle(container.record);
   await container.lock.run(async () => {
     refuse(container, options);
     const exitCode = lastExitCode(container.record);

@@ -26,6 +26,4 @@ export const limits = {
    * lost.
    */
   dockerPyHoldMs: 10,
-  /** How much log is put into one write. */
-  logBatchBytes: 64 * kiB,
 } as const;

@@ -121,12 +121,6 @@ export interface LogsRequest {
   readonly signal: AbortSignal;
 }
 
-/** A piece of log, ready to be sent: with timestamp and details in front if they were asked for. */
-export interface LogEntry {
-  readonly stream: 'stdout' | 'stderr';
-  readonly bytes: Uint8Array;
-}
-
 /** Containers and execs. `id` is whatever the user gave: an id, a prefix, a name. */
 export interface ContainersApi {
   create(request: {
@@ -163,11 +157,11 @@ export interface ContainersApi {
       readonly signal: AbortSignal;
     },
   ): Promise<{ readonly result: Promise<ContainerWaitResponse> }>;
-  /** Batches, so that a line costs no turn of the loop. */
+  /** Bytes as they are sent: in Docker's frames, or bare for a terminal. */
   logs(
     id: string,
     request: LogsRequest,
-  ): Promise<{ readonly tty: boolean; readonly batches: AsyncIterable<readonly LogEntry[]> }>;
+  ): Promise<{ readonly tty: boolean; readonly bytes: AsyncIterable<Uint8Array> }>;
   attach(id: string, request: AttachRequest): Promise<Conversation>;
   resize(id: string, size: TerminalSize): Promise<void>;
   remove(

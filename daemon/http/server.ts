@@ -13,6 +13,7 @@ import { answer, setHeaders, type AnyHandler, type Surroundings } from './answer
 import type { Handlers } from './call.js';
 import { pageNotFound, refusalOf, sendRefusal } from './errors.js';
 import { guard, unsupportedType } from './guard.js';
+import { HangupWatch, type HungUp } from './hangup.js';
 import { limits } from './limits.js';
 import type { Services } from './needs.js';
 import { allRoutes } from './routes/index.js';
@@ -29,6 +30,8 @@ export interface HttpOptions {
   readonly allowedHosts: readonly string[];
   /** Told of what nobody foresaw, with its stack. */
   readonly onBug: (error: unknown) => void;
+  /** Looks which sockets were closed at their other end; without it only a write tells. */
+  readonly hungUp?: HungUp;
   /** Takes connections that begin with HTTP/2. */
   readonly http2?: (socket: Socket) => void;
 }
@@ -63,7 +66,7 @@ export async function createHttpServer(
   app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(openapiText()));
   app.options('*', (_request, reply) => reply.code(200).send());
   await app.ready();
-  takeUpgrades(http, handlers, surroundings);
+  takeUpgrades(http, { handlers, hungUp: options.hungUp }, surroundings);
   // The list of connections, by which Node enforces its timeouts, is made when a server listens.
   http.emit('listening');
   return { app, ...connections(app, http, options) };
@@ -170,7 +173,14 @@ function addRoute(
 }
 
 /** Leaves one listener for upgrades, which hands the websocket plugin what is its own. */
-function takeUpgrades(http: Server, handlers: Handlers, surroundings: Surroundings): void {
+function takeUpgrades(
+  http: Server,
+  parts: { readonly handlers: Handlers; readonly hungUp: HungUp | undefined },
+  surroundings: Surroundings,
+): void {
+  const { handlers, hungUp } = parts;
+  const hangups = hungUp === undefined ? undefined : new HangupWatch(hungUp);
+  const watch = (socket: Duplex): void => hangups?.add(socket);
   // The plugin's is the only one so far, and takes what Node gives.
   const plugins = http.listeners('upgrade') as ((
     request: IncomingMessage,
@@ -182,7 +192,7 @@ function takeUpgrades(http: Server, handlers: Handlers, surroundings: Surroundin
     for (const plugin of plugins) plugin(request, socket, head);
   };
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    onUpgrade({ http, handlers, websocket, ...surroundings }, request, socket, head);
+    onUpgrade({ http, handlers, websocket, watch, ...surroundings }, request, socket, head);
   });
 }
 

@@ -1,12 +1,11 @@
-/** Answers in pieces: progress, lines of JSON, framed logs, tars. All stop with the client. */
+/** Answers in pieces: progress, lines of JSON, logs, tars. All stop with the client. */
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { JsonMessage } from '../../api-spec/index.js';
 import { refusalOf, type Refusal } from './errors.js';
-import { limits } from './limits.js';
-import type { LogEntry, ProgressSink } from './needs.js';
+import type { ProgressSink } from './needs.js';
 
 /** Settles when the response can take more, or is gone. */
 function drained(response: ServerResponse): Promise<void> {
@@ -69,17 +68,14 @@ export async function sendTexts(
   await sendPieces(response, contentType, texts, signal);
 }
 
-/** Sends log entries, in Docker's frames when `framed`; the headers go out at once. */
-export async function sendLogs(
+/** Sends bytes as they come; the headers go out at once. Ends with the source or the client. */
+export async function sendBytes(
   response: ServerResponse,
-  logs: {
-    readonly contentType: string;
-    readonly framed: boolean;
-    readonly batches: AsyncIterable<readonly LogEntry[]>;
-  },
+  contentType: string,
+  bytes: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
-  await sendPieces(response, logs.contentType, framesOf(logs.batches, logs.framed), signal);
+  await sendPieces(response, contentType, bytes, signal);
 }
 
 async function sendPieces(
@@ -135,29 +131,6 @@ export async function sendArchive(
     await pipeline(tar, createGzip({ level: 1 }), response, { signal });
   } catch (error) {
     if (!signal.aborted) throw error;
-  }
-}
-
-const streamNumbers = { stdout: 1, stderr: 2 } as const;
-
-/** Puts entries into few writes, each entry in a frame of its own when `framed`. */
-async function* framesOf(
-  batches: AsyncIterable<readonly LogEntry[]>,
-  framed: boolean,
-): AsyncGenerator<Uint8Array> {
-  for await (const batch of batches) {
-    let parts: Uint8Array[] = [];
-    let sizeBytes = 0;
-    for (const entry of batch) {
-      if (framed) parts.push(frameHead(streamNumbers[entry.stream], entry.bytes.length));
-      parts.push(entry.bytes);
-      sizeBytes += entry.bytes.length;
-      if (sizeBytes < limits.logBatchBytes) continue;
-      yield Buffer.concat(parts);
-      parts = [];
-      sizeBytes = 0;
-    }
-    if (parts.length > 0) yield Buffer.concat(parts);
   }
 }
 

@@ -27,6 +27,8 @@ export interface UpgradeOptions {
   /** Takes over a websocket handshake. */
   readonly websocket: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   readonly onRefusal: (refusal: Refusal, error: unknown) => void;
+  /** Sees to it that a client that goes without a word is noticed. */
+  readonly watch: (socket: Duplex) => void;
 }
 
 interface Route {
@@ -108,6 +110,7 @@ async function hijack(
     socket.end(plainHead(200, { ...options.headers, 'Content-Length': '0' }));
     return;
   }
+  options.watch(socket);
   await converse(client, conversation, {
     head: answerHead(upgrade, outputType(conversation.tty, head.apiMinor), options.headers),
     hold: needsHold(request.headers['user-agent']),

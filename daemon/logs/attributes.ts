@@ -1,3 +1,6 @@
+import type { LogOptions } from './options.js';
+import { tagOf, type TaggedContainer } from './tag.js';
+
 type Words = Readonly<Record<string, string>>;
 
 const split = (list: string | undefined): readonly string[] =>
@@ -16,24 +19,26 @@ function pick(values: Words, names: readonly string[], pattern: string | undefin
   );
 }
 
-/**
- * What the log options `labels`, `labels-regex`, `env`, `env-regex` and `tag` add to each line;
- * undefined when they add nothing. A tag is kept as written, without Docker's templates.
- */
-export function logAttributes(
-  options: Words,
-  container: { readonly labels: Words; readonly env: readonly string[] },
-): Words | undefined {
+/** What the options `labels`, `labels-regex`, `env` and `env-regex` ask for. */
+export function extraAttributes(options: LogOptions, { config }: TaggedContainer): Words {
   const env = Object.fromEntries(
-    container.env.map((entry) => {
+    (config.Env ?? []).map((entry) => {
       const at = entry.indexOf('=');
       return at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)];
     }),
   );
-  const attributes = {
-    ...pick(container.labels, split(options.labels), options['labels-regex']),
+  return {
+    ...pick(config.Labels ?? {}, split(options.labels), options['labels-regex']),
     ...pick(env, split(options.env), options['env-regex']),
-    ...(options.tag === undefined || options.tag === '' ? {} : { tag: options.tag }),
+  };
+}
+
+/** What is added to each line of a json-file, its tag among it; undefined for nothing. */
+export function logAttributes(options: LogOptions, container: TaggedContainer): Words | undefined {
+  const tag = options.tag ?? '';
+  const attributes = {
+    ...extraAttributes(options, container),
+    ...(tag === '' ? {} : { tag: tagOf(tag, container) }),
   };
   return Object.keys(attributes).length === 0 ? undefined : attributes;
 }

@@ -1,22 +1,25 @@
 /** The logs service: where a container's log is, how large it may grow, and how it is read. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { notImplemented } from '../../api-spec/errors.js';
 import type { LogConfig } from '../../api-spec/index.js';
 import type { LogSettings } from '../../native/shim/monitor-settings.js';
 import type { ContainerRecord } from '../containers/record.js';
+import type { Task } from '../runtime/task.js';
 import { logAttributes } from './attributes.js';
-import { openLogFiles, closeLogFiles } from './log-files.js';
-import { checkLogConfig, logBounds } from './options.js';
+import { Packer } from './compress.js';
+import { parseBoolean } from '../config/units.js';
+import { cacheBounds, checkLogConfig, logBounds, type LogOptions } from './options.js';
 import type { ReadLogsOptions } from './read.js';
 import { readLogs } from './read.js';
+import { SharedLogs } from './shared-log.js';
+import { checkReceiver, isShipped, Shippers } from './ship/index.js';
+import type { TaggedContainer } from './tag.js';
 
-export type { LogEntry } from './entries.js';
-export { logEntries } from './entries.js';
+export { logDrivers } from './options.js';
 export type { ReadLogsOptions } from './read.js';
 
 /** The log's part of a container's record. */
-export type LoggedContainer = Pick<ContainerRecord, 'id' | 'config' | 'hostConfig'>;
+export type LoggedContainer = TaggedContainer & Pick<ContainerRecord, 'hostConfig'>;
 
 /** What the logs service offers to the others. */
 export interface Logs {
@@ -30,12 +33,19 @@ export interface Logs {
   };
   /** What the shim must write. */
   settings(container: LoggedContainer): LogSettings;
-  /** Absolute path of the log that the shim writes; empty for a driver that keeps none. */
+  /** Absolute path of a json-file log; empty for other drivers, whose files are their own. */
   path(container: LoggedContainer): string;
-  /** Throws `ApiError` 501 when the driver keeps nothing that could be read. See `readLogs`. */
-  read(container: LoggedContainer, options: ReadLogsOptions): AsyncGenerator<Buffer>;
-  /** Removes the log and its rotated files. Idempotent. */
-  remove(container: LoggedContainer): Promise<void>;
+  /** Throws `ApiError` 501 for a driver that keeps no log. */
+  read(container: LoggedContainer, options: ReadLogsOptions): AsyncIterable<Buffer>;
+  /**
+   * Looks after the log while `task` writes it: compresses what has been rotated, ships what goes
+   * elsewhere. Without a task, ships what is left.
+   */
+  attend(container: LoggedContainer, task: Task | undefined): void;
+  /** The container is about to be removed: what can still be shipped is, for a while. */
+  settle(container: LoggedContainer): Promise<void>;
+  /** What was not shipped is left to the next daemon. */
+  close(): Promise<void>;
 }
 
 /** Where containers are, and what they log to when they do not say. */
@@ -43,34 +53,78 @@ export interface LogsOptions {
   /** Directory with one directory per container, named by its id. */
   readonly containersRoot: string;
   readonly logDriver: string;
-  readonly logOptions: Readonly<Record<string, string>>;
+  readonly logOptions: LogOptions;
+  /** What goes wrong in the background. */
+  readonly warn: (error: unknown, message: string) => void;
+  /** Where journald listens, if not where it does everywhere. */
+  readonly journalSocket?: string;
 }
 
-/** The service; it keeps no state of its own. */
+/** How long the removal of a container waits for its lines to be shipped. */
+const settleMs = 10_000;
+
+/** The service; what it keeps is shared reading and the queue of what is to be compressed. */
 export function createLogs(options: LogsOptions): Logs {
-  const driverOf = (container: LoggedContainer): string => {
-    const type = container.hostConfig.LogConfig?.Type ?? '';
+  const followed = new SharedLogs();
+  const packer = new Packer();
+  const shippers = new Shippers(options.warn, options.journalSocket);
+  const driverOf = ({ hostConfig }: LoggedContainer): string => {
+    const type = hostConfig.LogConfig?.Type ?? '';
     return type === '' ? options.logDriver : type;
   };
-  const path = (container: LoggedContainer): string =>
-    driverOf(container) === 'none'
-      ? ''
-      : join(options.containersRoot, container.id, `${container.id}-json.log`);
+  const fileOf = (container: LoggedContainer): string => {
+    const name = fileNames[driverOf(container)];
+    return name === undefined ? '' : join(options.containersRoot, container.id, name(container.id));
+  };
   return {
-    path,
+    path: (container) => (driverOf(container) === 'json-file' ? fileOf(container) : ''),
     configure: (given) => configure(given, options),
-    settings: (container) => settings(container, path(container)),
+    settings: (container) => {
+      checkReceiver(driverOf(container), options.journalSocket);
+      return settings(container, driverOf(container), fileOf(container));
+    },
     read: (container, wanted) => {
-      if (path(container) === '') {
+      if (fileOf(container) === '' || isUncached(container)) {
         throw notImplemented('configured logging driver does not support reading');
       }
-      return readLogs(path(container), wanted);
+      const { maxSizeBytes } = logBounds(driverOf(container), optionsOf(container));
+      return readLogs(fileOf(container), { ...wanted, fileBytes: maxSizeBytes }, followed);
     },
-    remove: async (container) => {
-      if (path(container) !== '') await removeFiles(path(container));
+    attend: (container, task) => {
+      const driver = driverOf(container);
+      const path = fileOf(container);
+      if (isShipped(driver)) {
+        const given = optionsOf(container);
+        const keptFiles = cacheBounds(given).maxFiles;
+        const ended = task?.exited ?? Promise.resolve();
+        shippers.begin({ driver, container, options: given, path, keptFiles, ended });
+      }
+      if (task === undefined || driver === 'none') return;
+      if (!logBounds(driver, optionsOf(container)).compress) return;
+      packer.keep(path, task).catch((error: unknown) => {
+        options.warn(error, `the log of ${container.id} is no longer compressed`);
+      });
     },
+    settle: ({ id }) => shippers.settle(id, settleMs),
+    close: () => shippers.close(),
   };
 }
+
+/** Below a container's own folder, by driver; a driver without one keeps no log. */
+const fileNames: Readonly<Record<string, (id: string) => string>> = {
+  'json-file': (id) => `${id}-json.log`,
+  'local': () => 'local.log',
+  'gelf': () => 'spool.log',
+  'journald': () => 'spool.log',
+  'syslog': () => 'spool.log',
+};
+
+const optionsOf = ({ hostConfig }: LoggedContainer): LogOptions =>
+  hostConfig.LogConfig?.Config ?? {};
+
+/** `logs` reads the spool of a driver that ships, unless that is switched off. */
+const isUncached = (container: LoggedContainer): boolean =>
+  parseBoolean(optionsOf(container)['cache-disabled'] ?? '') === true;
 
 function configure(
   given: LogConfig | undefined,
@@ -84,26 +138,17 @@ function configure(
   return { Type: driver, Config: config };
 }
 
-function settings(container: LoggedContainer, path: string): LogSettings {
+function settings(container: LoggedContainer, driver: string, path: string): LogSettings {
   if (path === '') return { kind: 'none' };
-  const options = container.hostConfig.LogConfig?.Config ?? {};
-  const attributes = logAttributes(options, {
-    labels: container.config.Labels ?? {},
-    env: container.config.Env ?? [],
-  });
+  const options = optionsOf(container);
+  // What is shipped carries its attributes there.
+  const attributes = isShipped(driver) ? undefined : logAttributes(options, container);
+  const { maxSizeBytes, maxFiles } = logBounds(driver, options);
   return {
     kind: 'json-file',
     path,
-    ...logBounds(options),
+    maxSizeBytes,
+    maxFiles,
     ...(attributes === undefined ? {} : { attrsJson: JSON.stringify(attributes) }),
   };
-}
-
-async function removeFiles(path: string): Promise<void> {
-  const files = await openLogFiles(path);
-  await closeLogFiles(files);
-  // Oldest first: whoever is interrupted leaves no gap that would hide the older ones.
-  for (let number = files.length - 1; number >= 0; number -= 1) {
-    await rm(number === 0 ? path : `${path}.${number}`, { force: true });
-  }
 }

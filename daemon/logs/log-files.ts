@@ -1,66 +1,156 @@
 /**
- * The files of one log, oldest first: `path.4` … `path.1`, `path`, while they are being rotated.
+ * The files of one log, oldest first: `path.4.gz` … `path.1`, `path`, while they are rotated and
+ * compressed. They are opened without a turn of the loop in between: a container that writes at
+ * full speed rotates its log many times in a second.
  */
-import type { FileHandle } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
-
-/** One open file of a log. The descriptor stays right when the file is renamed or removed. */
-export interface LogFile {
-  readonly handle: FileHandle;
-  readonly inode: bigint;
-  /** As it was when the file was opened. */
-  readonly sizeBytes: number;
-}
+import { openSync, readdirSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { packedAbout, unpacked } from './packed.js';
+import { TextFile } from './text-file.js';
 
 /** More files than anybody keeps; a bound on the search. */
-const maxRotated = 1000;
-const maxTries = 8;
+const maxRotated = 2000;
+/** A log that is rotated faster than its files can be opened is taken as it was seen last. */
+const maxTries = 20;
 
-async function openOne(path: string): Promise<LogFile | undefined> {
-  let handle: FileHandle;
+/** What distinguishes a log file from all others, also once it has been compressed. */
+export interface FileIdentity {
+  readonly inode: bigint;
+  readonly birthNs: bigint;
+}
+
+/** One open file of a log. The descriptor stays right when the file is renamed or removed. */
+export class LogFile {
+  readonly #folder: string;
+  #unpacked: Promise<TextFile> | undefined;
+
+  constructor(
+    readonly file: TextFile,
+    readonly identity: FileIdentity,
+    readonly about: {
+      readonly path: string;
+      /** Of its text, as it was when it was opened; unknown for a foreign compressed file. */
+      readonly sizeBytes: number;
+      /** When something was written to it last. */
+      readonly modifiedMs: number;
+      readonly isPacked: boolean;
+    },
+  ) {
+    this.#folder = dirname(about.path);
+  }
+
+  get sizeBytes(): number {
+    return this.about.sizeBytes;
+  }
+
+  is({ inode, birthNs }: FileIdentity): boolean {
+    return inode === this.identity.inode && birthNs === this.identity.birthNs;
+  }
+
+  /** Its text; a compressed file is unpacked at the first call. Not the caller's to close. */
+  text(): Promise<TextFile> {
+    if (!this.about.isPacked) return Promise.resolve(this.file);
+    this.#unpacked ??= unpacked(this.file, this.#folder);
+    return this.#unpacked;
+  }
+
+  /** Also in the midst of a read, which goes on. */
+  close(): void {
+    this.file.close();
+    this.#unpacked?.then(
+      (text) => text.close(),
+      () => undefined, // who waits for the text is told
+    );
+  }
+}
+
+/** Undefined when there is no such file. */
+function openOne(path: string, isPacked: boolean): LogFile | undefined {
+  const fd = unlessAbsent(() => openSync(path, 'r'));
+  if (fd === undefined) return undefined;
+  const file = new TextFile(fd);
+  const { ino, birthtimeNs, size, mtimeMs } = file.stat();
+  const packed = isPacked ? packedAbout(file) : undefined;
+  const identity = packed ?? { inode: ino, birthNs: birthtimeNs };
+  const sizeBytes = packed?.sizeBytes ?? (isPacked ? Number.MAX_SAFE_INTEGER : Number(size));
+  return new LogFile(file, identity, { path, sizeBytes, modifiedMs: Number(mtimeMs), isPacked });
+}
+
+function unlessAbsent<Result>(act: () => Result): Result | undefined {
   try {
-    handle = await open(path, 'r');
+    return act();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw error;
   }
-  const { ino, size } = await handle.stat({ bigint: true });
-  return { handle, inode: ino, sizeBytes: Number(size) };
 }
 
-/** Closes all of them, also when one fails. */
-export async function closeLogFiles(files: Iterable<LogFile>): Promise<void> {
-  await Promise.all([...files].map((file) => file.handle.close()));
+/** The file that is being written; undefined when there is none. */
+export function openCurrent(path: string): LogFile | undefined {
+  return openOne(path, false);
 }
 
-async function openNewestFirst(path: string): Promise<readonly LogFile[]> {
+/** Closes all of them. */
+export function closeLogFiles(files: Iterable<LogFile>): void {
+  for (const file of files) file.close();
+}
+
+/** The highest number that a file of the log has; 0 when none has been rotated. */
+export function highestNumber(path: string): number {
+  const name = basename(path);
+  let highest = 0;
+  for (const entry of unlessAbsent(() => readdirSync(dirname(path))) ?? []) {
+    if (!entry.startsWith(`${name}.`)) continue;
+    const number = /^\.(\d{1,6})(?:\.gz)?$/.exec(entry.slice(name.length))?.[1];
+    highest = Math.max(highest, Number(number ?? 0));
+  }
+  return Math.min(highest, maxRotated);
+}
+
+/**
+ * Newest first. A rotation moves the oldest first: who goes the other way meets each file at its
+ * old number, its new one, or both, and a number that is free in the middle is no end.
+ */
+function openNewestFirst(path: string): readonly LogFile[] {
   const files: LogFile[] = [];
-  const current = await openOne(path);
+  const current = openCurrent(path);
   if (current !== undefined) files.push(current);
-  for (let number = 1; number <= maxRotated; number += 1) {
-    const file = await openOne(`${path}.${number}`);
-    if (file === undefined) break;
-    files.push(file);
+  const last = highestNumber(path) + 1;
+  for (let number = 1; number <= last; number += 1) {
+    const file =
+      openOne(`${path}.${number}`, false) ?? openOne(`${path}.${number}.gz`, true);
+    if (file !== undefined) files.push(file);
   }
   return files;
 }
 
+function doublesOf(files: readonly LogFile[]): readonly LogFile[] {
+  return files.filter((file, at) => files.slice(0, at).some(({ identity }) => file.is(identity)));
+}
+
+/** Whether the newest file is still the one at `path`: then none was rotated meanwhile. */
+function isCurrent(path: string, file: LogFile | undefined): boolean {
+  const now = openCurrent(path);
+  if (now === undefined) return file === undefined;
+  now.close();
+  return file?.is(now.identity) === true;
+}
+
 /**
- * Opens all files of the log, oldest first; the caller closes them. A rotation in the middle of it
- * shows one file under two names: then it is done again, so that none is missing or double.
+ * Opens all files of the log, oldest first; the caller closes them. When it is rotated in the
+ * middle of it, it is done again, so that none is missing or double.
  */
-export async function openLogFiles(path: string): Promise<readonly LogFile[]> {
+export function openLogFiles(path: string): readonly LogFile[] {
   for (let attempt = 1; ; attempt += 1) {
-    const files = await openNewestFirst(path);
-    const inodes = new Set(files.map((file) => file.inode));
-    if (inodes.size === files.length) return [...files].reverse();
+    const files = openNewestFirst(path);
+    const doubles = doublesOf(files);
+    const isWhole = doubles.length === 0 && isCurrent(path, files[0]);
+    if (isWhole) return [...files].reverse();
     if (attempt < maxTries) {
-      await closeLogFiles(files);
+      closeLogFiles(files);
       continue;
     }
-    const seen = new Set<bigint>();
-    const doubles = files.filter((file) => seen.has(file.inode) || !seen.add(file.inode));
-    await closeLogFiles(doubles);
+    closeLogFiles(doubles);
     return files.filter((file) => !doubles.includes(file)).reverse();
   }
 }

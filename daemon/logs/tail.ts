@@ -22,11 +22,12 @@ async function searchFile(
   endBytes: number,
   count: Count,
 ): Promise<number | undefined> {
-  const block = Buffer.allocUnsafe(Math.min(blockBytes, endBytes));
-  let end = endBytes;
+  const text = await file.text();
+  const block = Buffer.allocUnsafe(blockBytes);
+  let end = Math.min(endBytes, Number(text.stat().size));
   while (end > 0) {
     const start = Math.max(0, end - blockBytes);
-    const { bytesRead } = await file.handle.read(block, 0, end - start, start);
+    const bytesRead = await text.read(block, end - start, start);
     const view = block.subarray(0, bytesRead);
     for (let at = view.lastIndexOf(newline); at >= 0; ) {
       // The newest line's own newline counts as well: the one that is one too many is the border.

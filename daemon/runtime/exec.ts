@@ -1,13 +1,14 @@
 /** Execs: a process of a container beside its first one, and how it is found after a restart. */
 import * as fs from 'node:fs';
+import { basename } from 'node:path';
 import { invalidParameter } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
-import { connect, launch, type Shim } from '../../native/shim/client.js';
+import { connect, dropShim, launch, startShim, type Shim } from '../../native/shim/client.js';
 import type { AttachLimits } from '../../native/shim/monitor-settings.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import { bundlePaths } from './bundle.js';
 import type { ContainerCgroup } from './cgroup/index.js';
-import { compileExec } from './compile/exec.js';
+import { compileExec, type CompiledExec } from './compile/exec.js';
 import { endShim, readExit, toTaskExit } from './container-task.js';
 import { execBasis, recipeOf, type ExecBasis } from './exec-basis.js';
 import { execEntry } from './exec-cgroup.js';
@@ -39,24 +40,18 @@ const DRAIN_MS = 2000;
  * `docker exec`; then nothing is left.
  */
 export async function createExec(context: ExecContext, request: ExecRequest): Promise<ExecTask> {
-  const { exec, container, task } = request;
-  const basis = await execBasis(
-    task,
-    bundlePaths(context.dataRoot, context.execRoot, container.id),
-  );
-  const process = await processOf(context, request, basis);
-  const compiled = compileExec({
-    containerId: container.id,
-    process,
-    namespaces: basis.namespaces,
-    cgroup: execEntry(context.host.cgroups, context.cgroup(container).entry, task.pid),
-    ...(basis.seccomp === undefined ? {} : { seccomp: basis.seccomp }),
-    stdin: exec.stdin,
-    ...(context.host.hardLimits === undefined ? {} : { hardLimits: context.host.hardLimits }),
-  });
+  const { exec, task } = request;
   const paths = execPaths(context.execRoot, exec.id);
   const pidFd = await task.pidFd();
+  // The shim is executed while its program is compiled.
+  const started = startShim(basename(paths.socket), [pidFd]);
+  // Its failure is `launch`'s to tell.
+  started.catch(() => undefined);
   try {
+    const compiled = await compiledOf(context, request).catch(async (error: unknown) => {
+      await dropShim(started);
+      throw error;
+    });
     rememberExec(paths, exec);
     const launching = await launch({
       program: compiled.program,
@@ -66,6 +61,7 @@ export async function createExec(context: ExecContext, request: ExecRequest): Pr
         killAtExit: [], keep: [],
       },
       passFds: new Map([[compiled.pidFd, pidFd]]),
+      started,
       signal: request.signal,
     });
     return execTask({
@@ -80,6 +76,21 @@ export async function createExec(context: ExecContext, request: ExecRequest): Pr
   } finally {
     fs.closeSync(pidFd);
   }
+}
+
+async function compiledOf(context: ExecContext, request: ExecRequest): Promise<CompiledExec> {
+  const { exec, container, task } = request;
+  const bundle = bundlePaths(context.dataRoot, context.execRoot, container.id);
+  const basis = await execBasis(task, bundle);
+  return compileExec({
+    containerId: container.id,
+    process: await processOf(context, request, basis),
+    namespaces: basis.namespaces,
+    cgroup: execEntry(context.host.cgroups, context.cgroup(container).entry, task.pid),
+    ...(basis.seccomp === undefined ? {} : { seccomp: basis.seccomp }),
+    stdin: exec.stdin,
+    ...(context.host.hardLimits === undefined ? {} : { hardLimits: context.host.hardLimits }),
+  });
 }
 
 /** The container's own process, changed where the exec says otherwise. */

@@ -16,6 +16,17 @@ export interface Task {
   start(): Promise<void>;
   /** Joins the standard streams; allowed before `start`, and then misses nothing. */
   attach(options: AttachOptions): Promise<Duplex>;
+  /** As `attach`; what was said before is in the log up to `position`, or comes first. */
+  attachAfterLog(options: AttachOptions): Promise<{
+    readonly stream: Duplex;
+    readonly position: { readonly inode: bigint; readonly offset: number };
+  }>;
+  /** Resolves once the log has been rotated more than `seen` times, to how often; else rejects. */
+  logTurn(seen: bigint): Promise<bigint>;
+  /** `<log>.z<inode>` takes the place of that rotated file; false when it is none any more. */
+  logCompressed(inode: bigint): Promise<boolean>;
+  /** So many rotated files more than are configured stay, until another number is told. */
+  logKeep(files: number): Promise<void>;
   /** Signal number to PID 1 (by pidfd); false when it has already exited. */
   signal(signal: number): Promise<boolean>;
   resize(rows: number, columns: number): Promise<void>;

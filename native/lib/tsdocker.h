@@ -29,5 +29,11 @@ TSD_EXPORT int32_t tsd_execve(const char *path, char *const *argv, char *const *
  */
 TSD_EXPORT int32_t tsd_exchange(const char *path, const uint8_t *request, int32_t size, int32_t fd,
                                 uint8_t *answer, int32_t room, int32_t *got, int32_t timeout_ms);
+/* A unix datagram socket that sends to who is bound to `path`, and never waits. Fast. */
+TSD_EXPORT int32_t tsd_datagram_open(const char *path);
+/* One message; with `as_memory` one that is too large goes as a sealed memfd, as journald takes
+ * it. -EAGAIN while the other side's queue is full. Fast. */
+TSD_EXPORT int32_t tsd_datagram_send(int32_t socket, const uint8_t *bytes, int32_t size,
+                                     int32_t as_memory);
 
 #endif

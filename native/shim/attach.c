@@ -121,6 +121,17 @@ void attach_begin(struct client *client, uint32_t flags, const uint8_t *keys, ui
         the_monitor.stdin_seen = true;
 }
 
+void attach_carried(struct client *client)
+{
+    static const uint32_t wanted[STREAMS] = {ATTACH_STDOUT, ATTACH_STDERR};
+    for (int stream = 0; stream < STREAMS; stream++) {
+        uint32_t size;
+        const uint8_t *bytes = log_carried((enum stream_name)stream, &size);
+        if (client->flags & wanted[stream])
+            give(client, (enum stream_name)stream, bytes, size);
+    }
+}
+
 /* Puts a byte into the container's stdin buffer; there is room, see attach_input. */
 static void put_stdin(uint8_t byte)
 {

@@ -85,6 +85,13 @@ export interface AttachRequest {
   readonly detachKeys: Uint8Array;
 }
 
+/** Where the log ended when somebody attached. */
+export interface LogPosition {
+  /** Of the log's file, whatever its name is by now; 0 when there is no log. */
+  readonly inode: bigint;
+  readonly offset: number;
+}
+
 /** What `getFd` can fetch. */
 export type ShimFd =
   | { readonly kind: 'netns' }
@@ -102,6 +109,19 @@ export interface Shim {
    * stdin), the other side ends when the output does. Bytes flow from the moment it resolves.
    */
   attach(request: AttachRequest): Promise<Socket>;
+  /** As `attach`; what was said before is in the log up to `position`, or comes first. */
+  attachAfterLog(
+    request: AttachRequest,
+  ): Promise<{ readonly stream: Socket; readonly position: LogPosition }>;
+  /** Resolves once the log has been rotated more than `seen` times; to how often. */
+  logTurn(seen: bigint): Promise<bigint>;
+  /**
+   * `<log>.z<inode>` takes the place of the rotated file with that inode; false when that is no
+   * longer one of the log's.
+   */
+  logCompressed(inode: bigint): Promise<boolean>;
+  /** So many rotated files more than are configured stay, until another number or this end. */
+  logKeep(files: number): Promise<void>;
   /** To the first process, by pidfd; false when it has already ended. */
   signal(signal: number): Promise<boolean>;
   /** Only with a pty (ENOTTY without). */

@@ -5,7 +5,7 @@ import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
 import type { Slot } from '../launch/opcodes.js';
 import { checked, tsdocker } from '../libc.js';
-import type { AttachRequest, Exited, Shim, ShimFd, ShimHello } from './client.js';
+import type { AttachRequest, Exited, LogPosition, Shim, ShimFd, ShimHello } from './client.js';
 import { Connection } from './connection.js';
 import {
   decodeExit,
@@ -21,6 +21,8 @@ const FD_TIMEOUT_MS = 5_000;
 /** sun_path holds 107 bytes and a NUL; Node cuts longer ones without a word. */
 const MAX_SUN_PATH_BYTES = 107;
 const O_PATH = 0o10000000;
+const afterLogFlag = 16;
+const POSITION_BYTES = 16;
 const fdKinds = { netns: 1, rootDir: 2, pidfd: 3, slot: 4 } as const;
 
 /**
@@ -60,8 +62,27 @@ export class ConnectedShim implements Shim {
     };
   }
 
-  async attach(request: AttachRequest): Promise<Socket> {
+  attach(request: AttachRequest): Promise<Socket> {
+    return this.#attach(request, 0);
+  }
+
+  async attachAfterLog(
+    request: AttachRequest,
+  ): Promise<{ readonly stream: Socket; readonly position: LogPosition }> {
+    const stream = await this.#attach(request, afterLogFlag);
+    try {
+      const bytes = await readExactly(stream, POSITION_BYTES);
+      const inode = bytes.readBigUInt64LE(0);
+      return { stream, position: { inode, offset: Number(bytes.readBigUInt64LE(8)) } };
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
+  }
+
+  async #attach(request: AttachRequest, more: number): Promise<Socket> {
     const flags =
+      more |
       (request.stdin ? 1 : 0) |
       (request.stdout ? 2 : 0) |
       (request.stderr ? 4 : 0) |
@@ -87,6 +108,28 @@ export class ConnectedShim implements Shim {
       return true;
     } catch (error) {
       if (error instanceof ErrnoError && error.code === 'ESRCH') return false;
+      throw error;
+    }
+  }
+
+  async logTurn(seen: bigint): Promise<bigint> {
+    const payload = Buffer.alloc(8);
+    payload.writeBigUInt64LE(seen);
+    return (await this.connection.request(frameTypes.logTurn, payload, Infinity)).readBigUInt64LE();
+  }
+
+  async logKeep(files: number): Promise<void> {
+    await this.connection.request(frameTypes.logKeep, words(files));
+  }
+
+  async logCompressed(inode: bigint): Promise<boolean> {
+    const payload = Buffer.alloc(8);
+    payload.writeBigUInt64LE(inode);
+    try {
+      await this.connection.request(frameTypes.logCompressed, payload);
+      return true;
+    } catch (error) {
+      if (error instanceof ErrnoError && error.code === 'ENOENT') return false;
       throw error;
     }
   }

@@ -175,6 +175,7 @@ void control_input(struct client *client)
 void control_drop(struct client *client)
 {
     bool fed = client->attached && client->flags & ATTACH_STDIN;
+    bool kept = client->log_keep;
     if (client->attached)
         the_monitor.attached_count--;
     the_monitor.client_count--;
@@ -184,6 +185,8 @@ void control_drop(struct client *client)
     free(client);
     if (fed)
         stdin_client_ended();
+    if (kept)
+        control_keep_logs();
 }
 
 void control_sweep(void)

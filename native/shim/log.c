@@ -17,8 +17,8 @@
 struct log {
     int dir, fd;
     char *name;
-    uint64_t size, max_size, lost;
-    uint32_t max_files;
+    uint64_t size, max_size, lost, rotations;
+    uint32_t max_files, kept;
     /* `\n","stream":"stdout","attrs":{…},"time":"…"}` with its newline; the time is set per batch.
      */
     char *tail[STREAMS];
@@ -82,6 +82,27 @@ uint64_t log_lost(void)
     return the_log.lost;
 }
 
+uint64_t log_rotations(void)
+{
+    return the_log.rotations;
+}
+
+bool log_position(uint64_t *inode, uint64_t *offset)
+{
+    struct stat stat;
+    if (the_log.fd < 0 || fstat(the_log.fd, &stat) < 0)
+        return false;
+    *inode = stat.st_ino;
+    *offset = the_log.size;
+    return true;
+}
+
+const uint8_t *log_carried(enum stream_name stream, uint32_t *size)
+{
+    *size = the_log.carried[stream];
+    return the_buffers->carry[stream];
+}
+
 /* A full disk: whole lines that got there stay, the torn one goes, the rest is counted as lost. */
 static void cut_torn_line(const uint8_t *bytes, uint32_t written, uint32_t size)
 {
@@ -109,29 +130,82 @@ static void write_out(const uint8_t *bytes, uint32_t size)
     the_log.size += size;
 }
 
-static void numbered(char *out, size_t size, uint32_t number)
+#define NAME_BYTES 288
+
+/* The current file's number is 0; a rotated one may have been compressed meanwhile. */
+static void numbered(char out[NAME_BYTES], uint32_t number, bool compressed)
 {
     if (number == 0)
-        snprintf(out, size, "%s", the_log.name);
+        snprintf(out, NAME_BYTES, "%s", the_log.name);
     else
-        snprintf(out, size, "%s.%u", the_log.name, number);
+        snprintf(out, NAME_BYTES, "%s.%u%s", the_log.name, number, compressed ? ".gz" : "");
+}
+
+static void move_up(uint32_t number, bool compressed)
+{
+    char from[NAME_BYTES], to[NAME_BYTES];
+    numbered(from, number, compressed);
+    numbered(to, number + 1, compressed);
+    /* A number that does not exist yet is no failure. */
+    renameat(the_log.dir, from, the_log.dir, to);
+}
+
+static void discard(uint32_t number)
+{
+    char name[NAME_BYTES];
+    numbered(name, number, true);
+    unlinkat(the_log.dir, name, 0);
+    numbered(name, number, false);
+    unlinkat(the_log.dir, name, 0);
+}
+
+void log_keep(uint32_t files)
+{
+    if (the_log.fd < 0)
+        return;
+    for (; the_log.kept > files; the_log.kept--)
+        discard(the_log.max_files + the_log.kept - 1);
+    the_log.kept = files;
 }
 
 static void rotate(void)
 {
-    char from[272], to[272];
-    for (uint32_t i = the_log.max_files; i > 1; i--) {
-        numbered(from, sizeof from, i - 2);
-        numbered(to, sizeof to, i - 1);
-        /* A number that does not exist yet is no failure. */
-        renameat(the_log.dir, from, the_log.dir, to);
+    uint32_t files = the_log.max_files + the_log.kept;
+    if (files > 1)
+        discard(files - 1);
+    for (uint32_t i = files; i > 2; i--) {
+        move_up(i - 2, true);
+        move_up(i - 2, false);
     }
+    if (files > 1)
+        move_up(0, false);
     int fd = open_file(O_TRUNC);
     if (fd < 0)
         return; /* go on with the old one: better long than lost */
     close(the_log.fd);
     the_log.fd = fd;
     the_log.size = 0;
+    the_log.rotations++;
+}
+
+int log_compressed(uint64_t inode)
+{
+    char plain[NAME_BYTES], packed[NAME_BYTES], draft[NAME_BYTES];
+    struct stat stat;
+    if (the_log.fd < 0)
+        return -ENODATA;
+    snprintf(draft, sizeof draft, "%s.z%llu", the_log.name, (unsigned long long)inode);
+    for (uint32_t i = 1; i < the_log.max_files + the_log.kept; i++) {
+        numbered(plain, i, false);
+        if (fstatat(the_log.dir, plain, &stat, AT_SYMLINK_NOFOLLOW) < 0 || stat.st_ino != inode)
+            continue;
+        numbered(packed, i, true);
+        if (renameat(the_log.dir, draft, the_log.dir, packed) < 0)
+            return -errno;
+        /* In between both are there, and say the same. */
+        return unlinkat(the_log.dir, plain, 0) < 0 ? -errno : 0;
+    }
+    return -ENOENT;
 }
 
 /* A batch on its way into the buffer. */

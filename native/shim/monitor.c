@@ -351,12 +351,14 @@ static int loop(struct launch *launch, void *message, size_t size)
         check_drained();
         if (the_monitor.phase == ENDED)
             end_attachments();
+        control_tell_turn();
         control_sweep();
         /* The daemon died, or has thought better of it: nothing of the container has run. */
         if (the_monitor.phase < RUNNING && !launcher() && !the_monitor.left)
             return give_up();
         rest();
     }
+    log_keep(0);
     control_close();
     exit_file_cancel();
     return 0;

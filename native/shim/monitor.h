@@ -21,6 +21,7 @@
 #define SPILL_SLACK_BYTES (4 * 1024 * 1024)
 #define MAX_PIPE_BYTES (1024 * 1024)
 #define MAX_CLIENTS 256
+#define MAX_KEPT_FILES 512
 #define MAX_REQUEST_BYTES 64
 #define MAX_DETACH_KEYS 16
 /* Buffers are given back to the kernel after this long without output. */
@@ -46,6 +47,11 @@ struct client {
     int fd, poll_index, passed;
     bool launcher, opener, attached, waiting, gone;
     uint16_t wait_tag;
+    /* Who waits for the log to be rotated. */
+    bool turning;
+    uint16_t turn_tag;
+    /* How many rotated files more it wants to find. */
+    uint32_t log_keep;
     uint32_t in_size;
     uint8_t in[sizeof(struct frame) + MAX_REQUEST_BYTES];
     /* attached: */
@@ -111,6 +117,15 @@ int log_open(const struct settings *settings);
 void log_feed(enum stream_name stream, uint8_t *bytes, uint32_t size);
 void log_end(enum stream_name stream);
 uint64_t log_lost(void);
+/* How often it was rotated by this shim. */
+uint64_t log_rotations(void);
+/* Where the log ends: false without one. What has come in behind that is in log_carried. */
+bool log_position(uint64_t *inode, uint64_t *offset);
+const uint8_t *log_carried(enum stream_name stream, uint32_t *size);
+/* `<name>.z<inode>` takes the place of the rotated file with that inode: 0, or a negative errno. */
+int log_compressed(uint64_t inode);
+/* So many rotated files more than are configured stay. */
+void log_keep(uint32_t files);
 
 /* json.c: escaping, in one pass. */
 uint8_t *json_escape(uint8_t *out, const uint8_t **at, const uint8_t *end);
@@ -141,6 +156,8 @@ void queue_close(struct queue *queue);
 /* attach.c */
 void attach_output(enum stream_name stream, const uint8_t *bytes, uint32_t size);
 void attach_begin(struct client *client, uint32_t flags, const uint8_t *keys, uint32_t count);
+/* The beginnings of lines that are in no log yet. */
+void attach_carried(struct client *client);
 void attach_input(struct client *client);
 void attach_writable(struct client *client);
 void attach_hung_up(struct client *client);
@@ -162,6 +179,9 @@ void control_reply(struct client *client, struct frame request, int error, const
 /* requests.c: 0 or a negative errno to reply with, 1 when it has replied or will later. */
 int request_answer(struct client *client, struct frame frame, struct reader *reader);
 void control_tell_exit(void);
+void control_tell_turn(void);
+/* What the clients that are left want to be kept. */
+void control_keep_logs(void);
 
 /* forward.c: sockets of published ports. */
 int forwards_open(const struct settings *settings);

@@ -23,6 +23,9 @@ enum request {
     ADD_FD,
     DROP_FD,
     BYE,
+    LOG_TURN,
+    LOG_COMPRESSED,
+    LOG_KEEP,
 };
 
 /*
@@ -40,7 +43,13 @@ enum launch_frame {
     FAILED,
 };
 
-enum attach_flag { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4, ATTACH_FRAMED = 8 };
+enum attach_flag {
+    ATTACH_STDIN = 1,
+    ATTACH_STDOUT = 2,
+    ATTACH_STDERR = 4,
+    ATTACH_FRAMED = 8,
+    ATTACH_AFTER_LOG = 16,
+};
 enum leave_flag { LEAVE_HAND_OVER = 1 };
 enum fd_kind { FD_NETNS = 1, FD_ROOT, FD_PIDFD, FD_SLOT };
 

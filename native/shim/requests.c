@@ -57,8 +57,59 @@ static void on_attach(struct client *client, struct frame frame, struct reader *
         control_reply(client, frame, EINVAL, NULL, 0);
         return;
     }
-    control_reply(client, frame, 0, NULL, 0);
+    uint64_t position[2] = {0, 0};
+    bool after_log = flags & ATTACH_AFTER_LOG && log_position(&position[0], &position[1]);
+    control_reply(client, frame, 0, position, flags & ATTACH_AFTER_LOG ? sizeof position : 0);
     attach_begin(client, flags, keys, count);
+    if (after_log)
+        attach_carried(client);
+}
+
+static void tell_turn(struct client *client)
+{
+    uint64_t payload = log_rotations();
+    struct frame frame = {.type = LOG_TURN, .tag = client->turn_tag};
+    client->turning = false;
+    control_reply(client, frame, 0, &payload, sizeof payload);
+}
+
+void control_tell_turn(void)
+{
+    static uint64_t told;
+    if (told == log_rotations())
+        return;
+    told = log_rotations();
+    for (struct client *client = the_monitor.clients; client; client = client->next)
+        if (client->turning)
+            tell_turn(client);
+}
+
+void control_keep_logs(void)
+{
+    uint32_t most = 0;
+    for (struct client *client = the_monitor.clients; client; client = client->next)
+        if (!client->gone && client->log_keep > most)
+            most = client->log_keep;
+    log_keep(most);
+}
+
+static int on_log_keep(struct client *client, struct reader *reader)
+{
+    uint32_t files = read_u32(reader);
+    if (reader->bad || files > MAX_KEPT_FILES)
+        return -EINVAL;
+    client->log_keep = files;
+    control_keep_logs();
+    return 0;
+}
+
+static void on_log_turn(struct client *client, struct frame frame, struct reader *reader)
+{
+    uint64_t seen = read_u64(reader);
+    client->turn_tag = frame.tag;
+    client->turning = true;
+    if (seen != log_rotations())
+        tell_turn(client);
 }
 
 static int resize(struct reader *reader)
@@ -209,6 +260,10 @@ int request_answer(struct client *client, struct frame frame, struct reader *rea
         return drop_fd(reader);
     case BYE:
         return on_bye(client, frame);
+    case LOG_KEEP:
+        return on_log_keep(client, reader);
+    case LOG_COMPRESSED:
+        return log_compressed(read_u64(reader));
     case OPEN:
         return on_open(client, frame);
     case ABORT:
@@ -226,6 +281,9 @@ int request_answer(struct client *client, struct frame frame, struct reader *rea
         return 1;
     case WAIT:
         on_wait(client, frame);
+        return 1;
+    case LOG_TURN:
+        on_log_turn(client, frame, reader);
         return 1;
     default:
         return -ENOSYS; /* a newer daemon asks for what we do not know */

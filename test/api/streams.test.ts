@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { notFound } from '../../api-spec/errors.js';
-import type { LogEntry, TimedEvent } from '../../daemon/http/needs.js';
+import type { TimedEvent } from '../../daemon/http/needs.js';
 import { dial, makeListening, makeServer } from './engine.js';
 
 const get = (url: string) => `GET ${url} HTTP/1.1\r\nHost: x\r\n\r\n`;
@@ -106,21 +106,19 @@ test('a client that does not read holds up progress, and loses only progress', a
   t.ok(text.length < 2_500_000, `${text.length} bytes of 5 MB were kept`);
 });
 
-test('logs are framed, and their headers come before the first line', async (t) => {
+test('logs are sent as they come, and their headers before the first line', async (t) => {
   let go: () => void = () => undefined;
   const wait = new Promise<void>((resolve) => (go = resolve));
-  async function* batches(): AsyncGenerator<readonly LogEntry[]> {
+  async function* bytes(): AsyncGenerator<Uint8Array> {
     await wait;
-    yield [
-      { stream: 'stdout', bytes: Buffer.from('out\n') },
-      { stream: 'stderr', bytes: Buffer.from('error\n') },
-    ];
+    const out = '\u0001\0\0\0\0\0\0\u0004out\n';
+    yield Buffer.from(`${out}\u0002\0\0\0\0\0\0\u0006error\n`);
   }
   const path = await makeListening(t, {
     containers: {
       logs: (_id, request) => {
         t.match(request, { follow: true, stdout: true, tail: 5, sinceNano: 1500000000n });
-        return Promise.resolve({ tty: false, batches: batches() });
+        return Promise.resolve({ tty: false, bytes: bytes() });
       },
     },
   });
@@ -132,12 +130,12 @@ test('logs are framed, and their headers come before the first line', async (t) 
   t.match(text, '\u0001\0\0\0\0\0\0\u0004out\n\u0002\0\0\0\0\0\0\u0006error\n');
 });
 
-test('logs of a terminal are not framed', async (t) => {
-  async function* batches(): AsyncGenerator<readonly LogEntry[]> {
-    yield [{ stream: 'stdout', bytes: Buffer.from('out\r\n') }];
+test('logs of a terminal have its media type', async (t) => {
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('out\r\n');
   }
   const { app } = await makeServer(t, {
-    containers: { logs: () => Promise.resolve({ tty: true, batches: batches() }) },
+    containers: { logs: () => Promise.resolve({ tty: true, bytes: bytes() }) },
   });
   const response = await app.inject('/containers/c/logs?stdout=1&tail=all');
   t.equal(response.body, 'out\r\n');
@@ -181,12 +179,12 @@ test('a wait sends its headers at once and its answer at the exit', async (t) =>
 });
 
 test('a stream that breaks is cut, so that its client notices', async (t) => {
-  async function* batches(): AsyncGenerator<readonly LogEntry[]> {
-    yield [{ stream: 'stdout', bytes: Buffer.from('out\n') }];
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('out\n');
     throw new Error('disk gone');
   }
   const path = await makeListening(t, {
-    containers: { logs: () => Promise.resolve({ tty: true, batches: batches() }) },
+    containers: { logs: () => Promise.resolve({ tty: true, bytes: bytes() }) },
   });
   const wire = dial(path, get('/containers/c/logs?stdout=1'));
   t.notMatch(await wire.ended(), /0\r\n\r\n$/);

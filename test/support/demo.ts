@@ -5,7 +5,7 @@
  */
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { logEntries } from '../../daemon/logs/entries.js';
+import { logEntries } from './log-frames.js';
 import type { TestDaemon } from './daemon.js';
 import { startDaemon } from './daemon.js';
 import { importDemoImage } from './demo-image.js';

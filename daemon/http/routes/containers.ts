@@ -6,7 +6,7 @@ import type { HandlersOf } from '../call.js';
 import { outputType } from '../hijack.js';
 import type { ContainersApi, StopRequest, TerminalSize } from '../needs.js';
 import { parseInteger, parseUnixNano } from '../query.js';
-import { sendArchive, sendFile, sendLogs, sendTexts } from '../streams.js';
+import { sendArchive, sendBytes, sendFile, sendTexts } from '../streams.js';
 
 type Ids =
   | 'ContainerArchive'
@@ -102,9 +102,8 @@ const views = (containers: ContainersApi) =>
       if (!query.stdout && !query.stderr) {
         throw invalidParameter('Bad parameters: you must choose at least one stream');
       }
-      const { tty, batches } = await containers.logs(params.id, { ...logsRequest(query), signal });
-      const logs = { contentType: outputType(tty, apiMinor), framed: !tty, batches };
-      await sendLogs(response, logs, signal);
+      const { tty, bytes } = await containers.logs(params.id, { ...logsRequest(query), signal });
+      await sendBytes(response, outputType(tty, apiMinor), bytes, signal);
     },
     ContainerStats: async ({ params, query, response, signal }) => {
       const options = { stream: query.stream, oneShot: query['one-shot'], signal };
@@ -172,7 +171,9 @@ function waitCondition(text: string): 'not-running' | 'next-exit' | 'removed' {
 
 /** The size of a terminal; Docker refuses what is not a number, and what is missing. */
 export function terminalSize(query: { readonly h: string; readonly w: string }): TerminalSize {
-  return { rows: parseInteger(query.h), columns: parseInteger(query.w) };
+  // The kernel has 16 bits for each; Docker drops the others without a word.
+  const bits = (text: string): number => parseInteger(text) & 0xffff;
+  return { rows: bits(query.h), columns: bits(query.w) };
 }
 
 function logsRequest(query: {

@@ -47,6 +47,15 @@ export class FakeTask implements Task {
     return Promise.resolve(new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }));
   }
 
+  async attachAfterLog() {
+    return { stream: await this.attach(), position: { inode: 0n, offset: 0 } };
+  }
+
+  /** Its log is never rotated. */
+  logTurn = (): Promise<bigint> => new Promise(() => undefined);
+  logCompressed = (): Promise<boolean> => Promise.resolve(false);
+  logKeep = (): Promise<void> => Promise.resolve();
+
   signal(signal: number): Promise<boolean> {
     this.signals.push(signal);
     if (this.obeys.includes(signal)) this.end(128 + signal);
@@ -192,6 +201,8 @@ function played(world: World): Played {
       check: () => undefined,
       path: ({ id }) => `/${id}.log`,
       read: async function* () {},
+      attend: () => undefined,
+      settle: () => Promise.resolve(),
     },
   };
 }

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import type { DecodeOptions } from '../../../../daemon/logs/decode.js';
 import { LogDecoder } from '../../../../daemon/logs/decode.js';
-import { logEntries } from '../../../../daemon/logs/entries.js';
+import { logEntries } from '../../../support/log-frames.js';
 
 const time = '2026-11-23T13:53:55.341639368Z';
 

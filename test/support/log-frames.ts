@@ -1,4 +1,5 @@
-import { frameHeaderBytes } from './decode.js';
+/** Bytes of a frame's header: stream, three zeros, length in big-endian. */
+const frameHeaderBytes = 8;
 
 /** One line, with its timestamp and details in front if they were asked for. */
 export interface LogEntry {
