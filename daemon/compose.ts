@@ -203,12 +203,14 @@ async function buildParts(
   const { images, closeRegistry } = await buildImages(base, driver);
   const volumes = await buildVolumes(base);
   const runtime = buildRuntime(base, logs);
-  const { networks, closeNetlink } = await buildNetworks(base);
+  const { networks, warnings, closeNetlink } = await buildNetworks(base);
   const containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });
   late.containers = containers;
   const builder = buildBuilder(base, { driver, images });
   late.builder = builder;
-  const system = await buildSystem(base, { driver, images, volumes, runtime, containers, builder });
+  const system = await buildSystem(base, {
+    driver, images, volumes, runtime, containers, builder, warnings,
+  });
   return {
     base,
     driver,

@@ -112,21 +112,36 @@ export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime
   });
 }
 
+/** Networks, and what belongs to them. */
+export interface NetworkParts {
+  readonly networks: Networks;
+  /** What keeps them from working as they should, for `info`. */
+  readonly warnings: () => readonly string[];
+  readonly closeNetlink: () => Promise<void>;
+}
+
 /** Networks with the plugins there are; opens netlink, which `closeNetlink` closes. */
 export async function buildNetworks(
   base: Base,
-): Promise<{ readonly networks: Networks; readonly closeNetlink: () => Promise<void> }> {
+): Promise<NetworkParts> {
   const { config, layout, log, store, events } = base;
   const { network } = config;
   const netlink = openNetlink();
   const warn = (message: string): void => log.warn(message);
-  const { bridge, bip, fixedCidr } = network;
+  const { bridge, bip, fixedCidr, defaultGateway } = network;
+  let problems: readonly string[] = [];
   const networks = await openNetworks({
     store,
     netlink,
     rootId: layout.rootId,
     plugins: [
-      createBridgePlugin({ rootId: layout.rootId, netlink, warn }),
+      createBridgePlugin({
+        rootId: layout.rootId,
+        netlink,
+        warn,
+        report: (found) => (problems = found),
+        setsForwarding: network.ipForward,
+      }),
       createHostPlugin(),
       createNonePlugin(),
     ],
@@ -146,16 +161,19 @@ export async function buildNetworks(
       dns: { servers: network.dns, search: network.dnsSearch, options: network.dnsOptions },
       hostGatewayIp: network.hostGatewayIps[0] ?? '',
       hostResolvConfPath: '/etc/resolv.conf',
+      defaultOptions: network.defaultNetworkOptions,
     },
     defaultBridge: {
       icc: network.icc,
       masquerade: network.ipMasq,
+      hostBinding: network.ip,
       ...(bridge === undefined ? {} : { bridge }),
       ...(bip === undefined ? {} : { bip }),
       ...(fixedCidr === undefined ? {} : { fixedCidr }),
+      ...(defaultGateway === undefined ? {} : { defaultGateway }),
     },
   });
-  return { networks, closeNetlink: () => netlink.close() };
+  return { networks, warnings: () => problems, closeNetlink: () => netlink.close() };
 }
 
 /** What containers are built on. */
@@ -244,12 +262,13 @@ interface SystemParts {
   readonly runtime: Runtime;
   readonly containers: Containers;
   readonly builder: Builder;
+  readonly warnings: () => readonly string[];
 }
 
 /** The engine's answers about itself; gives it an id that lasts, if it has none. */
 export async function buildSystem(base: Base, parts: SystemParts): Promise<SystemService> {
   const { config, layout, store } = base;
-  const { driver, images, volumes, runtime, containers, builder } = parts;
+  const { driver, images, volumes, runtime, containers, builder, warnings } = parts;
   const facts = {
     build: { engineVersion: engineVersion(), architecture: runtime.host.architecture },
     host: runtime.host,
@@ -275,6 +294,7 @@ export async function buildSystem(base: Base, parts: SystemParts): Promise<Syste
     volumes: () => volumes.usage(),
     layersSizeBytes: () => images.layersSizeBytes(),
     buildCache: () => builder.usage(),
+    warnings,
   });
 }
 

@@ -47,6 +47,8 @@ export interface NetworkSettingsOfEngine {
   readonly dns: ResolverConfig;
   /** What `host-gateway` means; empty for the default bridge's gateway. */
   readonly hostGatewayIp: string;
+  /** `--default-network-opt`: options that new networks of a driver have, by driver. */
+  readonly defaultOptions: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Where the host's own resolver configuration is read, at each start. */
   readonly hostResolvConfPath: string;
 }

@@ -119,7 +119,7 @@ function rangeFaults(subnet: Subnet, text: string): readonly string[] {
 async function design(context: Context, body: NetworkCreateRequest): Promise<NetworkRecord> {
   const id = randomBytes(32).toString('hex');
   const driver = body.Driver === undefined || body.Driver === '' ? 'bridge' : body.Driver;
-  const options = body.Options ?? {};
+  const options = { ...context.settings.defaultOptions[driver], ...body.Options };
   const parsed = parseBridgeOptions(options);
   const asked = body.IPAM?.Config ?? [];
   const hasSix = body.EnableIPv6 === true;

@@ -5,7 +5,7 @@ import type { EndpointSettings } from '../../api-spec/index.js';
 import { invalidParameter } from '../../api-spec/errors.js';
 import type { NetworkBook } from './book.js';
 import { hasNames } from './context.js';
-import { contains, parseSubnet } from './ipam.js';
+import { contains, gatewayOf, parseSubnet } from './ipam.js';
 import type { EndpointRecord, NetworkRecord } from './records.js';
 
 const sysctlsOption = 'com.docker.network.endpoint.sysctls';
@@ -82,7 +82,7 @@ export function makeEndpoint(book: NetworkBook, plan: EndpointPlan): EndpointRec
     six: asked.IPAMConfig?.IPv6Address ?? '',
   });
   const mac = isAddressed ? macFor(asked.MacAddress ?? '', addresses) : '';
-  const gateways = network.spec.internal ? [] : network.pools.map(({ gateway }) => gateway);
+  const gateways = network.spec.internal ? [] : network.pools.map(gatewayOf);
   const spec = {
     id,
     containerId: container.id,
@@ -115,7 +115,8 @@ function settingsOf(plan: EndpointPlan, spec: EndpointRecord['spec']): EndpointS
     const found = spec.addresses.find((a) => (a.includes(':') ? 6 : 4) === family);
     const [address = '', prefix = '0'] = found?.split('/') ?? [];
     const pool = network.pools.find((p) => (p.gateway.includes(':') ? 6 : 4) === family);
-    return [address, Number(prefix), network.spec.internal ? '' : (pool?.gateway ?? '')];
+    const isOut = !network.spec.internal && pool !== undefined;
+    return [address, Number(prefix), isOut ? gatewayOf(pool) : ''];
   };
   const [address4, prefix4, gateway4] = part(4);
   const [address6, prefix6, gateway6] = part(6);

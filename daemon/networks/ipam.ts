@@ -37,6 +37,14 @@ export const defaultPoolRanges: readonly PoolRange[] = [
   { base: '192.168.0.0/16', prefix: 20 },
 ];
 
+/** The key among a pool's auxiliary addresses that names another gateway than the bridge's. */
+export const gatewayKeys = { 4: 'DefaultGatewayIPv4', 6: 'DefaultGatewayIPv6' } as const;
+
+/** The gateway that containers use: the bridge's own address, or who is named in its place. */
+export function gatewayOf({ gateway, auxiliary }: AddressPool): string {
+  return auxiliary[gatewayKeys[isIPv4(gateway) ? 4 : 6]] ?? gateway;
+}
+
 /**
  * An engine's own range of unique local addresses (RFC 4193), for IPv6 networks that name none: the
  * same at each start, and unlike another engine's.

@@ -6,7 +6,7 @@ import type { Statement } from '../store/store.js';
 import type { Context } from './context.js';
 import { pickSubnet, usedSubnets } from './create.js';
 import {
-  contains, defaultGateway, overlaps, parseSubnet, subnetText, type AddressPool,
+  contains, defaultGateway, gatewayKeys, overlaps, parseSubnet, subnetText, type AddressPool,
 } from './ipam.js';
 import { dropNetwork, saveNetwork, type NetworkRecord } from './records.js';
 
@@ -18,8 +18,12 @@ export interface DefaultBridgeSettings {
   readonly bip?: string;
   /** Containers get addresses of this part only. */
   readonly fixedCidr?: string;
+  /** The gateway of containers, when that is not the bridge. */
+  readonly defaultGateway?: string;
   readonly icc: boolean;
   readonly masquerade: boolean;
+  /** Host address of ports published without one. */
+  readonly hostBinding: string;
 }
 
 /** Names that the default bridge may have, the first that is free or ours. */
@@ -83,7 +87,7 @@ async function designBridge(
   const base = before ?? plain('bridge', 'bridge');
   const owner = `tsdocker:${rootId}:${base.spec.id}`;
   const linkName = settings.bridge ?? (await freeLinkName(context, owner));
-  const pool = await choosePool(context, { settings, before, owner });
+  const pool = withGateway(await choosePool(context, { settings, before, owner }), settings);
   const subnet = { family: 4 as const, cidr: pool.subnet, gateway: pool.gateway };
   return {
     ...base,
@@ -96,12 +100,16 @@ async function designBridge(
         'com.docker.network.bridge.default_bridge': 'true',
         [optionNames.icc]: String(settings.icc),
         [optionNames.masquerade]: String(settings.masquerade),
-        [optionNames.hostBinding]: '0.0.0.0',
+        [optionNames.hostBinding]: settings.hostBinding,
         [optionNames.name]: linkName,
         [optionNames.mtu]: String(context.settings.mtu),
       },
     },
-    ipamConfig: [{ Subnet: pool.subnet, Gateway: pool.gateway }],
+    ipamConfig: [{
+      Subnet: pool.subnet,
+      Gateway: pool.gateway,
+      ...(settings.defaultGateway === undefined ? {} : { AuxiliaryAddresses: pool.auxiliary }),
+    }],
     pools: [pool],
   };
 }
@@ -166,6 +174,16 @@ async function addressOf(
   const [links, addresses] = await netlink.run([{ do: 'links' }, { do: 'addresses' }]);
   const index = links.find((link) => link.name === name)?.index;
   return addresses.find((each) => each.index === index && !each.cidr.includes(':'))?.cidr;
+}
+
+function withGateway(pool: AddressPool, settings: DefaultBridgeSettings): AddressPool {
+  const { defaultGateway: gateway } = settings;
+  if (gateway === undefined) return pool;
+  const subnet = parseSubnet(pool.subnet);
+  if (subnet === undefined || !contains(subnet, gateway)) {
+    throw invalidParameter(`invalid --default-gateway ${gateway}: it is not in ${pool.subnet}`);
+  }
+  return { ...pool, auxiliary: { [gatewayKeys[4]]: gateway } };
 }
 
 function withRange(pool: AddressPool, { fixedCidr }: DefaultBridgeSettings): AddressPool {

@@ -28,6 +28,8 @@ export interface SystemNeeds {
   /** Bytes of all unpacked layers. */
   layersSizeBytes(): number;
   buildCache(): readonly BuildCache[];
+  /** What the user should know of this host, a sentence each. */
+  warnings(): readonly string[];
 }
 
 type Kind = 'container' | 'image' | 'volume' | 'build-cache';
@@ -48,7 +50,7 @@ export interface SystemService {
 export function createSystem(facts: InfoFacts, needs: SystemNeeds): SystemService {
   return {
     version: () => describeVersion(facts.build),
-    info: () => Promise.resolve(describeInfo(facts, needs.counts())),
+    info: () => Promise.resolve(describeInfo(facts, needs.counts(), needs.warnings())),
     auth: (config) => needs.login(config),
     async dataUsage(kinds) {
       const wants = (kind: Kind): boolean => kinds.includes(kind);

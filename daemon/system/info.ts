@@ -33,7 +33,11 @@ export interface InfoCounts {
 }
 
 /** Answer to SystemInfo. */
-export function describeInfo(facts: InfoFacts, counts: InfoCounts): SystemInfo {
+export function describeInfo(
+  facts: InfoFacts,
+  counts: InfoCounts,
+  warnings: readonly string[],
+): SystemInfo {
   const { host } = facts;
   return {
     ID: facts.engineId,
@@ -70,8 +74,15 @@ export function describeInfo(facts: InfoFacts, counts: InfoCounts): SystemInfo {
     FirewallBackend: { Driver: 'nftables' },
     GenericResources: null,
     CDISpecDirs: [],
-    Warnings: null,
+    Warnings: allWarnings(warnings),
   };
+}
+
+/** Null when all is well, as in Docker. */
+function allWarnings(others: readonly string[]): string[] | null {
+  const forwards = readText('/proc/sys/net/ipv4/ip_forward').trim() === '1';
+  const all = [...(forwards ? [] : ['WARNING: IPv4 forwarding is disabled']), ...others];
+  return all.length === 0 ? null : all;
 }
 
 function limits({ cgroups }: HostFacts) {

@@ -8,7 +8,7 @@ import { lacksNftables } from '../../native/nftables.js';
 import {
   addElements, deleteElements, replaceTable, tableName, type FirewallElement,
 } from './firewall-text.js';
-import { admitBridges, type Admission } from './foreign-chains.js';
+import { admitBridges } from './foreign-chains.js';
 import { createTransactions, type Transactions } from './transactions.js';
 
 /** How often it is asked whether anyone changed nftables; costs 0.05 ms in the worker. */
@@ -22,6 +22,8 @@ export interface Firewall {
   set(owner: string, elements: readonly FirewallElement[]): Promise<void>;
   /** Removes all that the owner has; nothing is done when it has nothing. */
   clear(owner: string): Promise<void>;
+  /** Lets bridges through that have come since: in other firewalls' chains. */
+  admit(): Promise<void>;
   /** Whether rules can be made at all: libnftables and the kernel's part are there. */
   readonly available: () => boolean;
   /** Stops watching; the table stays. */
@@ -33,6 +35,8 @@ export interface FirewallOptions {
   readonly rootId: string;
   readonly netlink: Netlink;
   readonly warn: (message: string) => void;
+  /** What keeps traffic from us now, a sentence each: replaces what was said before. */
+  readonly report: (problems: readonly string[]) => void;
 }
 
 /** Makes the firewall of one engine; the kernel is not touched before `open`. */
@@ -75,6 +79,9 @@ export function createFirewall(options: FirewallOptions): Firewall {
       if (!available || before.length === 0) return;
       await transactions.commit(deleteElements(rootId, before)).catch(ignoreMissing);
     },
+    admit: async () => {
+      if (available) await watch.admit();
+    },
     available: () => available,
     close: () => watch.stop(),
   };
@@ -83,23 +90,31 @@ export function createFirewall(options: FirewallOptions): Firewall {
 interface Watch {
   /** Replaces the table by what is owned now. */
   install(): Promise<void>;
+  admit(): Promise<void>;
   start(): void;
   stop(): void;
 }
 
 /** Looks whether anyone else changed nftables; our table is then compared, and put back. */
 function createWatch(
-  { rootId, netlink, warn }: FirewallOptions,
+  { rootId, netlink, warn, report }: FirewallOptions,
   transactions: Transactions,
   owned: ReadonlyMap<string, readonly FirewallElement[]>,
 ): Watch {
   let seen = 0;
   let listing = '';
-  let admission: Admission = { chain: undefined };
+  const told = new Set<string>();
+  const tell = (message: string): void => {
+    if (!told.has(message)) warn(message);
+    told.add(message);
+  };
   let timer: NodeJS.Timeout | undefined;
   const admit = async (): Promise<void> => {
     const bridges = [...owned.values()].flat().filter(({ set }) => set === 'bridges');
-    admission = await admitBridges(netlink, bridges.map(({ key }) => key), admission, warn);
+    const found = await admitBridges(netlink, bridges.map(({ key }) => key));
+    for (const name of found.admittedBy) tell(`${name} is here too: its chains let us through`);
+    for (const problem of found.problems) tell(problem);
+    report(found.problems);
   };
   const install = async (): Promise<void> => {
     await transactions.commit(replaceTable(rootId, [...owned.values()].flat()));
@@ -123,7 +138,7 @@ function createWatch(
     }, watchIntervalMs);
     timer.unref();
   };
-  return { install, start, stop: () => clearTimeout(timer) };
+  return { install, admit, start, stop: () => clearTimeout(timer) };
 }
 
 function listTable(rootId: string) {

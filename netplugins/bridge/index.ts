@@ -27,6 +27,10 @@ export interface BridgeContext {
   readonly netlink: Netlink;
   /** Told what the engine's owner should know; not errors. */
   readonly warn: (message: string) => void;
+  /** What keeps traffic from our bridges now, for `info`: replaces what was said before. */
+  readonly report?: (problems: readonly string[]) => void;
+  /** False leaves `net.ipv4.ip_forward` and IPv6's as they are. */
+  readonly setsForwarding?: boolean;
 }
 
 interface Parts extends BridgeContext {
@@ -38,7 +42,7 @@ interface Parts extends BridgeContext {
 export function createBridgePlugin(context: BridgeContext): NetworkPlugin {
   const parts: Parts = {
     ...context,
-    firewall: createFirewall(context),
+    firewall: createFirewall({ report: () => undefined, ...context }),
     departures: createDepartures(context.netlink),
   };
   const { rootId, netlink, firewall, departures } = parts;
@@ -51,6 +55,7 @@ export function createBridgePlugin(context: BridgeContext): NetworkPlugin {
       validate(network);
       await makeBridge(parts, network);
       await firewall.set(network.id, networkElements(rootId, network));
+      await firewall.admit();
     },
     removeNetwork: async (network) => {
       await firewall.clear(network.id);
@@ -114,6 +119,7 @@ async function makeBridge(parts: Parts, network: NetworkSpec): Promise<void> {
     }
   }
   await netlink.run(bridgeStateSteps(network, firewall.available()));
+  if (parts.setsForwarding === false) return;
   await netlink.run(hostSteps(network.subnets.some(({ family }) => family === 6)));
 }
 

@@ -176,7 +176,41 @@ function places(): void {
   });
 }
 
+function flags(): void {
+  test('--default-gateway is the way out of containers, and nobody else\'s address', async (t) => {
+    const here = await world(t, { defaultGateway: '172.17.0.2' });
+    const running = await here.run(here.add());
+    t.match(endpointOn(running, 'bridge'), { IPAddress: '172.17.0.3', Gateway: '172.17.0.2' });
+    const [routes] = await here.netlink.run([{ do: 'routes', netnsPid: running.pid }]);
+    t.ok(routes.some((r) => r.destination === 'default' && r.gateway === '172.17.0.2'));
+    const [config] = await configOf(here, 'bridge');
+    t.same(config?.AuxiliaryAddresses, { DefaultGatewayIPv4: '172.17.0.2' });
+    t.equal(config?.Gateway, '172.17.0.1');
+  });
+
+  test('--default-network-opt holds for new networks that do not say otherwise', async (t) => {
+    const key = 'com.docker.network.driver.mtu';
+    const here = await world(t, { defaultOptions: { [key]: '1234' } });
+    await here.networks.create({ Name: 'a' });
+    await here.networks.create({ Name: 'b', Options: { [key]: '1300' } });
+    const one = await here.run(here.add({ hostConfig: { NetworkMode: 'a' } }));
+    t.match((await runInside(one.pid, 'ip', 'link', 'show', 'eth0')).output, 'mtu 1234');
+    const options = async (name: string): Promise<unknown> =>
+      (await here.networks.inspect(name, { verbose: false, scope: '' })).Options;
+    t.same([await options('a'), await options('b')], [{ [key]: '1234' }, { [key]: '1300' }]);
+  });
+
+  test('--ip is where ports of the default bridge are published', async (t) => {
+    const here = await world(t, { hostBinding: '127.0.0.1' });
+    const { sandbox } = await here.run(here.add({
+      hostConfig: { PortBindings: { '80/tcp': [{ HostPort: '8085' }] } },
+    }));
+    t.same(sandbox.ports, { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '8085' }] });
+  });
+}
+
 if (inPrivateNetns(import.meta.url)) {
   six();
+  flags();
   places();
 }

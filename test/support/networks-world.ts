@@ -47,7 +47,15 @@ export interface ContainerWish {
   readonly endpoints?: Readonly<Record<string, EndpointSettings>>;
 }
 
+/** What the engine's configuration says. */
+export interface EngineWish {
+  readonly defaultOptions?: Readonly<Record<string, string>>;
+  readonly hostBinding?: string;
+  readonly defaultGateway?: string;
+}
+
 interface Ground {
+  readonly options: EngineWish;
   readonly folder: string;
   readonly rootId: string;
   readonly records: Map<string, ContainerRecord>;
@@ -55,16 +63,18 @@ interface Ground {
 }
 
 /** Opens the service on a fresh folder; all of it goes with the test. */
-export async function networksWorld(t: Test): Promise<World> {
+export async function networksWorld(t: Test, options: EngineWish = {}): Promise<World> {
   const folder = t.testdir({ 'resolv.conf': 'nameserver 127.0.0.53\nsearch example.test\n' });
   const rootId = createHash('sha256').update(folder).digest('hex').slice(0, 8);
-  const made = await open(t, { folder, rootId, records: new Map(), pids: new Map() });
+  const made = await open(t, {
+    folder, rootId, records: new Map(), pids: new Map(), options,
+  });
   await made.networks.recover([]);
   return made;
 }
 
 async function open(t: Test, ground: Ground): Promise<World> {
-  const { folder, rootId, records, pids } = ground;
+  const { folder, rootId, records, pids, options } = ground;
   const store = openStore(`${folder}/db`, [networkTables]);
   const netlink = openNetlink();
   const warnings: string[] = [];
@@ -101,8 +111,12 @@ async function open(t: Test, ground: Ground): Promise<World> {
       dns: { servers: [], search: [], options: [] },
       hostGatewayIp: '',
       hostResolvConfPath: `${folder}/resolv.conf`,
+      defaultOptions: { bridge: options.defaultOptions ?? {} },
     },
-    defaultBridge: { icc: true, masquerade: true },
+    defaultBridge: {
+      icc: true, masquerade: true, hostBinding: options.hostBinding ?? '0.0.0.0',
+      ...(options.defaultGateway === undefined ? {} : { defaultGateway: options.defaultGateway }),
+    },
   });
   let isClosed = false;
   const close = async (): Promise<void> => {
