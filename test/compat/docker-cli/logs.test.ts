@@ -76,21 +76,16 @@ cliChecks({
       fails(125, /invalid (size: 'x'|value for max-size)/),
     ],
   ],
-}, {
-  pending: {
-    'log drivers': {
-      'local keeps logs as well': [
-        ['run --name @a --log-driver local IMG echo x'],
-        ['logs -t @a', new RegExp(`^${stamp} x$`)],
-        [`inspect -f '{{.HostConfig.LogConfig.Type}} {{.LogPath}}' @a`, 'local'],
-      ],
-      'none keeps none, and says so': [
-        ['run --name @a --log-driver none IMG echo x', 'x'],
-        ['logs @a', fails(1, /configured logging driver does not support reading/)],
-      ],
-      'an unknown log driver is refused': [
-        ['create --name @a --log-driver asdf IMG', fails(1, /asdf/)],
-      ],
-    },
-  },
+  'local keeps logs as well': [
+    ['run --name @a --log-driver local IMG echo x'],
+    ['logs -t @a', new RegExp(`^${stamp} x$`)],
+    [`inspect -f '{{.HostConfig.LogConfig.Type}} {{.LogPath}}' @a`, 'local'],
+  ],
+  'none keeps none, and says so': [
+    ['run --name @a --log-driver none IMG echo x', 'x'],
+    ['logs @a', fails(1, /configured logging driver does not support reading/)],
+  ],
+  'an unknown log driver is refused': [
+    ['create --name @a --log-driver asdf IMG', fails(1, /asdf/)],
+  ],
 });
