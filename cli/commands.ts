@@ -116,6 +116,10 @@ const container = {
 };
 
 const image = {
+  build: leaf(
+    'Build an image from a Dockerfile',
+    async () => (await import('./image/build.js')).buildCommand,
+  ),
   history: leaf(
     'Show how an image was made',
     async () => (await import('./image/history.js')).historyCommand,
@@ -252,6 +256,7 @@ export const program: CommandTree = {
   commands: {
     ...containerVerbs,
     ps: container.ls,
+    build: image.build,
     images: image.ls,
     history: image.history,
     import: image.import,
@@ -283,6 +288,13 @@ export const program: CommandTree = {
       'Show the versions of client and engine',
       async () => (await import('./system/version.js')).versionCommand,
     ),
+    builder: group('Builds', {
+      build: image.build,
+      prune: leaf(
+        'Remove what builds left in the cache',
+        async () => (await import('./system/prune.js')).pruneBuilderCommand,
+      ),
+    }),
     container: group('Containers', {
       ...container,
       ...aliases(container, { list: 'ls', ps: 'ls', remove: 'rm' }),

@@ -67,6 +67,21 @@ export const pruneNetworksCommand = prune({
   showsSpace: false,
 });
 
+/** `builder prune`. */
+export const pruneBuilderCommand = prune({
+  about: 'Remove what builds left in the cache',
+  flags: [
+    flag('switch', 'all', 'What images still stand on too', { short: 'a' }),
+    flag('size', 'keep-storage', 'Leave this much of the cache'),
+    ...common,
+  ],
+  warning: ({ flags }) =>
+    flags.switch('all')
+      ? 'This will remove all build cache.'
+      : 'This will remove all dangling build cache.',
+  act: (call) => pruneBuilds(call),
+});
+
 /** `system prune`: all of the above, the unused build cache too. */
 export const pruneSystemCommand = prune({
   about: 'Remove what is not used',
@@ -165,12 +180,11 @@ async function pruneNetworks(call: Call): Promise<Pruned> {
 /** An engine without a builder says so: then there is no cache to prune. */
 async function pruneBuilds(call: Call): Promise<Pruned> {
   try {
-    const all = call.flags.switch('all') ? 1 : undefined;
-    const done = await call.engine.json<BuildPruneResponse>(
-      'POST',
-      '/build/prune',
-      { query: { all } },
-    );
+    const { flags } = call;
+    const all = flags.switch('all') ? 1 : undefined;
+    const keep = flags.isSet('keep-storage') ? flags.number('keep-storage') : undefined;
+    const query = { all, 'keep-storage': keep };
+    const done = await call.engine.json<BuildPruneResponse>('POST', '/build/prune', { query });
     const text = listText('Deleted build cache objects', done.CachesDeleted);
     return { text, reclaimedBytes: done.SpaceReclaimed };
   } catch (problem) {

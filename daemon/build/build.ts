@@ -48,6 +48,10 @@ export interface Build {
   readonly slots: Slots;
   readonly scratch: Scratch;
   readonly signal: AbortSignal;
+  /** Keys of records that were found: counted as used once the build has ended. */
+  readonly found: Set<string>;
+  /** Goes on beside the steps, and is waited for at the build's end. */
+  later(work: Promise<void>): void;
   /** The end of a stage; rejects as it does. */
   stage(index: number): Promise<StageState>;
 }

@@ -26,8 +26,8 @@ export interface Cache {
   all(): readonly CacheRecord[];
   /** Kept with what else belongs to it; lost at a power cut, which only costs time. */
   add(record: CacheRecord, statements: readonly Statement[]): Promise<void>;
-  /** A later build found it. */
-  touch(key: string, nowMs: number): Promise<void>;
+  /** A later build found these. */
+  touch(keys: readonly string[], nowMs: number): Promise<void>;
   /** Durable: what it stood on may be removed afterwards. */
   remove(keys: readonly string[]): Promise<void>;
   /** Storage keys of all layers that records name. */
@@ -61,16 +61,14 @@ export function openCache(store: Store): Cache {
     all: () =>
       store.rows<Row>('SELECT * FROM build_records ORDER BY last_used_at_ms').map(recordOf),
     add: (record, statements) => store.commit([...statements, insert(record)], 'normal'),
-    touch: (key, nowMs) =>
+    touch: (keys, nowMs) =>
       store.commit(
-        [
-          {
-            sql:
-              'UPDATE build_records SET last_used_at_ms = ?, usage_count = usage_count + 1 ' +
-              'WHERE key = ?',
-            params: [nowMs, key],
-          },
-        ],
+        keys.map((key) => ({
+          sql:
+            'UPDATE build_records SET last_used_at_ms = ?, usage_count = usage_count + 1 ' +
+            'WHERE key = ?',
+          params: [nowMs, key],
+        })),
         'normal',
       ),
     remove: (keys) =>

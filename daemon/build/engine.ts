@@ -74,6 +74,8 @@ async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<Build
   observer.planned({ vertices, numbers, total, preamble, warnings: dockerfile.warnings });
   const hold = await engine.context.images.hold();
   const failed = new AbortController();
+  const later: Promise<void>[] = [];
+  const found = new Set<string>();
   try {
     const stages = new Map<number, Promise<StageState>>();
     const build: Build = {
@@ -85,6 +87,12 @@ async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<Build
       observer,
       scratch,
       signal: AbortSignal.any([signal, failed.signal]),
+      found,
+      later: (work) => {
+        // Nobody may wait for it before the end.
+        work.catch(() => undefined);
+        later.push(work);
+      },
       stage: (index) =>
         stages.get(index) ?? Promise.reject(invalidParameter(`stage ${index} is not built`)),
     };
@@ -98,7 +106,21 @@ async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<Build
     await register(build, state);
     return { imageId: state.id, unusedArgs: unusedArgs(request.args, plan.used) };
   } finally {
+    await endAll(engine, later, found);
     await hold.release();
+  }
+}
+
+async function endAll(
+  { context, cache }: Engine,
+  later: readonly Promise<void>[],
+  found: ReadonlySet<string>,
+): Promise<void> {
+  if (found.size > 0) await cache.touch([...found], context.nowMs());
+  for (const result of await Promise.allSettled(later)) {
+    if (result.status === 'rejected') {
+      context.warn('a container of a build could not be removed', result.reason);
+    }
   }
 }
 

@@ -74,7 +74,10 @@ export function createBuilder(options: BuilderOptions): Builder {
     usage: () => cache.all().map((record) => rowOf(record, options.isShared)),
     layersInUse: () => cache.layersInUse(),
     isBlobInUse: (digest) => cache.isBlobInUse(digest),
-    recover: () => sweepScratch(`${options.folder}/builds`, options.removeTree),
+    recover: async () => [
+      ...(await sweepScratch(`${options.folder}/builds`, options.removeTree)),
+      ...(await sweepScratch(`${options.folder}/trash`, options.removeTree)),
+    ],
     close: () => {
       for (const ending of underWay.keys()) ending.abort(new Error('the daemon stops'));
     },

@@ -48,7 +48,7 @@ async function recallRecord(
   const isThere = diffId === '' || (await hold.keepLayer({ storageKey, digest: diffId }));
   if (!isThere) return undefined;
   const blob = { mediaType: layerType, digest: diffId, size: blobSizeBytes };
-  await cache.touch(key, context.nowMs());
+  build.found.add(key);
   return stateOfDocument(state, {
     id: record.id,
     config: context.images.parseConfig(record.document),

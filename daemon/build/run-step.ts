@@ -134,7 +134,8 @@ async function leave(step: StepContext, id: string, keep: boolean): Promise<void
     await containers.keep(id);
     return;
   }
-  await containers.remove(id);
+  // The next step does not wait for it, the end of the build does.
+  step.build.later(containers.remove(id));
   await step.tell({ kind: 'removed', containerId: id });
 }
 

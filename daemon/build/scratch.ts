@@ -1,13 +1,13 @@
 /** Temporary folders of one build, which go with it, and after a crash at the next start. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** All below one folder. */
 export interface Scratch {
   /** A new, empty folder of mode 0700. */
   make(): Promise<string>;
-  /** Removes all of them; idempotent. */
+  /** Takes all of them out of the way; their bytes go later. */
   remove(): Promise<void>;
 }
 
@@ -24,7 +24,13 @@ export async function openScratch(
       await mkdir(path, { mode: 0o755 });
       return path;
     },
-    remove: () => removeTree(folder),
+    remove: async () => {
+      const doomed = join(root, '..', 'trash', randomBytes(12).toString('hex'));
+      await mkdir(join(root, '..', 'trash'), { recursive: true, mode: 0o700 });
+      await rename(folder, doomed);
+      // The name is free; what remains of it after a crash goes at the next start.
+      removeTree(doomed).catch(() => undefined);
+    },
   };
 }
 

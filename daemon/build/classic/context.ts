@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ApiError, invalidParameter, systemError } from '../../../api-spec/errors.js';
 import { compressionOf, isTarHeader } from '../../archive/index.js';
-import { ignoreRules, parseIgnore } from '../dockerfile/ignore.js';
+import { parseIgnore } from '../dockerfile/ignore.js';
 import type { BuildContext } from '../needs.js';
 import { fetchFile } from '../remote/fetch.js';
 import { cloneRepository, isRepository } from '../remote/git.js';
@@ -38,7 +38,7 @@ export async function openContext(
   const tree = openFolders([folder]);
   try {
     const dockerfile = await readDockerfile(tree, request);
-    if (request.remote !== '') await applyIgnore(context, folder, tree, request);
+    await applyIgnore(context, folder, tree);
     return { tree, dockerfile };
   } catch (error) {
     tree.close();
@@ -122,22 +122,22 @@ async function findDockerfile(tree: SourceTree, name: string): Promise<Buffer | 
   }
 }
 
-/** Clients leave ignored files out themselves; what was fetched has them still. */
+/**
+ * Docker's client leaves ignored files out itself, but for the two that the engine has to read;
+ * others, and what was fetched, have all of them still.
+ */
 async function applyIgnore(
   context: BuildContext,
   folder: string,
   tree: SourceTree,
-  { dockerfile }: ContextRequest,
 ): Promise<void> {
   const text = await readSmall(tree, '.dockerignore', maxDockerfileBytes);
   if (text === undefined) return;
   const rules = parseIgnore(text.toString('utf8'));
-  const kept = ignoreRules([dockerfile, '.dockerignore']);
   const doomed: string[] = [];
   const enter = (path: string): boolean => rules.hasExceptions || !rules.ignores(path);
   for await (const { path, kind } of tree.walk('', enter)) {
-    const stays = !rules.ignores(path) || kept.ignores(path);
-    if (!stays && !(kind === 'directory' && rules.hasExceptions)) doomed.push(path);
+    if (rules.ignores(path) && !(kind === 'directory' && rules.hasExceptions)) doomed.push(path);
   }
   for (const path of doomed) await removeBelow(context, join(folder, path));
 }
