@@ -164,7 +164,7 @@ export const ContainerStart = operation({
   url: '/containers/:id/start',
   summary: 'Starts a container; 304 when it already runs.',
   since: 24,
-  query: { detachKeys: str },
+  query: { detachKeys: str, checkpoint: str, 'checkpoint-dir': str },
   answer: noContent,
 });
 

@@ -58,8 +58,12 @@ const makers: Readonly<Record<string, Make>> = {
     }
     return ({ health }) => value === (health?.status ?? 'none');
   },
-  isolation: (value) => () => value === 'default',
-  'is-task': (value) => () => value === 'false' || value === '0',
+  // Of Windows: here it means nothing, whatever it is.
+  isolation: () => () => true,
+  'is-task': (value) => {
+    const isTask = filterFlag('is-task', value);
+    return () => !isTask;
+  },
   volume:
     (value) =>
     ({ record }) =>
@@ -138,7 +142,8 @@ function byLabel(value: string): Predicate {
 /** `80`, `80/udp`, `8000-8010/tcp` → whether a port such as `80/tcp` is meant. */
 function parsePorts(value: string, name: string): (port: string) => boolean {
   const parts = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
-  if (parts === null) throw invalidParameter(`invalid filter '${name}=${value}'`);
+  const isRange = parts !== null && Number(parts[2] ?? parts[1]) >= Number(parts[1]);
+  if (!isRange) throw invalidParameter(`invalid filter '${name}=${value}'`);
   const [first, last, protocol = 'tcp'] = [
     Number(parts[1]),
     Number(parts[2] ?? parts[1]),
@@ -148,6 +153,13 @@ function parsePorts(value: string, name: string): (port: string) => boolean {
     const [number, own = 'tcp'] = port.split('/');
     return own === protocol && Number(number) >= first && Number(number) <= last;
   };
+}
+
+/** A value that is a yes or a no; `ApiError` 400 for another. */
+export function filterFlag(name: string, value: string): boolean {
+  if (['1', 'true'].includes(value.toLowerCase())) return true;
+  if (['0', 'false'].includes(value.toLowerCase())) return false;
+  throw invalidParameter(`invalid filter '${name}=[${value}]'`);
 }
 
 /** `until`: a time, or an age such as `24h`, `90m` (Go's durations). */

@@ -181,7 +181,7 @@ export function createContainers(options: ContainersOptions): Containers {
     start: async (ref) => startContainer(context, ref),
     stop: async (ref, request) => stopContainer(context, book.resolve(ref), request),
     restart: async (ref, request) => restartContainer(context, book.resolve(ref), request),
-    kill: async (ref, request) => killContainer(context, book.resolve(ref), { ref, ...request }),
+    kill: async (ref, request) => killContainer(context, ref, request),
     wait: async (ref, request) => waitFor(book.resolve(ref), request),
     logs: async (ref, query) => {
       const container = book.resolve(ref);

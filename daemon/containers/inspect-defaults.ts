@@ -4,7 +4,7 @@
 export const hostConfigDefaults = {
   Binds: null,
   ContainerIDFile: '',
-  PortBindings: {},
+  PortBindings: null,
   AutoRemove: false,
   VolumeDriver: '',
   VolumesFrom: null,

@@ -99,14 +99,20 @@ function shownConfig({ config, imageName, hostConfig, endpoints }: ContainerReco
   };
 }
 
-function networkSettings({ record, sandbox }: Container): NetworkSettings {
+/** Its endpoints by network, with every field. */
+export function shownNetworks({ record, sandbox }: Container) {
   const endpoints = sandbox?.endpoints ?? record.endpoints;
-  const networks = Object.fromEntries(
+  return Object.fromEntries(
     Object.entries(endpoints).map(([name, endpoint]) => [
       name,
       { ...endpointDefaults, ...endpoint },
     ]),
   );
+}
+
+function networkSettings(container: Container): NetworkSettings {
+  const { record, sandbox } = container;
+  const networks = shownNetworks(container);
   return {
     Bridge: '',
     SandboxID: sandbox?.id ?? '',

@@ -21,11 +21,13 @@ export function stopSignal({ record }: Container): number {
  */
 export async function killContainer(
   context: Context,
-  container: Container,
-  { ref, signal: text }: { readonly ref: string; readonly signal?: string },
+  ref: string,
+  { signal: text }: { readonly signal?: string },
 ): Promise<void> {
   const prefix = `cannot kill container: ${ref}: `;
-  const signal = text === undefined || text === '' ? sigkill : parsePrefixed(text, prefix);
+  const container = prefixed(prefix, () => context.book.resolve(ref));
+  const signal =
+    text === undefined || text === '' ? sigkill : prefixed(prefix, () => parseSignal(text));
   await container.settle();
   if (!isLive(container.record.state)) {
     throw conflict(`${prefix}container ${container.id} is not running`);
@@ -34,10 +36,10 @@ export async function killContainer(
   else await sendSignal(context, container, signal);
 }
 
-/** Parses, and says whose kill it was when it is refused. */
-function parsePrefixed(text: string, prefix: string): number {
+/** Does it, and says whose kill it was when it is refused. */
+function prefixed<T>(prefix: string, run: () => T): T {
   try {
-    return parseSignal(text);
+    return run();
   } catch (error) {
     if (error instanceof Error) error.message = prefix + error.message;
     throw error;

@@ -4,6 +4,7 @@ import type { Context } from './context.js';
 import { compileFilters } from './filters.js';
 import type { Filters } from './filters.js';
 import { isLive } from './state.js';
+import { shownNetworks } from './inspect.js';
 import { statusText } from './status-text.js';
 
 /**
@@ -47,7 +48,7 @@ function isShownAsRunning({ record }: Container): boolean {
 
 /** One row of the list. */
 export function summarize(context: Context, container: Container): ContainerSummary {
-  const { record, sandbox } = container;
+  const { record } = container;
   const annotations = record.hostConfig.Annotations;
   return {
     Id: record.id,
@@ -64,7 +65,7 @@ export function summarize(context: Context, container: Container): ContainerSumm
       NetworkMode: record.hostConfig.NetworkMode ?? 'bridge',
       ...(annotations === undefined ? {} : { Annotations: annotations }),
     },
-    NetworkSettings: { Networks: sandbox?.endpoints ?? record.endpoints },
+    NetworkSettings: { Networks: shownNetworks(container) },
     Mounts: record.mounts,
   };
 }
@@ -98,5 +99,10 @@ async function withSize(
   row: ContainerSummary,
 ): Promise<ContainerSummary> {
   const { sizeBytes } = await rootfs.usage(row.Id);
-  return { ...row, SizeRw: sizeBytes, SizeRootFs: sizeBytes + images.sizeBytes(row.ImageID) };
+  return {
+    ...row,
+    // Docker leaves out a size of nothing.
+    ...(sizeBytes === 0 ? {} : { SizeRw: sizeBytes }),
+    SizeRootFs: sizeBytes + images.sizeBytes(row.ImageID),
+  };
 }

@@ -22,14 +22,15 @@ export async function stopContainer(
   container: Container,
   request: StopRequest,
 ): Promise<'stopped' | 'alreadyStopped'> {
-  const signal = request.signal ? parseSignal(request.signal) : stopSignal(container);
   await container.settle();
   if (container.record.state.status === 'restarting') {
     await cancelRestart(context, container);
     await tell(context, containerEvent(container.record, 'stop'));
     return 'stopped';
   }
+  // Docker looks at the signal only when there is somebody to send it to.
   if (!isLive(container.record.state)) return 'alreadyStopped';
+  const signal = request.signal ? parseSignal(request.signal) : stopSignal(container);
   await end(context, container, { signal, timeoutMs: timeoutOf(container, request) });
   await tell(context, containerEvent(container.record, 'stop'));
   return 'stopped';

@@ -2,11 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Duplex, Readable } from 'node:stream';
 import type { Answer, Operation } from '../../api-spec/operation.js';
+import { rawStream } from '../../api-spec/operations/index.js';
 import { decodeHead, decodeJson, decodeText, type Call, type StreamCall } from './call.js';
 import { refusalOf, sendRefusal, type Refusal } from './errors.js';
 import { demandJson } from './guard.js';
 import { bodyLengthOf, splitJson } from './hijack-body.js';
-import { converse, outputType } from './hijack.js';
+import { converse } from './hijack.js';
 import type { Conversation } from './needs.js';
 
 /** What all requests share. */
@@ -112,7 +113,8 @@ async function hijackWithoutUpgrade(
   }
   response.removeHeader('Transfer-Encoding');
   response.writeHead(200, {
-    'Content-Type': outputType(conversation.tty, head.apiMinor),
+    // Frames or not: only an upgrade is told which.
+    'Content-Type': rawStream,
     Connection: 'close',
   });
   response.flushHeaders();

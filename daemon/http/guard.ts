@@ -55,6 +55,8 @@ export const hasBody = ({ headers }: IncomingMessage): boolean =>
 export function unsupportedType(request: IncomingMessage): Error {
   const type = request.headers['content-type'] ?? '';
   return invalidParameter(
-    `unsupported Content-Type header (${type}): must be 'application/json'`,
+    (type.split(';')[0] ?? '').trim() === ''
+      ? `malformed Content-Type header (${type}): mime: no media type`
+      : `unsupported Content-Type header (${type}): must be 'application/json'`,
   );
 }

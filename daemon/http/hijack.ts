@@ -21,7 +21,8 @@ export function answerHead(
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const status =
     upgrade === undefined
-      ? `HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\nConnection: close\r\n`
+      ? // Frames or not: only an upgrade is told which.
+        `HTTP/1.1 200 OK\r\nContent-Type: ${rawStream}\r\nConnection: close\r\n`
       : `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\n` +
         `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
   return `${status}${lines.join('')}\r\n`;

@@ -64,7 +64,7 @@ export async function createHttpServer(
   });
   for (const id of operationIds) addRoute(app, id, handlers, surroundings);
   app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(openapiText()));
-  app.options('*', (_request, reply) => reply.code(200).send());
+  app.options('*', (_request, reply) => reply.code(200).headers(surroundings.headers).send());
   await app.ready();
   takeUpgrades(http, { handlers, hungUp: options.hungUp }, surroundings);
   // The list of connections, by which Node enforces its timeouts, is made when a server listens.
@@ -96,7 +96,8 @@ function surroundingsOf(options: HttpOptions): Surroundings {
 function makeApp(surroundings: Surroundings): { app: FastifyInstance; http: Server } {
   let http: Server | undefined;
   const refuse = (request: IncomingMessage, response: ServerResponse, error?: unknown) => {
-    setHeaders(response, surroundings.headers);
+    // Docker's router answers an unknown path by itself, and does not say who it is.
+    if (error !== undefined) setHeaders(response, surroundings.headers);
     sendRefusal(request, response, error === undefined ? pageNotFound : refusalOf(error));
   };
   const compilersFactory = { buildValidator: noCompiler, buildSerializer: noCompiler };

@@ -55,12 +55,11 @@ export function createSystem(facts: InfoFacts, needs: SystemNeeds): SystemServic
     async dataUsage(kinds) {
       const wants = (kind: Kind): boolean => kinds.includes(kind);
       return {
-        ...(wants('image')
-          ? { LayersSize: needs.layersSizeBytes(), Images: await needs.images() }
-          : {}),
-        ...(wants('container') ? { Containers: await needs.containers() } : {}),
-        ...(wants('volume') ? { Volumes: await needs.volumes() } : {}),
-        ...(wants('build-cache') ? { BuildCache: needs.buildCache() } : {}),
+        LayersSize: wants('image') ? needs.layersSizeBytes() : 0,
+        Images: wants('image') ? await needs.images() : null,
+        Containers: wants('container') ? await needs.containers() : null,
+        Volumes: wants('volume') ? await needs.volumes() : null,
+        BuildCache: wants('build-cache') ? needs.buildCache() : null,
       };
     },
   };

@@ -40,6 +40,5 @@ export function describeVersion(build: BuildFacts): SystemVersion {
     ApiVersion: '',
     MinAPIVersion: '',
     ...facts,
-    Experimental: false,
   };
 }

@@ -1,5 +1,5 @@
 /** Containers over HTTP: decode, one call of the service, encode. */
-import { invalidParameter } from '../../../api-spec/errors.js';
+import { forbidden, invalidParameter } from '../../../api-spec/errors.js';
 import type { ContainerPathStat } from '../../../api-spec/index.js';
 import { unlessMissing } from './missing.js';
 import type { HandlersOf } from '../call.js';
@@ -58,6 +58,7 @@ const lifecycle = (containers: ContainersApi) =>
             'and removed in v1.24',
         );
       }
+      refuseCheckpoint(query);
       const outcome = await containers.start(params.id, detachKeysOf(query.detachKeys));
       return outcome === 'alreadyRunning' ? 'notModified' : undefined;
     },
@@ -141,6 +142,17 @@ const files = (containers: ContainersApi) =>
 
 /** Old clients send `{}` or `null`; a HostConfig at start is long gone. */
 const maxStartBodyBytes = 7;
+
+/** Docker's words of an engine that is not experimental. */
+function refuseCheckpoint(query: {
+  readonly checkpoint: string;
+  readonly 'checkpoint-dir': string;
+}): void {
+  if (query['checkpoint-dir'] !== '') throw forbidden('custom checkpointdir is not supported');
+  if (query.checkpoint !== '') {
+    throw invalidParameter('checkpoint is only supported in experimental mode');
+  }
+}
 
 /** Detach keys as an option, when there are any. */
 export const detachKeysOf = (detachKeys: string) => (detachKeys === '' ? {} : { detachKeys });

@@ -34,6 +34,11 @@ export function systemRoutes(system: SystemApi, events: EventsApi): HandlersOf<I
     SystemEvents: async ({ query, filters, headers, response, signal }) => {
       const sinceNano = parseUnixNano(query.since);
       const untilNano = parseUnixNano(query.until);
+      if (sinceNano !== undefined && untilNano !== undefined && sinceNano > untilNano) {
+        throw invalidParameter(
+          `\`since\` time (${query.since}) cannot be after \`until\` time (${query.until})`,
+        );
+      }
       const subscription = events.subscribe({
         ...(sinceNano !== undefined && { sinceNano }),
         ...(untilNano !== undefined && { untilNano }),
