@@ -1,7 +1,7 @@
 /** Bodies and answers of the verbs on containers and execs. */
 import { Type } from 'typebox';
 import { Resources, RestartPolicy } from './host-config.js';
-import { flag, list, nullable, optional, text, whole, words, type Shape } from './shape.js';
+import { flag, list, nullable, optional, text, whole, type Shape } from './shape.js';
 
 /** Answer to ContainerWait; `Error` is null unless waiting itself failed. */
 export const ContainerWaitResponse = Type.Object({
@@ -61,7 +61,7 @@ export const ExecCreateBody = Type.Object({
   DetachKeys: optional(text),
   Env: optional(list(text)),
   WorkingDir: optional(text),
-  Cmd: optional(words),
+  Cmd: optional(list(text)),
 });
 /** Body of ContainerExec. */
 export type ExecCreateBody = Shape<typeof ExecCreateBody>;

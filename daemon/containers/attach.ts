@@ -57,16 +57,16 @@ export interface AttachConversation {
  */
 export function attachContainer(
   context: Context,
-  container: Container,
+  ref: string,
   request: AttachRequest,
 ): AttachConversation {
+  const container = context.book.resolve(ref);
   const { record } = container;
-  const name = record.name;
   if (record.state.status === 'paused') {
-    throw conflict(`container ${name} is paused, unpause the container before attach`);
+    throw conflict(`container ${ref} is paused, unpause the container before attach`);
   }
   if (record.state.status === 'restarting') {
-    throw conflict(`container ${name} is restarting, wait until the container is running`);
+    throw conflict(`container ${ref} is restarting, wait until the container is running`);
   }
   const tty = record.config.Tty === true;
   const framed = request.framing === 'stdcopy' && !tty;

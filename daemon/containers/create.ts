@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { invalidParameter } from '../../api-spec/errors.js';
+import { hostname as osHostname } from 'node:os';
+import { ApiError, invalidParameter } from '../../api-spec/errors.js';
 import type {
   ContainerConfig,
   ContainerCreateBody,
@@ -19,6 +20,7 @@ import type { ContainerImage } from './needs.js';
 import { checkPlatform } from './platform.js';
 import type { ContainerRecord } from './record.js';
 import { checkConfig, checkName } from './validate.js';
+import { checkHostConfig } from './validate-host.js';
 
 /** `Healthcheck.StartInterval` came with API 1.44. */
 const startIntervalMinor = 44;
@@ -53,6 +55,7 @@ export async function createContainer(
   }
   if (request.name !== undefined) checkName(request.name);
   checkConfig(user, hostConfig);
+  checkHostConfig(user, hostConfig, { runtimes: runtimesOf(context) });
   const image = request.image ?? context.images.resolve(user.Image ?? '');
   checkPlatform(image, user.Image ?? '', request.platform);
   const id = newId((taken) => context.book.get(taken) !== undefined);
@@ -153,6 +156,8 @@ function draftRecord(context: Context, draft: Draft): ContainerRecord {
 
 /** `container:` modes by id, so that a renamed container is still the one that was meant. */
 function withIds({ book }: Context, hostConfig: HostConfig): HostConfig {
+  const donor = /^container:(.*)/.exec(hostConfig.IpcMode ?? '')?.[1];
+  if (donor !== undefined) checkDonor(book.resolve(donor));
   const byId = (mode: string | undefined): string | undefined => {
     if (mode?.startsWith('container:') !== true) return mode;
     return `container:${book.resolve(mode.slice('container:'.length)).id}`;
@@ -169,6 +174,16 @@ function withIds({ book }: Context, hostConfig: HostConfig): HostConfig {
   return { ...hostConfig, ...Object.fromEntries(resolved) };
 }
 
+/** `ApiError` 400 unless this container's IPC namespace may be joined. */
+function checkDonor({ id, record }: Container): void {
+  const { IpcMode: mode = '' } = record.hostConfig;
+  if (mode === 'shareable' || mode === 'host' || mode.startsWith('container:')) return;
+  throw invalidParameter(
+    `failed to join IPC namespace: container ${id}: non-shareable IPC ` +
+      '(hint: use IpcMode:shareable for the donor container)',
+  );
+}
+
 /** Docker names a container by the start of its id, unless it has no UTS namespace of its own. */
 function hostname(
   id: string,
@@ -176,7 +191,7 @@ function hostname(
   { UTSMode, NetworkMode }: HostConfig,
 ): string {
   if (config.Hostname !== undefined && config.Hostname !== '') return config.Hostname;
-  return UTSMode === 'host' || NetworkMode === 'host' ? '' : id.slice(0, 12);
+  return UTSMode === 'host' || NetworkMode === 'host' ? osHostname() : id.slice(0, 12);
 }
 
 /** The networks that it is on: the one of its mode, and what else was asked for. */
@@ -195,12 +210,29 @@ function endpointsOf(
   };
 }
 
+/** One that the body names: that it is not there is an error of the body. */
+function named(book: Context['book'], ref: string): Container {
+  try {
+    return book.resolve(ref);
+  } catch (error) {
+    if (error instanceof ApiError) throw invalidParameter(error.message, error);
+    throw error;
+  }
+}
+
 /** `name[:mode]` of `VolumesFrom` → what those containers mount. */
 function volumesFrom({ book }: Context, { VolumesFrom: from = [] }: HostConfig) {
   return from.map((entry) => {
-    const [ref = '', mode = 'rw'] = entry.split(':');
-    return { mounts: book.resolve(ref).record.mounts, mode };
+    const [, ref = '', mode = 'rw'] = /^([^:]*)(?::(.*))?$/.exec(entry) ?? [];
+    if (ref === '') throw invalidParameter('volumes-from specification cannot be an empty string');
+    if (!/^(?:[a-zA-Z,]*)$/.test(mode)) throw invalidParameter(`invalid mode: ${mode}`);
+    return { mounts: named(book, ref).record.mounts, mode };
   });
+}
+
+/** The one runtime, by its own name and by those that clients know. */
+function runtimesOf({ defaults }: Context): readonly string[] {
+  return [defaults.runtime, 'runc', 'io.containerd.runc.v2'];
 }
 
 /** 64 hex; never all digits at the start, so that no client takes its prefix for a number. */

@@ -22,11 +22,12 @@ const MAX_RESIZE_WAIT_MS = 10_000;
 /** Notes a command to be run in a live container; `ApiError` 409 for one that is not. */
 export async function createExec(
   context: Context,
-  container: Container,
+  ref: string,
   body: ExecCreateBody,
 ): Promise<IDResponse> {
+  const container = context.book.resolve(ref);
   await container.settle();
-  refuseUnlessRunning(container, container.record.name);
+  refuseUnlessRunning(container, ref);
   const exec = new Exec(recordOf(container.id, body));
   context.execs.add(exec, container);
   await tell(context, execEvent(container, exec.record, 'exec_create'));
@@ -40,7 +41,7 @@ export async function createProbe(
   command: readonly string[],
 ): Promise<Exec> {
   await container.settle();
-  refuseUnlessRunning(container, container.record.name);
+  refuseUnlessRunning(container, container.id);
   const body = { Cmd: command, AttachStdout: true, AttachStderr: true };
   const exec = new Exec({ ...recordOf(container.id, body), isProbe: true });
   context.execs.add(exec, container);
@@ -48,16 +49,16 @@ export async function createProbe(
   return exec;
 }
 
-function refuseUnlessRunning({ record, task }: Container, name: string): void {
+function refuseUnlessRunning({ id, record, task }: Container, ref: string): void {
   const { status } = record.state;
   if (status === 'paused') {
-    throw conflict(`Container ${name} is paused, unpause the container before exec`);
+    throw conflict(`Container ${ref} is paused, unpause the container before exec`);
   }
   if (status === 'restarting') {
-    throw conflict(`Container ${name} is restarting, wait until the container is running`);
+    throw conflict(`Container ${ref} is restarting, wait until the container is running`);
   }
   if (status !== 'running' || task === undefined) {
-    throw conflict(`container ${record.id} is not running`);
+    throw conflict(`container ${id} is not running`);
   }
 }
 
@@ -66,6 +67,8 @@ function recordOf(containerId: string, body: ExecCreateBody): ExecRecord {
   if (command.length === 0) throw invalidParameter('No exec command specified');
   const hasNul = [...command, ...(body.Env ?? [])].some((text) => text.includes('\0'));
   if (hasNul) throw invalidParameter('a command or variable contains a NUL byte');
+  const nameless = (body.Env ?? []).find((entry) => entry.startsWith('='));
+  if (nameless !== undefined) throw invalidParameter(`invalid environment variable: ${nameless}`);
   const keys = body.DetachKeys ?? '';
   if (keys !== '') parseDetachKeys(keys);
   const size = sizeOf(body.ConsoleSize);

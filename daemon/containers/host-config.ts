@@ -6,7 +6,9 @@ import type { ContainerDefaults } from './context.js';
 export function completeHostConfig(defaults: ContainerDefaults, given: HostConfig): HostConfig {
   const privileged = given.Privileged === true;
   return {
-    ...given,
+    ...said(given),
+    ...entries(given),
+    ...securityOpt(given),
     NetworkMode: networkMode(given.NetworkMode),
     IpcMode: word(given.IpcMode, 'private'),
     CgroupnsMode: word(given.CgroupnsMode, privileged ? 'host' : defaults.cgroupnsMode),
@@ -19,6 +21,53 @@ export function completeHostConfig(defaults: ContainerDefaults, given: HostConfi
     ...(privileged ? {} : protectedPaths(given, defaults)),
     ...(given.Init === undefined && defaults.init ? { Init: true } : {}),
   };
+}
+
+/** Fields that Docker leaves out when nothing is in them. */
+const leftOutWhenEmpty: ReadonlySet<string> = new Set([
+  'Annotations', 'Links', 'Mounts', 'StorageOpt', 'Sysctls', 'Tmpfs',
+]);
+
+/** Fields of other systems, or of kernels that are gone: taken, and not kept. */
+const notKept: ReadonlySet<string> = new Set(['CpuCount', 'CpuPercent', 'KernelMemory']);
+
+/** What was given and means something. */
+function said(given: HostConfig): HostConfig {
+  const means = ([field, value]: readonly [string, unknown]): boolean => {
+    if (notKept.has(field)) return false;
+    if (leftOutWhenEmpty.has(field)) return Object.keys(value ?? {}).length > 0;
+    if (field === 'PidsLimit' || field === 'KernelMemoryTCP') return value !== 0;
+    return field !== 'MemorySwappiness' || value !== -1;
+  };
+  return Object.fromEntries(Object.entries(given).filter(means));
+}
+
+/** Ports and devices with every field. */
+function entries({ PortBindings, Devices }: HostConfig): HostConfig {
+  return {
+    ...(PortBindings && {
+      PortBindings: Object.fromEntries(
+        Object.entries(PortBindings).map(([port, bindings]) => [
+          port,
+          bindings && bindings.map((binding) => ({ HostIp: '', HostPort: '', ...binding })),
+        ]),
+      ),
+    }),
+    ...(Devices && {
+      Devices: Devices.map((device) => ({
+        PathOnHost: '',
+        PathInContainer: '',
+        CgroupPermissions: '',
+        ...device,
+      })),
+    }),
+  };
+}
+
+/** Who shares the host's processes or memory gets no label of its own. */
+function securityOpt({ SecurityOpt: options, IpcMode, PidMode, Privileged }: HostConfig) {
+  const shares = IpcMode === 'host' || PidMode === 'host' || Privileged === true;
+  return shares && (options ?? []).length === 0 ? { SecurityOpt: ['label=disable'] } : {};
 }
 
 function word(given: string | undefined, otherwise: string): string {

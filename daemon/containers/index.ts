@@ -188,7 +188,7 @@ export function createContainers(options: ContainersOptions): Containers {
       const bytes = readLogs(context, container, query);
       return { tty: container.record.config.Tty === true, bytes };
     },
-    attach: async (ref, request) => attachContainer(context, book.resolve(ref), request),
+    attach: async (ref, request) => attachContainer(context, ref, request),
     resize: (ref, size) => resizeContainer(context, ref, size),
     ...looksInto(context),
     ...filesOf(context),
@@ -232,7 +232,7 @@ function looksInto(context: Context) {
     top: async (ref, psArgs) => topContainer(context, book.resolve(ref), psArgs),
     stats: async (ref, request) => containerStats(context, book.resolve(ref), request),
     update: async (ref, body) => updateContainer(context, book.resolve(ref), body),
-    execCreate: async (ref, body) => createExec(context, book.resolve(ref), body),
+    execCreate: async (ref, body) => createExec(context, ref, body),
     execStart: (id, body) => startExecById(context, id, body),
     execInspect: async (id) => inspectExec(context, id),
     execResize: (id, size) => resizeExec(context, id, size),
@@ -295,8 +295,9 @@ async function resizeContainer(
   if (!isLive(container.record.state) || container.task === undefined) {
     throw conflict(`container ${container.id} is not running`);
   }
-  // Without a terminal there is nothing to do, as in Docker.
-  if (container.record.config.Tty === true) await container.task.resize(rows, columns);
+  // Without a terminal there is nothing to do, as in Docker; the kernel has 16 bits for a size.
+  if (container.record.config.Tty !== true) return;
+  await container.task.resize(rows & 0xffff, columns & 0xffff);
 }
 
 function counts(book: Book) {

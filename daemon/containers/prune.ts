@@ -16,6 +16,9 @@ export function createPrune(
   return async (filters) => {
     const unknown = Object.keys(filters).find((name) => !pruneFilterNames.includes(name));
     if (unknown !== undefined) throw invalidParameter(`invalid filter '${unknown}'`);
+    if ((filters['until'] ?? []).length > 1) {
+      throw invalidParameter('more than one until filter specified');
+    }
     if (busy) throw conflict('a prune operation is already running');
     busy = true;
     try {

@@ -11,8 +11,8 @@ export async function renameContainer(
   given: string,
 ): Promise<void> {
   const name = given.replace(/^\//, '');
-  if (name === '') throw invalidParameter('Neither old nor new names may be empty');
-  checkName(name);
+  if (given === '') throw invalidParameter('Neither old nor new names may be empty');
+  checkName(name, { given, prefix: 'Error when allocating new name: ' });
   await container.lock.run(async () => {
     const { record } = container;
     if (name === record.name) {

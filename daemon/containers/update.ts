@@ -52,7 +52,9 @@ function givenOf(body: ContainerUpdateBody): HostConfig {
   return {
     ...Object.fromEntries(Object.entries(others).filter(isSaid)),
     ...(pids === undefined ? {} : { PidsLimit: Math.max(0, pids) }),
-    ...(policy?.Name === undefined || policy.Name === '' ? {} : { RestartPolicy: policy }),
+    ...(policy?.Name === undefined || policy.Name === '' ? {} : {
+          RestartPolicy: { MaximumRetryCount: 0, ...policy },
+        }),
   };
 }
 

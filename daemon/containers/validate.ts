@@ -10,10 +10,13 @@ const minHealthNano = 1_000_000;
 const maxLabelsBytes = 1024 * 1024;
 
 /** Refuses (`ApiError` 400) a name that is none. */
-export function checkName(name: string): void {
+export function checkName(
+  name: string,
+  { given = name, prefix = '' }: { readonly given?: string; readonly prefix?: string } = {},
+): void {
   if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name) && name.length <= 255) return;
   throw invalidParameter(
-    `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+    `${prefix}Invalid container name (${given}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
   );
 }
 

@@ -19,7 +19,7 @@ export function waitFor(
   switch (condition) {
     case 'not-running':
       if (!isLive(record.state) && record.state.status !== 'restarting') {
-        return { result: Promise.resolve({ StatusCode: lastExitCode(record), Error: null }) };
+        return { result: Promise.resolve({ StatusCode: lastExitCode(record) }) };
       }
       return { result: next((tell) => container.onExit(tell), signal) };
     case 'next-exit':
@@ -38,7 +38,7 @@ function next(
   return new Promise((resolve) => {
     const forget = listen((exitCode) => {
       signal.removeEventListener('abort', forget);
-      resolve({ StatusCode: exitCode, Error: null });
+      resolve({ StatusCode: exitCode });
     });
     signal.addEventListener('abort', forget, { once: true });
   });

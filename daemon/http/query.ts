@@ -15,7 +15,7 @@ export function searchOf(url: string): URLSearchParams {
   if (mark === -1) return none;
   const [wrong] = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(url.slice(mark)) ?? [];
   if (wrong !== undefined) throw invalidParameter(`invalid URL escape ${JSON.stringify(wrong)}`);
-  // Go has refused it since it no longer separates, so that no two parsers read a query differently.
+  // As Go does: some parsers take it for a separator, and two readings of a query are an attack.
   if (url.includes(';', mark)) throw invalidParameter('invalid semicolon separator in query');
   return new URLSearchParams(url.slice(mark + 1));
 }

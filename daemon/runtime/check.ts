@@ -60,7 +60,7 @@ const refuseIf = (wrong: boolean, message: string): void => {
 };
 
 function checkMemory(hostConfig: HostConfig): void {
-  const { Memory = 0, MemorySwap = 0, MemoryReservation = 0, KernelMemory = 0 } = hostConfig;
+  const { Memory = 0, MemorySwap = 0, MemoryReservation = 0 } = hostConfig;
   refuseIf(Memory !== 0 && Memory < MIN_MEMORY_BYTES, 'Minimum memory limit allowed is 6MB');
   refuseIf(
     Memory > 0 && MemorySwap > 0 && MemorySwap < Memory,
@@ -78,7 +78,6 @@ function checkMemory(hostConfig: HostConfig): void {
     Memory > 0 && MemoryReservation > 0 && Memory < MemoryReservation,
     'Minimum memory limit can not be less than memory reservation limit, see usage',
   );
-  refuseIf(KernelMemory > 0, 'Kernel memory limit is not supported: the kernel has dropped it');
   memoryLimits(hostConfig);
 }
 
@@ -90,7 +89,7 @@ function checkCpu(hostConfig: HostConfig, host: HostFacts): void {
   refuseIf(NanoCpus > 0 && CpuQuota > 0, conflict('Quota'));
   refuseIf(
     NanoCpus < 0 || NanoCpus > host.cpus * 1e9,
-    `range of CPUs is from 0.01 to ${host.cpus}.00, as there are only ${host.cpus} CPUs available`,
+    `Range of CPUs is from 0.01 to ${host.cpus}.00, as there are only ${host.cpus} CPUs available`,
   );
   refuseIf(CpuShares < 0, `invalid CPU shares (${CpuShares}): value must be a positive integer`);
   refuseIf(
@@ -100,6 +99,11 @@ function checkCpu(hostConfig: HostConfig, host: HostFacts): void {
   refuseIf(
     CpuQuota > 0 && CpuQuota < MIN_PERIOD_US,
     'CPU cfs quota can not be less than 1ms (i.e. 1000)',
+  );
+  const { CpuRealtimePeriod: period = 0, CpuRealtimeRuntime: runtime = 0 } = hostConfig;
+  refuseIf(
+    period !== 0 && runtime !== 0 && runtime > period,
+    'cpu real-time runtime cannot be higher than cpu real-time period',
   );
   cpuLimits(hostConfig);
   const asked = cpusOf(hostConfig.CpusetCpus ?? '');

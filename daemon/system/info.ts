@@ -89,6 +89,7 @@ function limits({ cgroups }: HostFacts) {
   return {
     MemoryLimit: true,
     SwapLimit: true,
+    KernelMemoryTCP: cgroups.version === 1,
     CpuCfsPeriod: true,
     CpuCfsQuota: true,
     CPUShares: true,

@@ -1,5 +1,11 @@
 /** What this engine is not: a swarm node, a host of managed plugins. The words are Docker's. */
-import { notFound, notImplemented, unavailable } from '../../../api-spec/errors.js';
+import {
+  invalidParameter,
+  notFound,
+  notImplemented,
+  unavailable,
+} from '../../../api-spec/errors.js';
+import type { Filters } from '../needs.js';
 
 const notManager = () => {
   throw unavailable(
@@ -22,7 +28,13 @@ const noPlugins = () => {
 
 /** Handlers of the operations on managed plugins. */
 export const pluginRoutes = {
-  PluginList: () => [],
+  PluginList: ({ filters }: { readonly filters: Filters }) => {
+    for (const value of filters['enabled'] ?? []) {
+      if (['1', 'true', '0', 'false'].includes(value)) continue;
+      throw invalidParameter(`invalid filter 'enabled=[${value}]'`);
+    }
+    return [];
+  },
   GetPluginPrivileges: noPlugins,
   PluginPull: noPlugins,
   PluginInspect: noPlugin,

@@ -76,7 +76,9 @@ function cpuList<K extends string>(
     const [, first = '', last = first] = match;
     return Number(first) <= Number(last) && Number(last) < MAX_CPU;
   });
-  if (!isValid) throw invalidParameter(`Invalid value ${text} for cpuset ${key}`);
+  if (!isValid) {
+    throw invalidParameter(`Invalid value ${text} for cpuset ${key}: invalid format: ${text}`);
+  }
   return { [key]: text } as Record<K, string>; // one key, just written
 }
 

@@ -46,9 +46,10 @@ export function exchange(socketPath: string, wire: WireRequest): Promise<WireAns
       socket.destroy();
       finish(message, '');
     });
+    // An engine that crashes on a request has answered, too.
     request.once('error', (error) => {
       clearTimeout(timer);
-      reject(error);
+      resolve({ status: 0, headers: {}, text: error.message });
     });
     request.end(body);
   });

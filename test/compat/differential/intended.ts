@@ -13,7 +13,172 @@ export interface Intended {
 }
 
 /** The list. */
-export const intended: readonly Intended[] = [];
+export const intended: readonly Intended[] = [
+  {
+    path: /^(?:status|message)$/,
+    reference: /^(?:400 .*|500 .*)?"?.*cannot unmarshal/s,
+    ours: /cannot unmarshal|^400 .*(?:Range of|range from)|^"Range of/s,
+    reason: 'Go tells the names of its own structs and types; we the field',
+  },
+  {
+    path: /^status$/,
+    reference: /^500 /,
+    ours: /^4(?:00|03|09) /,
+    reason: 'bad input is no fault of the server: where Docker says 500, we say 4xx',
+  },
+  {
+    path: /^status$/,
+    reference: /^(?:500|400) .*cannot unmarshal number 1e8/s,
+    reason: 'a whole number may be written with an exponent: JSON knows no integers',
+  },
+  {
+    path: /^message$/,
+    reference: /^"invalid JSON: invalid character/,
+    ours: /^"invalid JSON: invalid character/,
+    reason: 'the syntax error is told by V8: with a position, without the character',
+  },
+  {
+    path: /^(?:status|message)$/,
+    reference: /(?:Maximum supported API version is 1\.45)/,
+    reason: 'this engine speaks later versions of the API',
+  },
+  {
+    path: /^status$/,
+    reference: /^301 /,
+    reason: 'a path with empty parts is no other path; Docker redirects it to one that is none',
+  },
+  {
+    of: /%zz\/json/,
+    path: /^(?:text|header )/,
+    reason: 'a malformed path is refused as every error is, in JSON',
+  },
+  {
+    path: /^status$/,
+    reference: /^0 /,
+    reason: 'the reference engine crashed on this request',
+  },
+  {
+    path: /^status$/,
+    reference: /^20\d /,
+    ours: /^40[04] /,
+    of: /^(?:create|update)/,
+    reason: 'what a start would refuse, or nobody could mean, is refused at once',
+  },
+  {
+    of: /events.*filter|events\?/,
+    path: /^status$/,
+    reference: /^200 /,
+    ours: /^400 .*invalid filter/s,
+    reason: 'an unknown filter of events is refused as every other list refuses it',
+  },
+  {
+    of: /filters/,
+    path: /^status$/,
+    reference: /^400 .*invalid filter"/s,
+    ours: /^200 /,
+    reason: 'the two ways to write filters may be mixed',
+  },
+  {
+    path: /^(?:Driver|GraphDriver\.Name)$/,
+    reason: 'the storage driver is named after what it does, not after its second version',
+  },
+  {
+    path: /^GraphDriver\.Data$/,
+    reason: 'layers are stacked by diffID when a container starts: there are no folders to tell',
+  },
+  {
+    path: /^HostConfig\.(?:MaskedPaths|ReadonlyPaths)/,
+    reason: 'the later default of Docker, which masks more',
+  },
+  {
+    path: /^NetworkSettings\.SandboxKey$/,
+    reason: 'a network namespace is found by its process: nothing of ours is mounted in the host',
+  },
+  {
+    path: /^(?:State\.Pid|NetworkSettings\.(?:Networks\.[\w-]+\.)?IPPrefixLen)$/,
+    reason: 'of the moment, or of the address pools that the engines were given',
+  },
+  {
+    path: /memory_stats\.stats\./,
+    reference: /absent/,
+    reason: 'all that the kernel tells of memory, where Docker has a choice of it',
+  },
+  {
+    path: /^(?:id|name|os_type)$/,
+    of: /stats/,
+    reference: /absent/,
+    reason: 'a sample says whose it is however it was asked for',
+  },
+  {
+    of: /GET \/version/,
+    path: /^Components\[\]\.Details\./,
+    reason: 'made of other parts',
+  },
+  {
+    of: /GET \/info/,
+    path: /^(?:Default|Firewall|Runtimes\.|\w+Commit\.Expected|RegistryConfig\.Allow)/,
+    reason: 'made of other parts, and of a later version',
+  },
+  {
+    path: /^(?:status|message)$/,
+    ours: /^501 .*(?:swarm mode|managed plugins)|^503 .*not a swarm manager|^404 .*plugin/s,
+    reason: 'no swarm and no managed plugins: said before the request is looked at',
+  },
+  {
+    path: /^message$/,
+    of: /auth/,
+    reference: /dial tcp: lookup/,
+    reason: 'the resolver\'s own words',
+  },
+  {
+    path: /^(?:message|State\.Error)$/,
+    reference: /failed to create shim task|runc/,
+    ours: /OCI runtime|Cannot update/,
+    reason: 'there is no containerd and no runc to be named; what clients look for is the same',
+  },
+  {
+    of: /^GET \/v/,
+    path: /^header docker-experimental$/,
+    reason: 'said on every answer of the API, a refused version included',
+  },
+  {
+    of: /start|attach/,
+    path: /^header connection$/,
+    reason: 'without an upgrade the end of the output is the end of the connection, and said so',
+  },
+  {
+    path: /^(?:text|message)$/,
+    reference: /Error: Exec command <last> is already running/,
+    ours: /Error: Exec command <last> has already run/,
+    reason: 'the process has ended by then',
+  },
+  {
+    of: /exec/,
+    path: /^ExitCode$/,
+    reference: /^null$/,
+    ours: /^0$/,
+    reason: 'the process has ended by then',
+  },
+  {
+    path: /VirtualSize$/,
+    reference: /absent/,
+    reason: 'old clients read it; Docker leaves it out of late versions',
+  },
+  {
+    path: /^(?:\[\]\.)?EnableIPv4$/,
+    reference: /absent/,
+    reason: 'a field of a later version',
+  },
+  {
+    of: /GET \/events$/,
+    reason: 'a shared reference engine has events of others',
+  },
+  {
+    of: /checkpoints/,
+    path: /^status$/,
+    reason: 'checkpoints are for experimental engines alone: the routes are not there',
+  },
+];
 
 /** The reason why a difference is meant; undefined for one that is not. */
 export function reasonFor(of: string, difference: Difference): string | undefined {

@@ -45,7 +45,7 @@ interface On {
 const maxBriefLength = 100;
 
 function brief(body: unknown): string {
-  const text = JSON.stringify(body) ?? '';
+  const text = JSON.stringify(body);
   return text.length > maxBriefLength ? `${text.slice(0, maxBriefLength)}…` : text;
 }
 

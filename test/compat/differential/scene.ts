@@ -23,7 +23,8 @@ export interface Scene {
 }
 
 /** What containers of the scene run: it obeys SIGTERM at once. */
-const longCommand = ['sh', '-c', 'trap "exit 7" TERM; echo out; sleep 0.1; echo err >&2; while :; do sleep 0.1; done'];
+const longCommand = ['sh', '-c',
+  'trap "exit 7" TERM; echo out; sleep 0.1; echo err >&2; while :; do sleep 0.1; done'];
 
 /** What a create's body begins with. */
 export const baseBody = { Image: 'tsdiff:1', Cmd: longCommand } as const;
@@ -41,7 +42,8 @@ function demand(answer: Answer, what: string): Answer {
 }
 
 async function makeContainer(api: EngineApi, name: string, stage: Stage): Promise<string> {
-  const command = stage === 'exited' ? ['sh', '-c', 'echo out; sleep 0.1; echo err >&2; exit 3'] : longCommand;
+  const command = stage === 'exited' ? ['sh', '-c',
+    'echo out; sleep 0.1; echo err >&2; exit 3'] : longCommand;
   const body = { ...baseBody, Cmd: command, Labels: { tsdiff: name } };
   const { json } = demand(await api.post(`/v1.45/containers/create?name=${name}`, body), name);
   const { Id: id } = json as { readonly Id: string };

@@ -28,7 +28,7 @@ test('a container lives: created, running, exited, removed, each told once', asy
     signal: new AbortController().signal,
   });
   world.task.end(3);
-  t.same(await result, { StatusCode: 3, Error: null });
+  t.same(await result, { StatusCode: 3 });
   t.equal((await stateOf(containers, id)).ExitCode, 3);
   t.equal(world.sandboxes.size, 0);
   await containers.remove(id.slice(0, 5), { force: false, volumes: false });
@@ -187,7 +187,7 @@ test('attaching to a paused container is refused in plain words', async (t) => {
   await containers.start(id);
   await containers.pause(id);
   const request = { logs: false, stream: true, stdin: false, stdout: true, stderr: true } as const;
-  await t.rejects(containers.attach(id, { ...request, framing: 'raw' }), {
+  await t.rejects(containers.attach('box', { ...request, framing: 'raw' }), {
     kind: 'Conflict',
     message: 'container box is paused, unpause the container before attach',
   });

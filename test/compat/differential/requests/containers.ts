@@ -15,7 +15,8 @@ const listFilters: readonly unknown[] = [
   { id: ['{running.short}'] }, { id: ['x'] }, { ancestor: ['tsdiff:1'] }, { ancestor: ['nope'] },
   { ancestor: ['sha256:{image}'] }, { before: ['tsdiff-exited'] }, { before: ['nope'] },
   { since: ['tsdiff-created'] }, { since: ['nope'] }, { volume: ['x'] }, { network: ['bridge'] },
-  { network: ['nope'] }, { label: ['tsdiff'] }, { label: ['tsdiff=tsdiff-running'] }, { publish: ['80'] },
+  { network: ['nope'] }, { label: ['tsdiff'] }, { label: ['tsdiff=tsdiff-running'] },
+    { publish: ['80'] },
   { publish: ['80-90/tcp'] }, { publish: ['x'] }, { publish: ['80/x'] }, { expose: ['80'] },
   { expose: ['90-80'] }, { isolation: ['default'] }, { isolation: ['x'] }, { task: ['x'] },
 ];
@@ -31,7 +32,8 @@ const list: readonly Case[] = [
     });
   }),
   ...[
-    'all=0', 'all=false', 'all=', 'all=x', 'all=1&size=1', 'limit=1', 'limit=0', 'limit=-1', 'limit=x',
+    'all=0', 'all=false', 'all=', 'all=x', 'all=1&size=1', 'limit=1', 'limit=0', 'limit=-1',
+      'limit=x',
     'limit=99999999999999999999', 'limit=', 'limit=1.5', 'size=x', 'all=1&all=0',
   ].map((query) => once('GET', `/containers/json?${query}&${filters({ label: ['tsdiff'] })}`, {
     says: `a list with ${query}`,
@@ -68,24 +70,31 @@ const looks: readonly Case[] = names.flatMap((name) => [
 
 const logs: readonly Case[] = [
   'stdout=1', 'stderr=1', 'stdout=1&stderr=1', 'stdout=0', 'stdout=1&tail=0', 'stdout=1&tail=1',
-  'stdout=1&tail=all', 'stdout=1&tail=-1', 'stdout=1&tail=x', 'stdout=1&since=x', 'stdout=1&since=1',
+  'stdout=1&tail=all', 'stdout=1&tail=-1', 'stdout=1&tail=x', 'stdout=1&since=x',
+    'stdout=1&since=1',
   'stdout=1&since=1.000000001', 'stdout=1&since=9999999999', 'stdout=1&until=1', 'stdout=1&until=x',
   'stdout=1&since=-1', 'stdout=1&timestamps=1', 'stdout=1&details=1', 'stdout=1&follow=1',
   'stdout=1&since=1h', 'stdout=1&since=2020-01-01',
 ].map((query) => once('GET', `/containers/{exited}/logs?${query}`));
 
-const top: readonly Case[] = ['aux', '-ef', '-o%20pid', '-o%20cmd', 'nonsense', '--nope', '-ef;ls', '-o%20pid%2Cargs'].map(
+const top: readonly Case[] = ['aux', '-ef', '-o%20pid', '-o%20cmd', 'nonsense', '--nope', '-ef;ls',
+  '-o%20pid%2Cargs'].map(
   (args) => once('GET', `/containers/{running}/top?ps_args=${args}`),
 );
 
 const verbs: readonly (readonly [string, readonly string[]])[] = [
   ['start', ['', '?detachKeys=x', '?detachKeys=ctrl-nope', '?checkpoint=x', '?checkpoint-dir=/x']],
-  ['stop', ['', '?t=0', '?t=1', '?t=x', '?t=-1', '?signal=KILL', '?signal=nope', '?t=1&signal=9', '?t=1.5']],
+  ['stop', ['', '?t=0', '?t=1', '?t=x', '?t=-1', '?signal=KILL', '?signal=nope', '?t=1&signal=9',
+    '?t=1.5']],
   ['restart', ['', '?t=0', '?t=x', '?signal=KILL', '?signal=nope']],
-  ['kill', ['', '?signal=TERM', '?signal=SIGTERM', '?signal=sigterm', '?signal=15', '?signal=0', '?signal=-1', '?signal=65', '?signal=64', '?signal=nope', '?signal=', '?signal=RTMIN+3', '?signal=RTMAX', '?signal=WINCH']],
+  ['kill', ['', '?signal=TERM', '?signal=SIGTERM', '?signal=sigterm', '?signal=15', '?signal=0',
+    '?signal=-1', '?signal=65', '?signal=64', '?signal=nope', '?signal=', '?signal=RTMIN+3',
+    '?signal=RTMAX', '?signal=WINCH']],
   ['pause', ['']], ['unpause', ['']],
-  ['rename', ['', '?name=', '?name=tsdiff-renamed', '?name=/tsdiff-renamed', '?name=tsdiff-running', '?name=tsdiff-own', '?name=a', '?name=-x', '?name=a%20b', '?name=%2F', '?name=a/b']],
-  ['resize', ['', '?h=10', '?w=10', '?h=10&w=10', '?h=x&w=10', '?h=-1&w=1', '?h=0&w=0', '?h=99999999999&w=1', '?h=70000&w=70000']],
+  ['rename', ['', '?name=', '?name=tsdiff-renamed', '?name=/tsdiff-renamed', '?name=tsdiff-running',
+    '?name=tsdiff-own', '?name=a', '?name=-x', '?name=a%20b', '?name=%2F', '?name=a/b']],
+  ['resize', ['', '?h=10', '?w=10', '?h=10&w=10', '?h=x&w=10', '?h=-1&w=1', '?h=0&w=0',
+    '?h=99999999999&w=1', '?h=70000&w=70000']],
 ];
 
 const stages = ['created', 'running', 'paused', 'exited'] as const;
@@ -105,8 +114,10 @@ const acts: readonly Case[] = [
     ),
   ]),
   ...stages.flatMap((on) =>
-    ['', '?force=1', '?force=', '?v=1', '?link=1', '?force=1&v=1', '?force=x', '?link=1&force=1'].map((query) =>
-      once('DELETE', `/containers/{own}${query}`, { on, says: `removal${query} of one that is ${on}` }),
+    ['', '?force=1', '?force=', '?v=1', '?link=1', '?force=1&v=1', '?force=x',
+      '?link=1&force=1'].map((query) =>
+      once('DELETE', `/containers/{own}${query}`, { on,
+        says: `removal${query} of one that is ${on}` }),
     ),
   ),
   once('DELETE', '/containers/nope'), once('DELETE', '/containers/nope?force=1'),
@@ -114,8 +125,10 @@ const acts: readonly Case[] = [
 ];
 
 const waits: readonly Case[] = [
-  ...['', '?condition=', '?condition=not-running', '?condition=nope', '?condition=NEXT-EXIT'].flatMap((query) => [
-    once('POST', `/containers/{exited}/wait${query}`), once('POST', `/containers/nope/wait${query}`),
+  ...['', '?condition=', '?condition=not-running', '?condition=nope',
+    '?condition=NEXT-EXIT'].flatMap((query) => [
+    once('POST', `/containers/{exited}/wait${query}`), once('POST',
+      `/containers/nope/wait${query}`),
     once('POST', `/containers/{created}/wait${query}`, { readMs: 500 }),
   ]),
   ...['next-exit', 'removed'].map((condition) =>
@@ -125,8 +138,10 @@ const waits: readonly Case[] = [
 
 const upgrade = { Connection: 'Upgrade', Upgrade: 'tcp' };
 
-const attaches: readonly Case[] = ['nope', '{created}', '{running}', '{paused}', '{exited}'].flatMap((id) =>
-  ['?stdout=1&stream=1', '?logs=1&stdout=1', '', '?detachKeys=nope,x&stream=1&stdout=1', '?detachKeys=ctrl-1'].flatMap((query) => [
+const attaches: readonly Case[] = ['nope', '{created}', '{running}', '{paused}',
+  '{exited}'].flatMap((id) =>
+  ['?stdout=1&stream=1', '?logs=1&stdout=1', '', '?detachKeys=nope,x&stream=1&stdout=1',
+    '?detachKeys=ctrl-1'].flatMap((query) => [
     once('POST', `/containers/${id}/attach${query}`, { readMs: 300 }),
     once('POST', `/containers/${id}/attach${query}`, {
       headers: upgrade, readMs: 300, says: `attach${query} of ${id} with an upgrade`,
@@ -136,13 +151,18 @@ const attaches: readonly Case[] = ['nope', '{created}', '{running}', '{paused}',
 );
 
 const updates: readonly Case[] = [
-  {}, { Memory: 67108864 }, { Memory: 67108864, MemorySwap: 134217728 }, { Memory: 1 }, { Memory: -1 },
+  {}, { Memory: 67108864 }, { Memory: 67108864, MemorySwap: 134217728 }, { Memory: 1 },
+    { Memory: -1 },
   { Memory: 'x' }, { Memory: null }, { MemorySwap: -1 }, { MemorySwap: 5 }, { CpuShares: 512 },
-  { CpuShares: -1 }, { CpuShares: 1 }, { CpuPeriod: 1 }, { CpuQuota: 1 }, { CpuQuota: 50000, CpuPeriod: 100000 },
+  { CpuShares: -1 }, { CpuShares: 1 }, { CpuPeriod: 1 }, { CpuQuota: 1 }, { CpuQuota: 50000,
+    CpuPeriod: 100000 },
   { NanoCpus: 500000000 }, { NanoCpus: 1, CpuQuota: 5000 }, { NanoCpus: 1e15 }, { CpusetCpus: '0' },
-  { CpusetCpus: '99' }, { CpusetCpus: 'x' }, { CpusetMems: '9' }, { PidsLimit: 10 }, { PidsLimit: -1 }, { PidsLimit: 0 },
-  { BlkioWeight: 1 }, { BlkioWeight: 100 }, { MemoryReservation: 1 }, { MemoryReservation: 33554432 },
-  { KernelMemory: 67108864 }, { RestartPolicy: { Name: 'always' } }, { RestartPolicy: { Name: 'nope' } },
+  { CpusetCpus: '99' }, { CpusetCpus: 'x' }, { CpusetMems: '9' }, { PidsLimit: 10 },
+    { PidsLimit: -1 }, { PidsLimit: 0 },
+  { BlkioWeight: 1 }, { BlkioWeight: 100 }, { MemoryReservation: 1 },
+    { MemoryReservation: 33554432 },
+  { KernelMemory: 67108864 }, { RestartPolicy: { Name: 'always' } },
+    { RestartPolicy: { Name: 'nope' } },
   { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } },
   { RestartPolicy: { Name: 'no', MaximumRetryCount: 3 } }, { RestartPolicy: null },
   { RestartPolicy: { Name: '' } }, { Nothing: 1 }, { CpuRealtimeRuntime: 1000 },
@@ -158,26 +178,33 @@ const updates: readonly Case[] = [
 );
 
 const prunes: readonly Case[] = [
-  'x', '{"a":1}', { nope: ['x'] }, { label: ['tsdiff=nobody'] }, { until: ['x'] }, { until: ['1', '2'] },
-  { until: ['1'], label: ['tsdiff=nobody'] }, { 'label!': ['tsdiff'], label: ['tsdiff=nobody'] }, { dangling: ['1'] },
+  'x', '{"a":1}', { nope: ['x'] }, { label: ['tsdiff=nobody'] }, { until: ['x'] }, { until: ['1',
+    '2'] },
+  { until: ['1'], label: ['tsdiff=nobody'] }, { 'label!': ['tsdiff'], label: ['tsdiff=nobody'] },
+    { dangling: ['1'] },
 ].map((value) => once('POST', `/containers/prune?${filters(value)}`, {
   says: `a prune with filters ${JSON.stringify(value)}`,
 }));
 
 const commits: readonly Case[] = [
-  '', '?container=', '?container=nope', '?container={exited}&repo=UPPER', '?container={exited}&repo=tsdiff&tag=a%20b',
-  '?container={exited}&changes=NOPE', '?container={exited}&changes=RUN%20x', '?container={exited}&repo=x:y&tag=z',
+  '', '?container=', '?container=nope', '?container={exited}&repo=UPPER',
+    '?container={exited}&repo=tsdiff&tag=a%20b',
+  '?container={exited}&changes=NOPE', '?container={exited}&changes=RUN%20x',
+    '?container={exited}&repo=x:y&tag=z',
 ].map((query) => once('POST', `/commit${query}`, { body: {}, says: `commit${query}` }));
 
 const misc: readonly Case[] = [
   once('GET', '/containers/nope/export', { readMs: 200 }), once('GET', '/containers/nope/changes'),
   once('GET', '/containers/nope/logs?stdout=1'), once('GET', '/containers/nope/logs'),
   once('GET', '/containers/nope/top'), once('GET', '/containers/nope/stats'),
-  once('GET', '/containers/nope/stats?stream=0'), once('POST', '/containers/nope/update', { body: {} }),
-  once('GET', '/containers/nope/checkpoints'), once('POST', '/containers/nope/checkpoints', { body: {} }),
+  once('GET', '/containers/nope/stats?stream=0'), once('POST', '/containers/nope/update',
+    { body: {} }),
+  once('GET', '/containers/nope/checkpoints'), once('POST', '/containers/nope/checkpoints',
+    { body: {} }),
 ];
 
 /** The cases of this file. */
 export const containerCases: readonly Case[] = [
-  ...list, ...looks, ...logs, ...top, ...acts, ...waits, ...attaches, ...updates, ...prunes, ...commits, ...misc,
+  ...list, ...looks, ...logs, ...top, ...acts, ...waits, ...attaches, ...updates, ...prunes,
+    ...commits, ...misc,
 ];

@@ -2,16 +2,25 @@
 import { once, type Case } from '../request.js';
 
 const bodies: readonly unknown[] = [
-  {}, { Cmd: null }, { Cmd: [] }, { Cmd: [''] }, { Cmd: 'true' }, { Cmd: 'sh -c true' }, { Cmd: 5 }, { Cmd: [5] },
-  { Cmd: ['true'], User: 'nobody-here' }, { Cmd: ['true'], User: '1000' }, { Cmd: ['true'], User: 'user' },
+  {}, { Cmd: null }, { Cmd: [] }, { Cmd: [''] }, { Cmd: 'true' }, { Cmd: 'sh -c true' }, { Cmd: 5 },
+    { Cmd: [5] },
+  { Cmd: ['true'], User: 'nobody-here' }, { Cmd: ['true'], User: '1000' }, { Cmd: ['true'],
+    User: 'user' },
   { Cmd: ['true'], User: 'user:nogroup' }, { Cmd: ['true'], User: ':' }, { Cmd: ['true'], User: 5 },
-  { Cmd: ['true'], Env: ['A=B', 'C'] }, { Cmd: ['true'], Env: ['=x'] }, { Cmd: ['true'], Env: [''] }, { Cmd: ['true'], Env: 'x' },
-  { Cmd: ['true'], WorkingDir: '/tmp' }, { Cmd: ['true'], WorkingDir: 'tmp' }, { Cmd: ['true'], WorkingDir: '/nope' },
-  { Cmd: ['true'], Privileged: true }, { Cmd: ['true'], Privileged: 'x' }, { Cmd: ['true'], Tty: true },
-  { Cmd: ['true'], AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: true, ConsoleSize: [10, 20] },
-  { Cmd: ['true'], ConsoleSize: [10] }, { Cmd: ['true'], ConsoleSize: [1, 2, 3] }, { Cmd: ['true'], ConsoleSize: 'x' },
-  { Cmd: ['true'], DetachKeys: 'ctrl-p,ctrl-q' }, { Cmd: ['true'], DetachKeys: 'nope' }, { Cmd: ['true'], DetachKeys: 'ctrl-1' },
-  { Cmd: ['true'], Detach: true }, { cmd: ['true'] }, { Cmd: ['nope'], AttachStdout: true }, { Cmd: ['/etc/passwd'], AttachStdout: true },
+  { Cmd: ['true'], Env: ['A=B', 'C'] }, { Cmd: ['true'], Env: ['=x'] }, { Cmd: ['true'],
+    Env: [''] }, { Cmd: ['true'], Env: 'x' },
+  { Cmd: ['true'], WorkingDir: '/tmp' }, { Cmd: ['true'], WorkingDir: 'tmp' }, { Cmd: ['true'],
+    WorkingDir: '/nope' },
+  { Cmd: ['true'], Privileged: true }, { Cmd: ['true'], Privileged: 'x' }, { Cmd: ['true'],
+    Tty: true },
+  { Cmd: ['true'], AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: true,
+    ConsoleSize: [10, 20] },
+  { Cmd: ['true'], ConsoleSize: [10] }, { Cmd: ['true'], ConsoleSize: [1, 2, 3] }, { Cmd: ['true'],
+    ConsoleSize: 'x' },
+  { Cmd: ['true'], DetachKeys: 'ctrl-p,ctrl-q' }, { Cmd: ['true'], DetachKeys: 'nope' },
+    { Cmd: ['true'], DetachKeys: 'ctrl-1' },
+  { Cmd: ['true'], Detach: true }, { cmd: ['true'] }, { Cmd: ['nope'], AttachStdout: true },
+    { Cmd: ['/etc/passwd'], AttachStdout: true },
   { Cmd: ['sh', '-c', 'exit 5'], AttachStdout: true }, { Cmd: ['sh', '-c', 'kill -9 $$'] },
 ];
 
@@ -37,8 +46,10 @@ const freshTty = { ...fresh, body: { Cmd: ['true'], Tty: true } };
 const freshLong = { ...fresh, body: { Cmd: ['sleep', '2'] } };
 
 const starts: readonly Case[] = [
-  {}, { Detach: true }, { Detach: true, Tty: true }, { Tty: true }, { Detach: 'x' }, { Tty: 1 }, { ConsoleSize: [1, 2] },
-  { Tty: true, ConsoleSize: [10, 20] }, { Tty: true, ConsoleSize: [10] }, { Detach: true, ConsoleSize: [1, 2] }, { Nothing: 1 },
+  {}, { Detach: true }, { Detach: true, Tty: true }, { Tty: true }, { Detach: 'x' }, { Tty: 1 },
+    { ConsoleSize: [1, 2] },
+  { Tty: true, ConsoleSize: [10, 20] }, { Tty: true, ConsoleSize: [10] }, { Detach: true,
+    ConsoleSize: [1, 2] }, { Nothing: 1 },
 ].flatMap((body) =>
   [fresh, freshTty].map((made) => ({
     name: `start ${JSON.stringify(body)} of an exec ${JSON.stringify(made.body)}`,

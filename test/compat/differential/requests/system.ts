@@ -36,7 +36,8 @@ const events: readonly Case[] = [
   once('GET', '/events?since=2020-01-01T00:00:00Z&until=2'),
   once('GET', '/events?since=1h&until=2'),
   ...[
-    '', '{}', 'null', '[]', 'x', '{"a":1}', { nope: ['a'] }, { type: ['nope'] }, { type: ['container'] },
+    '', '{}', 'null', '[]', 'x', '{"a":1}', { nope: ['a'] }, { type: ['nope'] },
+      { type: ['container'] },
     { event: ['start'] }, { type: 'container' }, { type: { container: true } },
     { type: { container: 'yes' } }, { type: [1] }, { container: ['x'], image: ['y'] },
     { label: ['a=b'], scope: ['local'] }, { daemon: ['x'] }, { network: ['x'], volume: ['y'] },
@@ -56,7 +57,7 @@ const events: readonly Case[] = [
       { method: 'POST', path: '/containers/{own}/stop' },
       {
         method: 'GET',
-        path: `/events?since=1&until=${4e9}&${filters({ container: ['tsdiff-own'] })}`,
+        path: `/events?since=1&until=4000000000&${filters({ container: ['tsdiff-own'] })}`,
         readMs: 700,
       },
     ],
@@ -64,19 +65,23 @@ const events: readonly Case[] = [
 ];
 
 const swarm: readonly Case[] = [
-  ['GET', '/swarm'], ['POST', '/swarm/leave'], ['POST', '/swarm/leave?force=1'], ['GET', '/swarm/unlockkey'],
+  ['GET', '/swarm'], ['POST', '/swarm/leave'], ['POST', '/swarm/leave?force=1'], ['GET',
+    '/swarm/unlockkey'],
   ['GET', '/nodes'], ['GET', '/nodes/x'], ['DELETE', '/nodes/x'], ['GET', '/services'],
   ['GET', '/services/x'], ['DELETE', '/services/x'], ['GET', '/services/x/logs?stdout=1'],
-  ['GET', '/services/x/logs'], ['GET', '/tasks'], ['GET', '/tasks/x'], ['GET', '/tasks/x/logs?stdout=1'],
+  ['GET', '/services/x/logs'], ['GET', '/tasks'], ['GET', '/tasks/x'], ['GET',
+    '/tasks/x/logs?stdout=1'],
   ['GET', '/secrets'], ['GET', '/secrets/x'], ['DELETE', '/secrets/x'], ['GET', '/configs'],
   ['GET', '/configs/x'], ['DELETE', '/configs/x'], ['GET', `/nodes?${filters({ nope: ['x'] })}`],
   ['GET', `/services?${filters('x')}`],
 ].map(([method = '', path = '']) => once(method, path));
 
 const swarmBodies: readonly Case[] = [
-  '/swarm/join', '/swarm/update?version=1', '/swarm/update', '/swarm/unlock', '/nodes/x/update?version=1',
+  '/swarm/join', '/swarm/update?version=1', '/swarm/update', '/swarm/unlock',
+    '/nodes/x/update?version=1',
   '/nodes/x/update', '/services/create', '/services/x/update?version=1', '/services/x/update',
-  '/secrets/create', '/secrets/x/update?version=1', '/configs/create', '/configs/x/update?version=1',
+  '/secrets/create', '/secrets/x/update?version=1', '/configs/create',
+    '/configs/x/update?version=1',
 ].flatMap((path) => [
   once('POST', path, { body: {} }),
   once('POST', path, { says: `POST ${path} without a body` }),
