@@ -59,6 +59,9 @@ async function outside(t: Test, netlink: Netlink): Promise<void> {
     { do: 'addAddress', link: 'eth0', cidr: '10.255.0.2/24', netnsPid: pid },
     { do: 'setLink', name: 'eth0', up: true, netnsPid: pid },
   ]);
+  // By itself it goes a moment after its namespace, when the next test may want the name.
+  t.teardown(() =>
+    netlink.run([{ do: 'deleteLink', name: 'out0', tolerate: ['ENODEV'] }]));
 }
 
 async function reaches(daemon: TestDaemon, network: string): Promise<boolean> {
