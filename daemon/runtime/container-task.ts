@@ -1,4 +1,5 @@
 /** A live container under its shim: `Task` for the containers service. */
+import { rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { ErrnoError } from '../../native/errno-error.js';
@@ -31,6 +32,10 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
   const { shim, cgroup } = parts;
   const exited = shim.exited.then((exit) => taskExit(exit, parts));
   let disposal: Promise<void> | undefined;
+  let hasEnded = false;
+  void exited.then(() => {
+    hasEnded = true;
+  });
   return {
     containerId: parts.containerId,
     pid: parts.pid,
@@ -49,7 +54,7 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
     pause: () => cgroup.freeze(),
     unpause: () => cgroup.thaw(),
     exited,
-    dispose: () => (disposal ??= dispose(parts)),
+    dispose: () => (disposal ??= dispose(parts, hasEnded)),
   };
 }
 
@@ -95,19 +100,22 @@ export async function readExit(path: string): Promise<ExitStatus | undefined> {
 }
 
 /** Ends what still runs; tries everything, then tells all that failed. */
-async function dispose({ shim, cgroup, paths }: TaskParts): Promise<void> {
+async function dispose({ shim, cgroup, paths }: TaskParts, hasEnded: boolean): Promise<void> {
   const results = await Promise.allSettled([
-    endShim(shim).finally(() => fs.rm(paths.socket, { force: true })),
+    endShim(shim, hasEnded).finally(() => rmSync(paths.socket, { force: true })),
     cgroup.kill().then(() => cgroup.remove()),
   ]);
   const errors = failures(results);
   if (errors.length > 0) throw new AggregateError(errors, 'the task is not wholly removed');
 }
 
-/** Also for a process that never passed its gate. A shim that has gone already is fine. */
-export async function endShim(shim: Shim): Promise<void> {
+/**
+ * Also for a process that never passed its gate; one that is known to have ended is not killed. A
+ * shim that has gone already is fine.
+ */
+export async function endShim(shim: Shim, hasEnded = false): Promise<void> {
   try {
-    await shim.signal(SIGKILL);
+    if (!hasEnded) await shim.signal(SIGKILL);
   } catch (error) {
     if (!(error instanceof ErrnoError && error.code === 'EPIPE')) throw error;
   }

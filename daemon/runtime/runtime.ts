@@ -127,10 +127,10 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   );
   try {
     const launching = await launchTask(context, request, { config, cgroup, paths, started });
-    const hello = await launching.shim.hello();
+    const { pid: shimPid } = await started;
     const task = containerTask({
-      containerId: record.id, pid: launching.pid, shimPid: hello.shimPid, shim: launching.shim,
-      cgroup, paths, open: () => launching.open(),
+      containerId: record.id, pid: launching.pid, shimPid, shim: launching.shim, cgroup, paths,
+      open: () => launching.open(),
     });
     rememberBasis(task, config);
     return task;
