@@ -3,7 +3,7 @@ import type { Ulimit } from '../../api-spec/index.js';
 import type { TaskRequest } from '../containers/needs.js';
 import type { HostFacts } from './host-facts.js';
 import type { OciConfig, OciDevice, OciDeviceRule, OciProcess, OciSeccomp } from './oci.js';
-import { defaultProfile } from './seccomp/default-profile.js';
+import { builtinSeccomp } from './seccomp/builtin.js';
 import { resolveProfile } from './seccomp/profile.js';
 import { containerCapabilities } from './spec/capabilities.js';
 import {
@@ -175,9 +175,10 @@ function seccompOf(
 ): OciSeccomp | undefined {
   if (seccomp === 'unconfined') return undefined;
   if (seccomp === 'builtin' && request.record.hostConfig.Privileged === true) return undefined;
-  return resolveProfile(seccomp === 'builtin' ? defaultProfile : seccomp, {
+  const target = {
     capabilities: new Set(capabilities),
     architecture: host.architecture,
     kernel: host.kernel,
-  });
+  };
+  return seccomp === 'builtin' ? builtinSeccomp(target) : resolveProfile(seccomp, target);
 }

@@ -21,6 +21,9 @@ export const programLimits = {
   programBytes: 8 * 1024 * 1024,
 } as const;
 
+/** A launch with the default profile fits: room that grows is room that is copied. */
+const usualBytes = 32 * 1024;
+
 /** First word of an encoded program: `TSL1`. */
 export const PROGRAM_MAGIC = 0x314c5354;
 /** "The next step", where a step names no label. */
@@ -62,7 +65,7 @@ export class ProgramError extends Error {
  */
 export function encodeProgram(program: LaunchProgram): Buffer {
   const strands = [program.host, program.init] as const;
-  const writer = new ByteWriter(4096, programLimits.programBytes);
+  const writer = new ByteWriter(usualBytes, programLimits.programBytes);
   writer.u32(PROGRAM_MAGIC);
   for (const strand of strands) {
     if (strand.length > programLimits.stepsPerStrand) throw new ProgramError('too many steps');

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { OciSeccomp, OciSeccompArg, OciSyscall, SeccompAction } from '../oci.js';
 import { syscallNumbers, type SyscallArch } from './syscalls.js';
+import { remember } from './remember.js';
 
 /** AUDIT_ARCH_* of linux/audit.h. */
 const auditArch: Readonly<Record<SyscallArch, number>> = {
@@ -49,20 +50,20 @@ interface Instruction {
 
 const op = (code: number, k: number, jt = 0, jf = 0): Instruction => ({ code, k: k >>> 0, jt, jf });
 
-/** How long compiled filters are kept: one for each set of capabilities that is in use. */
-const CACHE_ENTRIES = 64;
 const cache = new Map<string, Buffer>();
+/** Of objects that come again, such as the built-in profile: no digest is needed. */
+const known = new WeakMap<OciSeccomp, Buffer>();
 
-/** As `compileSeccomp`, remembered by the configuration's digest. */
+/** As `compileSeccomp`, remembered by the configuration, which nobody changes. */
 export function seccompFilter(seccomp: OciSeccomp): Buffer {
-  const digest = createHash('sha256').update(JSON.stringify(seccomp)).digest('hex');
-  const known = cache.get(digest);
-  if (known !== undefined) return known;
-  const filter = compileSeccomp(seccomp);
-  const oldest = cache.keys().next();
-  if (cache.size >= CACHE_ENTRIES && oldest.done !== true) cache.delete(oldest.value);
-  cache.set(digest, filter);
+  const filter = known.get(seccomp) ?? filterByDigest(seccomp);
+  known.set(seccomp, filter);
   return filter;
+}
+
+function filterByDigest(seccomp: OciSeccomp): Buffer {
+  const digest = createHash('sha256').update(JSON.stringify(seccomp)).digest('hex');
+  return cache.get(digest) ?? remember(cache, digest, compileSeccomp(seccomp));
 }
 
 /**

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import type { OciSeccomp, OciSeccompArg } from '../../../daemon/runtime/oci.js';
 import { compileSeccomp, seccompFilter } from '../../../daemon/runtime/seccomp/compile.js';
+import { builtinSeccomp } from '../../../daemon/runtime/seccomp/builtin.js';
 import { defaultProfile } from '../../../daemon/runtime/seccomp/default-profile.js';
 import { parseProfile, resolveProfile } from '../../../daemon/runtime/seccomp/profile.js';
 import { syscallNumbers, type SyscallArch } from '../../../daemon/runtime/seccomp/syscalls.js';
@@ -216,5 +217,22 @@ test('the same configuration is compiled once', (t) => {
     defaultProfile, { capabilities: new Set(), architecture: 'amd64', kernel },
   );
   t.equal(seccompFilter(rules), seccompFilter(structuredClone(rules)));
+  t.end();
+});
+
+test('what is remembered is what would be made anew, for every target its own', (t) => {
+  const sets = [[], ['CAP_SYS_ADMIN'], ['CAP_SYS_PTRACE', 'CAP_BPF'], ['CAP_SYS_TIME']];
+  const targets = ['amd64', 'arm64'].flatMap((architecture) =>
+    [kernel, { major: 4, minor: 4 }].flatMap((version) =>
+      sets.map((names) => ({ capabilities: new Set(names), architecture, kernel: version }))));
+  for (const target of [...targets, ...targets]) {
+    const fresh = resolveProfile(defaultProfile, target);
+    const seccomp = builtinSeccomp(target);
+    const { architecture, kernel: { major }, capabilities } = target;
+    const about = `${architecture} ${major} ${[...capabilities].join()}`;
+    t.same(seccomp, fresh, about);
+    t.ok(seccompFilter(seccomp).equals(compileSeccomp(fresh)), about);
+    t.equal(builtinSeccomp(target), seccomp, `${about} is kept`);
+  }
   t.end();
 });
