@@ -21,9 +21,15 @@ function imagePath(name: string): string {
   return join(testCache(), 'images', `${name}.tar`);
 }
 
-/** Imports a root file system of the cache as `<tag>-<name>:1`. */
-export async function importImage(t: Test, engine: Engine, name: string): Promise<void> {
-  const path = `/images/create?fromSrc=-&repo=${engine.tag}-${name}&tag=1`;
+/** Imports a root file system of the cache as `<tag>-<name>:1`, with this as its instruction. */
+export async function importImage(
+  t: Test,
+  engine: Engine,
+  name: string,
+  change = 'ENV LANG=C.UTF-8',
+): Promise<void> {
+  const changes = encodeURIComponent(change);
+  const path = `/images/create?fromSrc=-&repo=${engine.tag}-${name}&tag=1&changes=${changes}`;
   await new Promise<void>((resolve, reject) => {
     const sent = request({
       socketPath: engine.socket,
@@ -62,8 +68,11 @@ export interface Compose {
 export function composeOf(t: Test, engine: Engine, original: string): Compose {
   const config = mkdtempSync(join(tmpdir(), 'compose-'));
   t.teardown(() => rmSync(config, { recursive: true, force: true }));
-  cpSync(dirname(original), join(config, 'project'), { recursive: true });
   const file = join(config, 'project', basename(original));
+  // A file that stands alone has nothing beside it that it would mount.
+  if (basename(original) === 'compose.yaml')
+    cpSync(dirname(original), dirname(file), { recursive: true });
+  else cpSync(original, file);
   const cliPluginsExtraDirs = [composePlugins() ?? ''];
   writeFileSync(join(config, 'config.json'), JSON.stringify({ cliPluginsExtraDirs }));
   const run: Compose['run'] = (args, { input, environment } = {}) =>
