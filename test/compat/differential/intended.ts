@@ -148,8 +148,8 @@ export const intended: readonly Intended[] = [
   },
   {
     path: /^(?:text|message)$/,
-    reference: /Error: Exec command <last> is already running/,
-    ours: /Error: Exec command <last> has already run/,
+    reference: /Error: Exec command <\w+> is already running/,
+    ours: /Error: Exec command <\w+> has already run/,
     reason: 'the process has ended by then',
   },
   {
@@ -158,6 +158,10 @@ export const intended: readonly Intended[] = [
     reference: /^null$/,
     ours: /^0$/,
     reason: 'the process has ended by then',
+  },
+  {
+    of: /^exec .*"Env":\["=x"\]/,
+    reason: 'a variable without a name is refused when the exec is made, as for a container',
   },
   {
     path: /VirtualSize$/,

@@ -73,6 +73,14 @@ async function removeRest(api: EngineApi, keep: ReadonlySet<string>): Promise<vo
     if (!keep.has(name)) await api.delete(`/volumes/${name}?force=1`);
 }
 
+/** What `POST /commit` made of the scene's containers, whose labels it has. */
+async function removeCommitted(api: EngineApi): Promise<void> {
+  const filter = `filters=${encodeURIComponent(JSON.stringify({ label: ['tsdiff'] }))}`;
+  const { json } = await api.get(`/images/json?${filter}`);
+  for (const { Id: id } of json as readonly { readonly Id: string }[])
+    await api.delete(`/images/${id}?force=1`);
+}
+
 /** Imports the image and makes the containers that requests only look at. */
 export async function openScene(socketPath: string): Promise<Scene> {
   const api = engineApi(socketPath);
@@ -101,6 +109,7 @@ export async function openScene(socketPath: string): Promise<Scene> {
     close: async () => {
       await removeAll(api, new Set());
       await removeRest(api, new Set());
+      await removeCommitted(api);
       await api.delete('/images/tsdiff:1?force=1');
     },
   };
