@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Task, TaskExit } from '../runtime/task.js';
 import type { Container } from './container.js';
-import { containerEvent, save } from './context.js';
+import { containerEvent, save, tell } from './context.js';
 import type { Context } from './context.js';
 import { failuresOf } from './failures.js';
 import { endHealth } from './healthcheck.js';
 import type { ContainerRecord } from './record.js';
 import { nextDelayMs, wantsRestart } from './restart-policy.js';
 import { become, isLive } from './state.js';
+import { volumeEvents } from './volume-events.js';
 
 /** How long ports and addresses may take to be free again before the exit is told all the same. */
 const maxReleaseWaitMs = 3_000;
@@ -29,17 +30,30 @@ interface End {
 
 async function recordExit(context: Context, container: Container, end: End): Promise<void> {
   if (container.task !== end.task || !isLive(container.record.state)) return;
+  // The order of these calls is that of their events, as in Docker: the network's end is told before
+  // the container's. None is waited for to be written: should the daemon go before it is, the next
+  // one reads the exit file.
+  const oom = tellOom(context, container, end.exit);
+  const givenBack = giveBack(context, container, end.task);
   const { again, recorded } = recordEnd(context, container, end.exit);
-  // Not waited for: should the daemon go before it is written, the next one reads the exit file.
-  recorded.catch((error: unknown) => {
+  Promise.all([oom, recorded]).catch((error: unknown) => {
     context.log.error({ id: container.id, err: error }, 'an exit could not be recorded');
   });
-  await giveBack(context, container, end.task);
+  await givenBack;
   const { record } = container;
   const startedAtMs = 'startedAtMs' in record.state ? record.state.startedAtMs : 0;
   if (again) planRestart(context, container, end.exit.finishedAtMs - startedAtMs);
   container.tellExit(end.exit.exitCode);
   if (!again && record.hostConfig.AutoRemove === true) removeLater(context, container);
+}
+
+/** Before anything else of an end. */
+export async function tellOom(
+  context: Context,
+  { record }: Container,
+  { oomKilled }: TaskExit,
+): Promise<void> {
+  if (oomKilled) await tell(context, containerEvent(record, 'oom'));
 }
 
 /** The end of a live container, as its record has it already. */
@@ -114,7 +128,7 @@ function endEvents(record: ContainerRecord, exit: TaskExit, startedAtMs: number)
     exitCode: String(exit.exitCode),
     execDuration: String(seconds),
   });
-  return exit.oomKilled ? [containerEvent(record, 'oom'), die] : [die];
+  return [...volumeEvents(record, 'unmount'), die];
 }
 
 function planRestart(context: Context, container: Container, ranMs: number): void {

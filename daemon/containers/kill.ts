@@ -2,6 +2,7 @@ import { conflict } from '../../api-spec/errors.js';
 import type { Container } from './container.js';
 import { containerEvent, save, tell } from './context.js';
 import type { Context } from './context.js';
+import { unpauseContainer } from './pause.js';
 import { parseSignal } from './signals.js';
 import { isLive } from './state.js';
 
@@ -65,7 +66,19 @@ export async function sendSignal(
       { events: [event] },
     );
   await task?.signal(signal);
-  if (ends && container.record.state.status === 'paused') await task?.unpause();
+  // SIGKILL ends what is frozen once it thaws; of any other signal it goes on running.
+  if (!ends || container.record.state.status !== 'paused') return;
+  if (signal === sigkill) await task?.unpause();
+  else await thaw(context, container);
+}
+
+/** Somebody else may have been faster. */
+async function thaw(context: Context, container: Container): Promise<void> {
+  try {
+    await unpauseContainer(context, container);
+  } catch (error) {
+    if (container.record.state.status === 'paused') throw error;
+  }
 }
 
 /** SIGKILL, then the exit; `ApiError` 409 if it does not come. */

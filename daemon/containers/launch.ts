@@ -11,6 +11,7 @@ import { beginHealth } from './healthcheck.js';
 import type { ContainerImage, Sandbox, TaskRequest } from './needs.js';
 import type { ContainerRecord } from './record.js';
 import { become, isLive } from './state.js';
+import { volumeEvents } from './volume-events.js';
 
 /** How long the last run may take to be given back before a new start goes on all the same. */
 const maxTeardownWaitMs = 10_000;
@@ -106,7 +107,7 @@ async function open(
   };
   followTask(context, container, task);
   // Not waited for: should the daemon go before it is written, the shim tells the next one.
-  const events = [containerEvent(record, 'start')];
+  const events = [...volumeEvents(record, 'mount'), containerEvent(record, 'start')];
   save(context, container, started, { events }).catch((error: unknown) => {
     context.log.error({ id: container.id, err: error }, 'a start could not be recorded');
   });

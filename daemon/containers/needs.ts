@@ -235,11 +235,11 @@ export interface EventsNeed {
 }
 
 /**
- * Something that happened to a container, under Docker's name for it; times come from the book of
+ * Something that happened to a container or to its volumes, under Docker's name for it; times come from the book of
  * events.
  */
 export interface ContainerEvent {
-  readonly type: 'container';
+  readonly type: 'container' | 'volume';
   readonly action: string;
   readonly id: string;
   readonly attributes: Readonly<Record<string, string>>;

@@ -3,7 +3,7 @@ import type { Container } from './container.js';
 import { loadContainers, save } from './context.js';
 import type { Context } from './context.js';
 import { recoverExecs } from './exec-recover.js';
-import { followTask, recordEnd } from './exit.js';
+import { followTask, recordEnd, tellOom } from './exit.js';
 import { watchHealth } from './healthcheck.js';
 import { launch } from './launch.js';
 import type { ContainerRecord } from './record.js';
@@ -63,12 +63,17 @@ async function reattach(context: Context, container: Container): Promise<void> {
     }
     return;
   }
-  if (isLive(record.state)) await recordEnd(context, container, found?.exit ?? lostExit()).recorded;
+  if (isLive(record.state)) await endUnseen(context, container, found?.exit ?? lostExit());
   else if (found !== undefined && endedUnseen(record, found.exit)) {
     // The daemon went between the gate and the record: it did run.
     await save(context, container, ranUnseen(record, 0, found.exit.finishedAtMs));
-    await recordEnd(context, container, found.exit).recorded;
+    await endUnseen(context, container, found.exit);
   }
+}
+
+async function endUnseen(context: Context, container: Container, exit: TaskExit): Promise<void> {
+  await tellOom(context, container, exit);
+  await recordEnd(context, container, exit).recorded;
 }
 
 /** The record as it would be had the last daemon come so far. */

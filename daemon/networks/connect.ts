@@ -44,19 +44,21 @@ export async function releaseSandbox(context: Context, sandboxId: string): Promi
   const held = context.held.get(sandboxId);
   context.held.delete(sandboxId);
   held?.dns?.close();
-  // What is being published would stay: it is let finish, and then taken back.
-  await held?.published.catch(() => undefined);
   const pending = record.endpoints.map((endpoint) =>
     context.events.stamp(
       networkEvent('disconnect', networkOf(context, endpoint), record.containerId)));
-  // Not waited for: a row that stays is found to be of nobody by the next start.
+  // Before anything is waited for: who releases tells of what comes after it. Nor is its writing
+  // waited for: a row that stays is found to be of nobody by the next start.
   context.store
     .commit([dropSandbox(sandboxId), ...pending.flatMap(({ statements }) => statements)], 'normal')
     .then(() => pending.forEach((event) => event.announce()))
     .catch((error: unknown) => {
       context.warn(`sandbox ${sandboxId} is not forgotten: ${String(error)}`);
     });
-  const works = record.endpoints.map((endpoint) => leave(context, endpoint, 'dying'));
+  // What is being published would stay: it is let finish, and then taken back.
+  const published = Promise.resolve(held?.published).catch(() => undefined);
+  const works = record.endpoints.map((endpoint) =>
+    published.then(() => leave(context, endpoint, 'dying')));
   const results = await Promise.allSettled(works);
   context.ports.free(held?.reservations ?? []);
   const errors = results.flatMap((result) =>

@@ -116,7 +116,8 @@ test('a daemon that was killed goes on, and leaves no probe behind', async (t) =
   const daemon = await startDaemon(t);
   await importDemoImage(daemon.api);
   const script = 'test -e /hang && exec sleep 78; exit 0';
-  const id = await run(daemon, sleeper('box', ['CMD-SHELL', script], { Timeout: 60_000 * ms }));
+  // Long enough to be met; a probe of the next daemon may hang too, until the file is gone.
+  const id = await run(daemon, sleeper('box', ['CMD-SHELL', script], { Timeout: 3_000 * ms }));
   await untilIs(daemon, 'box', 'healthy');
   const { json } = await daemon.api.post('/containers/box/exec', { Cmd: ['touch', '/hang'] });
   await daemon.api.post(`/exec/${String(json.Id)}/start`, { Detach: true });

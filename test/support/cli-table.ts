@@ -82,7 +82,8 @@ async function take(t: Test, engine: Engine, [line, expected = /(?:)/, input]: S
   }
 }
 
-async function walk(t: Test, engine: Engine, steps: readonly Step[]): Promise<void> {
+/** Takes the steps in turn; those with `& ` are waited for at the end. */
+export async function walk(t: Test, engine: Engine, steps: readonly Step[]): Promise<void> {
   const beside: Promise<void>[] = [];
   for (const step of steps) {
     if (step[0].startsWith('& ')) beside.push(take(t, engine, step));
