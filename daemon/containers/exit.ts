@@ -30,9 +30,9 @@ interface End {
 
 async function recordExit(context: Context, container: Container, end: End): Promise<void> {
   if (container.task !== end.task || !isLive(container.record.state)) return;
-  // The order of these calls is that of their events, as in Docker: the network's end is told before
-  // the container's. None is waited for to be written: should the daemon go before it is, the next
-  // one reads the exit file.
+  // The order of these calls is that of their events, as in Docker: the network's end is told
+  // before the container's. None is waited for to be written: should the daemon go before it is,
+  // the next one reads the exit file.
   const oom = tellOom(context, container, end.exit);
   const givenBack = giveBack(context, container, end.task);
   const { again, recorded } = recordEnd(context, container, end.exit);

@@ -235,8 +235,8 @@ export interface EventsNeed {
 }
 
 /**
- * Something that happened to a container or to its volumes, under Docker's name for it; times come from the book of
- * events.
+ * Something that happened to a container or to its volumes, under Docker's name for it; times
+ * come from the book of events.
  */
 export interface ContainerEvent {
   readonly type: 'container' | 'volume';

@@ -1,4 +1,4 @@
-/** What happens is told in Docker's order, with its attributes: the same scripts on both engines. */
+/** What happens is told in Docker's order, with its attributes: on both engines. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cliChecks, fails, walk } from '../../support/cli-table.js';
 import type { Special, Step } from '../../support/cli-table.js';
@@ -153,7 +153,7 @@ const again = {
       ['run -d --name @a --restart on-failure:2 IMG false'],
       [`~ inspect -f '{{.RestartCount}} {{.State.Status}}' @a`, '2 exited'],
     ],
-    [...made, disconnect, died(1), ...started, disconnect, died(1), ...started, disconnect, died(1)],
+    [...made, ...[1, 2].flatMap(() => [disconnect, died(1), ...started]), disconnect, died(1)],
   ),
   'of a kill: its policy leaves it alone': tells(
     [['run -d --name @a --restart always IMG sleep 600'], ['kill @a'], ['wait @a', '137']],
