@@ -8,6 +8,7 @@ import { makeBigImage } from './big-image.js';
 import { openClient, type Client } from './client.js';
 import { importImage } from './image.js';
 import { startLocalEngine } from './local-engine.js';
+import { buildMeasures } from './measures/build.js';
 import { callMeasures } from './measures/calls.js';
 import { crowdMeasures, lifecycleMeasures } from './measures/lifecycle.js';
 import { logMeasures } from './measures/logs.js';
@@ -99,6 +100,7 @@ function chosenMeasures(plan: Plan, only: string | undefined): readonly Measure[
     ...callMeasures(plan),
     ...logMeasures(plan),
     ...streamMeasures(plan),
+    ...buildMeasures(plan),
     ...pullMeasures(plan, repository),
     ...crowdMeasures(plan),
   ];
