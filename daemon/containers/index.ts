@@ -39,6 +39,7 @@ import type { ContainerRecord } from './record.js';
 import { recover } from './recover.js';
 import type { Recovery } from './recover.js';
 import { removeContainer } from './remove.js';
+import type { RemoveOptions } from './remove.js';
 import { renameContainer } from './rename.js';
 import { conflict } from '../../api-spec/errors.js';
 import type {
@@ -126,10 +127,7 @@ export interface Containers {
   pause(ref: string): Promise<void>;
   unpause(ref: string): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
-  remove(
-    ref: string,
-    options: { readonly volumes: boolean; readonly force: boolean },
-  ): Promise<void>;
+  remove(ref: string, options: RemoveOptions): Promise<void>;
   prune(filters: Filters): Promise<ContainerPruneResponse>;
   /** To be called once, before the first request. */
   recover(): Promise<Recovery>;

@@ -1,4 +1,4 @@
-import { conflict } from '../../api-spec/errors.js';
+import { conflict, systemError } from '../../api-spec/errors.js';
 import { failuresOf } from './failures.js';
 import { dropPending } from './attach.js';
 import type { Container } from './container.js';
@@ -14,6 +14,8 @@ export interface RemoveOptions {
   readonly force: boolean;
   /** Takes its anonymous volumes along. */
   readonly volumes: boolean;
+  /** Only a link's name was to go: links are not names of their own here. */
+  readonly link?: boolean;
 }
 
 /**
@@ -26,6 +28,9 @@ export async function removeContainer(
   container: Container,
   options: RemoveOptions,
 ): Promise<void> {
+  if (options.link === true) {
+    throw systemError('Conflict, cannot remove the default link name of the container');
+  }
   await removalUnderWay(container);
   refuse(container, options);
   if (options.force && isLive(container.record.state)) await killAndWait(context, container);

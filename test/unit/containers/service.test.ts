@@ -115,6 +115,15 @@ test('a prefix that fits several is refused, an exact name beats it', async (t) 
   t.equal((await containers.inspect('/box3', { size: false })).Id, ids[3]);
 });
 
+test('a removal that is of a link only takes no container along', async (t) => {
+  const { containers } = setUp(t);
+  const id = await create(containers);
+  await t.rejects(containers.remove(id, { force: true, volumes: true, link: true }), {
+    message: 'Conflict, cannot remove the default link name of the container',
+  });
+  t.equal((await stateOf(containers, id)).Status, 'created');
+});
+
 test('a live container is removed by force only', async (t) => {
   const { containers, world } = setUp(t);
   const id = await create(containers);
