@@ -1,4 +1,6 @@
 /** What a server at journald's socket is told, in its native protocol. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { openDatagrams } from '../../native/datagrams.js';
@@ -32,7 +34,10 @@ function fieldsOf(message: Buffer): ReadonlyMap<string, string> {
 }
 
 test('lines come with their container, and long ones as pieces', async (t) => {
-  const path = join(t.testdir(), 'socket');
+  // Short, as the name of a socket must be, wherever the project lies.
+  const folder = mkdtempSync(join(tmpdir(), 'tsd-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'socket');
   const server = await datagramServer(t, path);
   const options = { labels: 'com.team', env: 'STAGE', tag: '{{.Name}}' };
   const sender = await toJournald(path, container, options)(new AbortController().signal);
