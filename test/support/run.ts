@@ -20,6 +20,8 @@ const apart = new Set(['conformance', 'integration', 'crash', 'compat']);
 const inNamespace = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
 
 const fileTimeoutMs = 300_000;
+/** Machines are booted there, some of them twenty times. */
+const kernelsTimeoutMs = 600_000;
 const graceMs = 5000;
 
 /** The suites of a folder, by the sources: what is left in dist of removed ones does not count. */
@@ -38,6 +40,7 @@ function run(files: readonly string[], label: string, tally: TapTally): Promise<
     const words = [process.execPath, '--enable-source-maps', each, String(process.pid)];
     const isApart = apart.has(label.split('/')[1] ?? '') && process.geteuid?.() === 0;
     const [program = process.execPath, ...args] = isApart ? [...inNamespace, ...words] : words;
+    const timeoutMs = label.startsWith('test/kernels') ? kernelsTimeoutMs : fileTimeoutMs;
     const child = spawn(program, args, {
       cwd: root,
       detached: true,
@@ -45,7 +48,7 @@ function run(files: readonly string[], label: string, tally: TapTally): Promise<
       env: {
         ...process.env,
         TAP_BAIL: '0',
-        TAP_TIMEOUT: String(fileTimeoutMs / 1000),
+        TAP_TIMEOUT: String(timeoutMs / 1000),
         TSDOCKER_SUITES: files.join(delimiter),
       },
     });
@@ -53,8 +56,8 @@ function run(files: readonly string[], label: string, tally: TapTally): Promise<
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, signal);
     };
     const timers = [
-      setTimeout(() => kill('SIGTERM'), fileTimeoutMs),
-      setTimeout(() => kill('SIGKILL'), fileTimeoutMs + graceMs),
+      setTimeout(() => kill('SIGTERM'), timeoutMs),
+      setTimeout(() => kill('SIGKILL'), timeoutMs + graceMs),
     ];
     const stream = tally.begin(label);
     child.stdout.setEncoding('utf8').on('data', (text: string) => stream.write(text));
