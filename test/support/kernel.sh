@@ -24,8 +24,9 @@ apt_for() { # NAME RELEASE...
   mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
   mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null \
     | grep -v '^#' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n1 || true)
+  [ -n "$mirror" ] || unavailable 'no mirror of Debian is configured for apt'
   for release in "$@"; do
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:-http://deb.debian.org/debian} $release main"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main"
   done >"$dir/list"
   cat >"$dir/conf" <<C
 Dir::State::lists "$dir/lists"; Dir::Cache "$dir/cache"; Dir::Etc::sourcelist "$dir/list";
