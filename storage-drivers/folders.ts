@@ -4,6 +4,7 @@
  *
  *     <root>/layers/<64 hex>/      one layer, by its key
  *     <root>/containers/<64 hex>/  one writable layer, by the container's id
+ *     <root>/init/<16 hex>/        what lies between the two, see init-layer.ts; kept for ever
  *     <root>/stage/<random>/       being made; of no worth after a crash
  *     <root>/trash/<random>/       things to be removed, by one process for many
  */
@@ -26,8 +27,10 @@ const MAX_BARE = 16;
 /** What a writable layer is made of, the innermost first. */
 const BARE_FOLDERS = ['diff', 'work/work', 'work', ''] as const;
 
-/** The two kinds of things that a driver keeps. */
-export type Shelf = 'layers' | 'containers';
+/** The kinds of things that a driver keeps. */
+export type Shelf = 'layers' | 'containers' | 'init';
+/** Of these, those that somebody has to know of. */
+type Swept = Exclude<Shelf, 'init'>;
 
 /** Named folders that appear and go as a whole, whenever the machine stops. */
 export interface Folders {
@@ -43,14 +46,14 @@ export interface Folders {
   /** The name is free when it resolves; bytes go later. Idempotent. */
   discard(path: string): Promise<void>;
   /** What a crash left: stages and trash go, and names that are not known; says what went. */
-  reconcile(known: Readonly<Record<Shelf, ReadonlySet<string>>>): Promise<readonly string[]>;
+  reconcile(known: Readonly<Record<Swept, ReadonlySet<string>>>): Promise<readonly string[]>;
   /** Waits a while for the trash to be empty. */
   close(): Promise<void>;
 }
 
 /** Opens, and makes where it is missing, the folders of one driver below `root`. */
 export async function openFolders(root: string): Promise<Folders> {
-  for (const name of ['layers', 'containers', 'stage', 'trash']) {
+  for (const name of ['layers', 'containers', 'init', 'stage', 'trash']) {
     await mkdir(join(root, name), { recursive: true, mode: 0o700 });
   }
   const trash = openTrash(join(root, 'trash'));
@@ -168,7 +171,7 @@ function removeEmpty(path: string): void {
 
 async function sweep(
   root: string,
-  known: Readonly<Record<Shelf, ReadonlySet<string>>>,
+  known: Readonly<Record<Swept, ReadonlySet<string>>>,
   discard: (path: string) => Promise<void>,
 ): Promise<readonly string[]> {
   const told: string[] = [];

@@ -6,7 +6,6 @@
  *
  * Not mended: an implied folder where a layer beneath has a symbolic link of that name.
  */
-import { randomBytes } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, utimes } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -50,23 +49,16 @@ async function differingFolders(
   beneath: readonly string[],
   implied: readonly string[],
 ): Promise<readonly Folder[]> {
-  const id = randomBytes(32).toString('hex');
-  await driver.createContainer(id, beneath);
-  try {
-    const recipe = await driver.mount(id, beneath, { readonly: true, volatile: true });
-    const roots = recipe.kind === 'overlay' ? recipe.lowerdirs : [recipe.source];
-    const found: Folder[] = [];
-    for (const path of implied) {
-      const stats = await topmost(roots, path);
-      const differs =
-        stats !== undefined &&
-        (stats.uid !== 0 || stats.gid !== 0 || (stats.mode & 0o7777) !== 0o755);
-      if (stats?.isDirectory() === true && differs) found.push({ path, stats });
-    }
-    return found;
-  } finally {
-    await driver.removeContainer(id);
+  const roots = driver.layerFolders(beneath);
+  const found: Folder[] = [];
+  for (const path of implied) {
+    const stats = await topmost(roots, path);
+    const differs =
+      stats !== undefined &&
+      (stats.uid !== 0 || stats.gid !== 0 || (stats.mode & 0o7777) !== 0o755);
+    if (stats?.isDirectory() === true && differs) found.push({ path, stats });
   }
+  return found;
 }
 
 async function topmost(roots: readonly string[], path: string): Promise<Stats | undefined> {

@@ -5,13 +5,15 @@
  *     layers/<hex>/diff        the layer, with whiteouts as overlayfs wants them
  *     layers/<hex>/opaque      there when its root hides all layers beneath
  *     containers/<id>/{diff,work}
+ *     init/<16 hex>            lies between a container and its layers
  *     l/<20 hex>               link to a layer's diff, for kernels that take a page of options
+ *     l/<16 hex>               the same to what lies between
  */
 // The calls of a create or a start are synchronous: some twenty microseconds each on the data
 // root's own disk, a tenth of what a turn through the thread pool takes.
 import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isOpaqueFolder } from '../../native/inside.js';
 import {
   type Difference,
@@ -21,7 +23,7 @@ import {
   treeUsage,
   writeLayer,
 } from '../../native/unpack/index.js';
-import type { LayerStage, MountRecipe, StorageDriver } from '../driver.js';
+import type { LayerStage, MountOptions, MountRecipe, StorageDriver } from '../driver.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import {
   type Folders,
@@ -32,6 +34,7 @@ import {
   sameTree,
   treeOptions,
 } from '../folders.js';
+import { type InitLayers, openInitLayers } from '../init-layer.js';
 import { checkOverlay } from './support.js';
 
 /** A mount's options fit a page with 127 of them; 80 bits are not found twice on purpose. */
@@ -46,17 +49,19 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
   const links = join(root, 'l');
   await mkdir(links, { recursive: true, mode: 0o700 });
   const backing = await checkOverlay(root);
+  const inits = openInitLayers(folders);
+  const stackOf = (layers: readonly string[]): Promise<Stack> => openStack(folders, inits, layers);
+  const differenceOf = async (id: string, layers: readonly string[], ours: readonly string[]) => {
+    const { init, lower } = await stackOf(layers);
+    const folder = diffOf(folders, 'containers', nameOfContainer(id));
+    const layersTopFirst = [init, ...lower];
+    return { folder, whiteouts: 'overlay', layersTopFirst, ours } satisfies Difference;
+  };
 
   return {
     name: 'overlay',
     layerIdentity: 'diffID',
-    status: () => [
-      ['Backing Filesystem', backing],
-      ['Supports d_type', 'true'],
-      ['Using metacopy', 'false'],
-      ['Native Overlay Diff', 'true'],
-      ['userxattr', 'false'],
-    ],
+    status: () => statusOf(backing),
     stageLayer: async (layer) => stageLayer(folders, links, nameOfKey(layer.key)),
     hasLayer: async (key) => folders.has('layers', nameOfKey(key)),
     async removeLayer(key) {
@@ -64,29 +69,29 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
       await rm(join(links, shortName(name)), { force: true });
       await folders.discard(folders.path('layers', name));
     },
-    layerFolders: (layers) => layerFolders(folders, layers),
+    layerFolders: (layers) =>
+      layerNames(folders, layers).map((name) => diffOf(folders, 'layers', name)),
     layerUsage: async (key) => treeUsage(diffOf(folders, 'layers', nameOfKey(key))),
     async createContainer(id, layers) {
-      requireLayers(folders, layers);
+      await stackOf(layers);
       makeUpper(folders.path('containers', nameOfContainer(id)));
     },
     async mount(id, layers, options) {
-      requireLayers(folders, layers);
       const container = folders.path('containers', nameOfContainer(id));
       makeUpper(container);
       // What a volatile mount left means "do not trust after a power cut"; a start is meant to.
       const distrust = join(container, 'work', 'work', 'incompat');
       if (existsSync(distrust)) rmSync(distrust, { recursive: true, force: true });
-      return recipe(folders, links, { container, layers, volatile: options.volatile });
+      return recipe(links, container, await stackOf(layers), options);
     },
     removeContainer: async (id) => folders.discard(folders.path('containers', nameOfContainer(id))),
     containerUsage: async (id) => treeUsage(diffOf(folders, 'containers', nameOfContainer(id))),
     diff: async (id, layers, outputFd, { ours, signal }) =>
-      writeLayer(differenceOf(folders, id, layers, ours), outputFd, treeOptions(signal)),
+      writeLayer(await differenceOf(id, layers, ours), outputFd, treeOptions(signal)),
     changes: async (id, layers, { ours, signal }) =>
-      listChanges(differenceOf(folders, id, layers, ours), treeOptions(signal)),
+      listChanges(await differenceOf(id, layers, ours), treeOptions(signal)),
     async export(id, layers, signal) {
-      const { folder, layersTopFirst } = differenceOf(folders, id, layers, []);
+      const { folder, layersTopFirst } = await differenceOf(id, layers, []);
       return exportTree([folder, ...layersTopFirst], treeOptions(signal));
     },
     async reconcile(known) {
@@ -99,28 +104,24 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
   };
 }
 
+function statusOf(backing: string): readonly (readonly [string, string])[] {
+  return [
+    ['Backing Filesystem', backing],
+    ['Supports d_type', 'true'],
+    ['Using metacopy', 'false'],
+    ['Native Overlay Diff', 'true'],
+    ['userxattr', 'false'],
+  ];
+}
+
 function diffOf(folders: Folders, shelf: 'layers' | 'containers', name: string): string {
   return join(folders.path(shelf, name), 'diff');
 }
 
-function differenceOf(
-  folders: Folders,
-  id: string,
-  layers: readonly string[],
-  ours: readonly string[],
-): Difference {
-  return {
-    folder: diffOf(folders, 'containers', nameOfContainer(id)),
-    whiteouts: 'overlay',
-    layersTopFirst: layerFolders(folders, layers),
-    ours,
-  };
-}
-
-function layerFolders(folders: Folders, layers: readonly string[]): readonly string[] {
+/** Topmost first, as far down as anything shows through. */
+function layerNames(folders: Folders, layers: readonly string[]): readonly string[] {
   requireLayers(folders, layers);
-  const names = visible(folders, [...layers].reverse().map(nameOfKey));
-  return names.map((name) => diffOf(folders, 'layers', name));
+  return visible(folders, [...layers].reverse().map(nameOfKey));
 }
 
 function shortName(name: string): string {
@@ -139,7 +140,7 @@ async function stageLayer(folders: Folders, links: string, name: string): Promis
       if (isOpaqueFolder(path)) await writeFile(join(staged, 'opaque'), '');
       await syncTree(staged);
       await folders.publish(staged, 'layers', name);
-      makeLink(links, name);
+      makeLayerLink(links, name);
     },
     abort: () => folders.discard(staged),
   };
@@ -159,32 +160,42 @@ function requireLayers(folders: Folders, layers: readonly string[]): void {
   }
 }
 
+/** What containers of one image lie on. */
 interface Stack {
-  readonly container: string;
-  /** Keys, lowest first. */
-  readonly layers: readonly string[];
-  readonly volatile: boolean;
+  /** Of the layers, topmost first. */
+  readonly names: readonly string[];
+  /** Their folders. */
+  readonly lower: readonly string[];
+  readonly init: string;
 }
 
-function recipe(folders: Folders, links: string, stack: Stack): MountRecipe {
-  const names = visible(folders, [...stack.layers].reverse().map(nameOfKey));
-  const lowerdirs = names.map((name) => diffOf(folders, 'layers', name));
-  const shorts = names.map(shortName);
-  if (names.length === 0) {
-    // An image without layers; overlayfs wants something to lie on.
-    mkdirSync(join(links, 'empty'), { recursive: true, mode: 0o755 });
-    lowerdirs.push(join(links, 'empty'));
-    shorts.push('empty');
-  }
-  for (const name of names) makeLink(links, name);
+async function openStack(
+  folders: Folders,
+  inits: InitLayers,
+  layers: readonly string[],
+): Promise<Stack> {
+  const names = layerNames(folders, layers);
+  const lower = names.map((name) => diffOf(folders, 'layers', name));
+  return { names, lower, init: await inits.folderFor(layers, lower) };
+}
+
+function recipe(
+  links: string,
+  container: string,
+  { names, lower, init }: Stack,
+  { volatile }: MountOptions,
+): MountRecipe {
+  const initName = basename(init);
+  makeLink(links, initName, join('..', 'init', initName));
+  for (const name of names) makeLayerLink(links, name);
   return {
     kind: 'overlay',
-    lowerdirs,
-    upperdir: join(stack.container, 'diff'),
-    workdir: join(stack.container, 'work'),
-    volatile: stack.volatile,
+    lowerdirs: [init, ...lower],
+    upperdir: join(container, 'diff'),
+    workdir: join(container, 'work'),
+    volatile,
     options: OPTIONS,
-    shortNames: { dir: links, lowerdir: shorts.join(':') },
+    shortNames: { dir: links, lowerdir: [initName, ...names.map(shortName)].join(':') },
   };
 }
 
@@ -199,9 +210,12 @@ function visible(folders: Folders, topFirst: readonly string[]): readonly string
   return topFirst;
 }
 
-function makeLink(links: string, name: string): void {
-  const path = join(links, shortName(name));
-  const target = join('..', 'layers', name, 'diff');
+function makeLayerLink(links: string, name: string): void {
+  makeLink(links, shortName(name), join('..', 'layers', name, 'diff'));
+}
+
+function makeLink(links: string, name: string, target: string): void {
+  const path = join(links, name);
   try {
     symlinkSync(target, path);
   } catch (error) {
@@ -214,5 +228,5 @@ function makeLink(links: string, name: string): void {
 async function mendLinks(folders: Folders, links: string): Promise<void> {
   await rm(links, { recursive: true, force: true });
   await mkdir(links, { mode: 0o700 });
-  for (const name of await folders.names('layers')) makeLink(links, name);
+  for (const name of await folders.names('layers')) makeLayerLink(links, name);
 }

@@ -2,10 +2,13 @@
  * Plain folders, each a whole copy of what lies beneath it: for any filesystem, dear in space and
  * time. A layer goes by its chainID, because its folder holds all layers beneath too.
  *
- *     layers/<hex>/diff    containers/<id>/diff
+ *     layers/<hex>/diff    containers/<id>/{diff,init}
+ *
+ * `init` is a link to what was laid over the copy.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, symlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { ErrnoError } from '../../native/errno-error.js';
 import {
   copyTree,
@@ -26,19 +29,24 @@ import {
   type Shelf,
   treeOptions,
 } from '../folders.js';
+import { layInto, openInitLayers } from '../init-layer.js';
 
 /** Opens the driver below `root`; any filesystem will do. */
 export async function createVfsDriver(root: string): Promise<StorageDriver> {
   const folders = await openFolders(root);
+  const inits = openInitLayers(folders);
   const diff = (shelf: Shelf, name: string): string => join(folders.path(shelf, name), 'diff');
   const layerFolders = (layers: readonly string[]): readonly string[] =>
     layers.slice(-1).map((key) => diff('layers', nameOfKey(key)));
-  const difference = (id: string, layers: readonly string[], ours: readonly string[]) => ({
-    folder: diff('containers', nameOfContainer(id)),
-    whiteouts: 'apply' as const,
-    layersTopFirst: layerFolders(layers),
-    ours,
-  });
+  const difference = (id: string, layers: readonly string[], ours: readonly string[]) => {
+    const init = join(folders.path('containers', nameOfContainer(id)), 'init');
+    return {
+      folder: diff('containers', id),
+      whiteouts: 'apply' as const,
+      layersTopFirst: [...(existsSync(init) ? [init] : []), ...layerFolders(layers)],
+      ours,
+    };
+  };
 
   return {
     name: 'vfs',
@@ -52,7 +60,10 @@ export async function createVfsDriver(root: string): Promise<StorageDriver> {
     async createContainer(id, layers) {
       const name = nameOfContainer(id);
       if (await folders.has('containers', name)) return;
+      const init = await inits.folderFor(layers, layerFolders(layers));
       const staged = await copyOf(folders, layers.at(-1));
+      layInto(join(staged, 'diff'), init);
+      await symlink(join('..', '..', 'init', basename(init)), join(staged, 'init'));
       await syncTree(staged);
       await folders.publish(staged, 'containers', name);
     },

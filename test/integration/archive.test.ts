@@ -132,8 +132,9 @@ for (const state of ['created', 'running', 'exited'] as const) {
       const whole = await get(id, '/');
       t.ok(whole.includes('-rw-r--r-- 0/0 /d/file'));
       t.ok(whole.some((name) => name.endsWith(' /proc/')));
-      const made = whole.filter((name) => /\/(proc|sys|dev)\/[a-z]/.test(name));
-      t.strictSame(made.filter((name) => !name.endsWith('/')), []);
+      const made = whole.filter((name) => /^\S+ \S+ \/(proc|sys|dev)\/[a-z]/.test(name));
+      const own = ' /dev/console';
+      t.strictSame(made.filter((name) => !name.endsWith('/') && !name.endsWith(own)), []);
       t.match(await get(id, '/nope'), [`404 Could not find the file /nope in container ${id}`]);
       t.match(await get('cc', 'no/pe'), ['404 Could not find the file no/pe in container cc']);
       t.strictSame(await get(id, '/d/file/x'), ['400 lstat /d/file/x: not a directory']);
@@ -219,6 +220,36 @@ test('what was put before a start is there, beside what is copied up', needsRoot
   t.match(log.text, /secret/);
   t.match(log.text, /Hello from a container/);
   t.match(await get(id, '/etc/hosts'), ['-rw-r--r-- 0/0 hosts']);
+});
+
+test('the engine\'s own names are there before the first start', needsRoot, async (t) => {
+  const { daemon, get, head, sh } = await bench(t);
+  const { api } = daemon;
+  const id = await create(daemon, { command: ['sleep', '60'] });
+  const marker = await head(id, '/.dockerenv');
+  t.match(marker, { name: '.dockerenv', size: 0, mode: 0o755 });
+  t.strictSame(await get(id, '/dev'), [
+    'drwxr-xr-x 0/0 dev/', '-rwxr-xr-x 0/0 dev/console', 'drwxr-xr-x 0/0 dev/pts/',
+    'drwxr-xr-x 0/0 dev/shm/',
+  ]);
+  const exported = async (): Promise<readonly string[]> =>
+    listed((await api.get(`/containers/${id}/export`)).bytes).filter((line) =>
+      / (?:\.dockerenv|etc\/(?:host|resolv|mtab)\S*)/.test(line));
+  const own = [
+    '-rwxr-xr-x 0/0 .dockerenv', '-rwxr-xr-x 0/0 etc/hostname', '-rwxr-xr-x 0/0 etc/hosts',
+    'lrwxrwxrwx 0/0 etc/mtab -> /proc/mounts', '-rwxr-xr-x 0/0 etc/resolv.conf',
+  ];
+  t.strictSame(await exported(), own);
+  await start(daemon, id);
+  t.equal(await sh(id, 'ls -A /.dockerenv; grep -c . /etc/mtab >&2 && cat /etc/hostname'),
+    `/.dockerenv\n${(await sh(id, 'grep -c . /proc/mounts'))}\n${id.slice(0, 12)}`);
+  t.strictSame(await exported(), own, 'what is mounted is not in the container\'s folder');
+  t.equal((await api.get(`/containers/${id}/changes`)).json, null);
+  await api.post(`/containers/${id}/kill`);
+  const made = await api.post(`/commit?container=${id}&repo=init-less`);
+  const image = await api.get(`/images/${made.json.Id}/json`);
+  const base = await api.get('/images/tsdocker-demo/json');
+  t.equal(image.json.Size, base.json.Size, 'and in no image');
 });
 
 test('a running container\'s own mounts are seen', needsRoot, async (t) => {
