@@ -111,8 +111,8 @@ for (const name of ['overlay', 'vfs']) {
   promise('names that the engine mounts over are there before any mount', async (t, bench) => {
     const image = [
       { name: 'etc/', type: '5', mode: 0o750, uid: 3, gid: 4 }, file('etc/hosts', 'of the image'),
-      file('etc/passwd', 'kept'), { name: 'proc', type: '2', link: '/etc' }, file('sys', 'no folder'),
-      dir('etc/hostname'), file('etc/hostname/kept'),
+      file('etc/passwd', 'kept'), { name: 'proc', type: '2', link: '/etc' },
+      file('sys', 'no folder'), dir('etc/hostname'), file('etc/hostname/kept'),
     ];
     const [plain, odd] = [await bench.layers([file('x')]), await bench.layers([file('x')], image)];
     const common = (etc: string): string[] => [
