@@ -1,7 +1,7 @@
 /** Bodies and answers of the verbs on containers and execs. */
 import { Type } from 'typebox';
-import { Resources, RestartPolicy } from './host-config.js';
-import { flag, list, nullable, optional, text, whole, type Shape } from './shape.js';
+import { LogConfig, PortMap, Resources, RestartPolicy } from './host-config.js';
+import { flag, list, map, nullable, optional, text, whole, type Shape } from './shape.js';
 
 /** Answer to ContainerWait; `Error` is null unless waiting itself failed. */
 export const ContainerWaitResponse = Type.Object({
@@ -19,12 +19,19 @@ export const ContainerTopResponse = Type.Object({
 /** Answer to ContainerTop: one cell a column. */
 export type ContainerTopResponse = Shape<typeof ContainerTopResponse>;
 
-/** Body of ContainerUpdate: limits and the restart policy; what is missing stays. */
+/**
+ * Body of ContainerUpdate: limits and the restart policy; what is missing stays. The last four are
+ * ours, for running containers too: each is the whole of what is to be.
+ */
 export const ContainerUpdateBody = Type.Object({
   ...Resources.properties,
   RestartPolicy: optional(RestartPolicy),
+  PortBindings: optional(PortMap),
+  Labels: optional(map(text)),
+  RestartOnUnhealthy: optional(flag),
+  LogConfig: optional(LogConfig),
 });
-/** Body of ContainerUpdate: limits and the restart policy; what is missing stays. */
+/** Body of ContainerUpdate: what is missing stays. */
 export type ContainerUpdateBody = Shape<typeof ContainerUpdateBody>;
 
 /** Answer to ContainerUpdate. */

@@ -113,6 +113,8 @@ export const HostConfig = Type.Object({
   NetworkMode: optional(text),
   PortBindings: optional(PortMap),
   RestartPolicy: optional(RestartPolicy),
+  /** Ours: a container that becomes unhealthy is restarted. */
+  RestartOnUnhealthy: optional(flag),
   AutoRemove: optional(flag),
   VolumeDriver: optional(text),
   VolumesFrom: optional(list(text)),

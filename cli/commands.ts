@@ -109,6 +109,10 @@ const container = {
     'Thaw containers',
     async () => (await import('./container/change.js')).unpauseCommand,
   ),
+  update: leaf(
+    'Change containers, running ones too, without a restart',
+    async () => (await import('./container/update.js')).updateCommand,
+  ),
   wait: leaf(
     'Wait until containers stop and print their exit codes',
     async () => (await import('./container/change.js')).waitCommand,

@@ -63,6 +63,7 @@ export function logsOf(logs: Logs): LogsNeed {
     path: (record) => logs.path(record),
     read: (record, reading) => logs.read(record, reading),
     attend: (record, task) => logs.attend(record, task),
+    update: (record, task) => logs.update(record, task),
     settle: (record) => logs.settle(record),
   };
 }

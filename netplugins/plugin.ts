@@ -33,11 +33,15 @@ export interface NetworkPlugin {
     netns: 'dying' | 'live',
   ): Promise<{ released: Promise<void> }>;
 
-  /** Serves the ports; the sockets that reserve them are held by the shim. */
+  /**
+   * Serves these ports of the endpoint and no others, in one step; the sockets that reserve them
+   * are held by the shim. Senders of datagrams to ports that are `gone` are forgotten.
+   */
   publish(
     network: NetworkSpec,
     endpoint: EndpointSpec,
     ports: readonly PortMapping[],
+    gone?: readonly PortMapping[],
   ): Promise<void>;
   unpublish(endpointId: string): Promise<void>;
 

@@ -202,7 +202,7 @@ export const ContainerUpdate = operation({
   operationId: 'ContainerUpdate',
   method: 'POST',
   url: '/containers/:id/update',
-  summary: 'Changes limits and the restart policy of a container.',
+  summary: 'Changes limits, restart policy, ports, labels and log options of a container.',
   since: 24,
   body: jsonBody(ContainerUpdateBody),
   answer: json(ContainerUpdateResponse),

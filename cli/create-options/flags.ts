@@ -92,6 +92,7 @@ export const containerFlags: readonly Flag[] = [
   flag('switch', 'quiet', 'Do not show the pull', { short: 'q' }),
   flag('switch', 'read-only', 'Root file system read-only'),
   flag('text', 'restart', 'When to start again after an end', { otherwise: 'no' }),
+  flag('switch', 'restart-on-unhealthy', 'Restart it when it becomes unhealthy'),
   flag('switch', 'rm', 'Remove it, and its anonymous volumes, when it ends'),
   flag('text', 'runtime', 'Runtime to use'),
   flag('list', 'security-opt', 'Security option'),

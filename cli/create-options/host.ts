@@ -36,6 +36,7 @@ function setSwitches(flags: GivenFlags, plan: Draft): void {
     Privileged: 'privileged',
     PublishAllPorts: 'publish-all',
     ReadonlyRootfs: 'read-only',
+    RestartOnUnhealthy: 'restart-on-unhealthy',
   } as const;
   for (const [field, name] of Object.entries(names)) {
     if (flags.switch(name)) Object.assign(plan, { [field]: true });
@@ -94,7 +95,7 @@ function readHost(spec: string): string {
 /**
  * `no`, `always`, `unless-stopped`, `on-failure[:count]`; anything else is the engine's to refuse.
  */
-function readRestartPolicy(spec: string): RestartPolicy {
+export function readRestartPolicy(spec: string): RestartPolicy {
   const [name = '', count, ...more] = spec.split(':');
   if (name === '' && spec !== '') {
     throw new CommandError('invalid restart policy format: no policy provided before colon', 125);

@@ -32,6 +32,8 @@ export class Container {
   plannedStart: NodeJS.Timeout | undefined;
   /** The wait before the last restart by policy; 0 when there was none. */
   lastDelayMs = 0;
+  /** It is being ended because it became unhealthy, after having been well for so long. */
+  unwell: { readonly wellMs: number } | undefined;
   /** The next exit is somebody's wish: the policy leaves it alone. */
   exitIsWanted = false;
 

@@ -36,6 +36,8 @@ export interface Context {
   readonly afterExit: {
     relaunch(container: Container): Promise<void>;
     remove(container: Container): Promise<void>;
+    /** It has become unhealthy and is to start again. */
+    endUnwell(container: Container): Promise<void>;
   };
   /** Folder of a container's bundle: config.json, hosts, log. */
   bundlePath(id: string): string;
@@ -76,6 +78,8 @@ export interface Save {
   /** `full` for what a client is told and must find again after a power cut. */
   readonly durability?: 'full' | 'normal';
   readonly events?: readonly ContainerEvent[];
+  /** What belongs into the same transaction. */
+  readonly also?: readonly Statement[];
 }
 
 /**
@@ -87,12 +91,12 @@ export async function save(
   { store, events }: Context,
   container: Container,
   record: ContainerRecord,
-  { durability = 'normal', events: happened = [] }: Save = {},
+  { durability = 'normal', events: happened = [], also = [] }: Save = {},
 ): Promise<void> {
   const stamped = happened.map((event) => events.stamp(event));
   if (durability === 'normal') container.record = record;
   await store.commit(
-    [upsert(record), ...stamped.flatMap(({ statements }) => statements)],
+    [upsert(record), ...also, ...stamped.flatMap(({ statements }) => statements)],
     durability,
   );
   if (durability === 'full') container.record = record;

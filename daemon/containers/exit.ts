@@ -42,7 +42,9 @@ async function recordExit(context: Context, container: Container, end: End): Pro
   await givenBack;
   const { record } = container;
   const startedAtMs = 'startedAtMs' in record.state ? record.state.startedAtMs : 0;
-  if (again) planRestart(context, container, end.exit.finishedAtMs - startedAtMs);
+  // One that is never well for long waits longer each time, however long it runs.
+  const wellMs = container.unwell?.wellMs ?? end.exit.finishedAtMs - startedAtMs;
+  if (again) planRestart(context, container, wellMs);
   container.tellExit(end.exit.exitCode);
   if (!again && record.hostConfig.AutoRemove === true) removeLater(context, container);
 }
@@ -70,7 +72,8 @@ export function recordEnd(context: Context, container: Container, exit: TaskExit
   if (!isLive(record.state)) return { again: false, recorded: Promise.resolve() };
   endHealth(context, container);
   const { startedAtMs } = record.state;
-  const again = wantsRestart(record.hostConfig.RestartPolicy, {
+  const isUnwell = container.unwell !== undefined && !container.exitIsWanted;
+  const again = isUnwell || wantsRestart(record.hostConfig.RestartPolicy, {
     exitCode: exit.exitCode,
     ranMs: exit.finishedAtMs - startedAtMs,
     stoppedByUser: container.exitIsWanted,

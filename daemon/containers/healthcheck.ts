@@ -115,6 +115,7 @@ interface Watch {
 
 async function keepProbing(context: Context, container: Container, watch: Watch): Promise<void> {
   const { plan, startedMs, signal } = watch;
+  let wellSinceMs: number | undefined;
   for (;;) {
     const before = container.health ?? startingHealth(undefined);
     const wait = waitMs(plan, before, performance.now() - startedMs);
@@ -122,8 +123,22 @@ async function keepProbing(context: Context, container: Container, watch: Watch)
     const uptimeMs = performance.now() - startedMs;
     const result = await probe(context, container, plan, signal);
     if (signal.aborted) return;
-    note(context, container, afterProbe(plan, before, { result, uptimeMs }));
+    const health = afterProbe(plan, before, { result, uptimeMs });
+    note(context, container, health);
+    if (health.status === 'healthy') wellSinceMs ??= performance.now();
+    const wellMs = wellSinceMs === undefined ? 0 : performance.now() - wellSinceMs;
+    if (health.status === 'unhealthy') cure(context, container, wellMs);
   }
+}
+
+/** Where its owner wants it, an unhealthy container starts again; one that is stopped is not. */
+function cure(context: Context, container: Container, wellMs: number): void {
+  const isWanted = container.record.hostConfig.RestartOnUnhealthy === true;
+  if (!isWanted || container.unwell !== undefined || container.exitIsWanted) return;
+  container.unwell = { wellMs };
+  context.afterExit.endUnwell(container).catch((error: unknown) => {
+    context.log.error({ id: container.id, err: error }, 'it is unhealthy and was not ended');
+  });
 }
 
 async function probe(

@@ -65,6 +65,7 @@ import type { StatsRequest } from './stats.js';
 import { restartContainer, stopContainer } from './stop.js';
 import type { StopRequest } from './stop.js';
 import { topContainer } from './top.js';
+import { endUnwell } from './unwell.js';
 import { updateContainer } from './update.js';
 import { waitFor } from './wait.js';
 import type { WaitCondition } from './wait.js';
@@ -169,6 +170,7 @@ export function createContainers(options: ContainersOptions): Containers {
     afterExit: {
       relaunch: (container) => launch(context, container),
       remove: (container) => removeContainer(context, container, { force: true, volumes: true }),
+      endUnwell: (container) => endUnwell(context, container),
     },
   };
   const prune = createPrune(context);

@@ -98,6 +98,7 @@ async function open(
   container.task = task;
   container.sandbox = sandbox;
   container.exitIsWanted = false;
+  container.unwell = undefined;
   // Those who came while the gate was being opened.
   await joinPending(container, task);
   const started: ContainerRecord = {

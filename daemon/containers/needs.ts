@@ -15,7 +15,7 @@ import type { ContainerRoot, FileStat, PutOptions } from '../../native/unpack/in
 import type { Change, MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerCgroup } from '../runtime/cgroup/index.js';
 import type { ExecRequest, ExecTask, FoundExec } from '../runtime/exec-task.js';
-import type { Task, TaskExit } from '../runtime/task.js';
+import type { Task, TaskExit, TaskPorts } from '../runtime/task.js';
 import type { Statement } from '../store/store.js';
 import type { ContainerRecord } from './record.js';
 
@@ -173,14 +173,34 @@ export interface NetworksNeed {
   /** When init's netns exists: links, addresses, ports, DNS. */
   connect(sandbox: Sandbox, pid: number): Promise<void>;
   /**
+   * Other published ports for a live container, as `record` asks for them: served when it
+   * resolves, not recorded yet. `ApiError` in Docker's words when one is taken: then all is as it
+   * was. Undefined when it has no network that ports could be published on.
+   */
+  editPorts(record: ContainerRecord, ports: TaskPorts): Promise<PortEdit | undefined>;
+  /**
    * After exit or a failed start: everything back; the address returns when the kernel has let it
    * go.
    */
   release(sandboxId: string): Promise<void>;
   /** After a restart of the daemon: makes kernel and records agree with the live containers. */
   recover(
-    live: readonly { readonly record: ContainerRecord; readonly pid: number }[],
+    live: readonly {
+      readonly record: ContainerRecord;
+      readonly pid: number;
+      readonly ports: TaskPorts;
+    }[],
   ): Promise<ReadonlyMap<string, Sandbox>>;
+}
+
+/** Published ports that are served and not recorded yet. */
+export interface PortEdit {
+  /** Records them: part of the transaction that records the container. */
+  readonly statements: readonly Statement[];
+  /** They are recorded: what is published no more is given back. */
+  done(): Promise<void>;
+  /** They could not be recorded: all is as before. */
+  undo(): Promise<void>;
 }
 
 /** All that a start needs, resolved. */
@@ -281,6 +301,8 @@ export interface LogsNeed {
   read(record: ContainerRecord, reading: LogReading): AsyncIterable<Uint8Array>;
   /** Looks after the log while `task` writes it; without one, after what is left of it. */
   attend(record: ContainerRecord, task: Task | undefined): void;
+  /** The options or labels of a live container are others: its shim writes by them from now on. */
+  update(record: ContainerRecord, task: Task): Promise<void>;
   /** Before a removal: what still has to go elsewhere goes, or is given up after a while. */
   settle(record: ContainerRecord): Promise<void>;
 }

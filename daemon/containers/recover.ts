@@ -1,4 +1,5 @@
-import type { TaskExit } from '../runtime/task.js';
+import { ErrnoError } from '../../native/errno-error.js';
+import type { Task, TaskExit } from '../runtime/task.js';
 import type { Container } from './container.js';
 import { loadContainers, save } from './context.js';
 import type { Context } from './context.js';
@@ -102,12 +103,23 @@ async function readopt(context: Context, kept: readonly Container[]): Promise<vo
     return task === undefined ? [] : [{ container, task, record, pid: task.pid }];
   });
   const sandboxes = await context.networks.recover(
-    live.map(({ record, pid }) => ({ record, pid })),
+    live.map(({ record, pid, task }) => ({ record, pid, ports: task.ports })),
   );
   for (const { container, task } of live) {
     container.sandbox = sandboxes.get(container.id);
     followTask(context, container, task);
     watchHealth(context, container);
+  }
+  // A daemon that died while they were changed may not have told the shim.
+  await Promise.all(live.map(({ container, task }) => retellLog(context, container, task)));
+}
+
+async function retellLog(context: Context, { record }: Container, task: Task): Promise<void> {
+  try {
+    await context.logs.update(record, task);
+  } catch (error) {
+    const isOld = error instanceof ErrnoError && error.code === 'ENOSYS';
+    if (!isOld) context.log.warn({ id: record.id, err: error }, 'its log keeps its old bounds');
   }
 }
 

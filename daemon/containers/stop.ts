@@ -31,7 +31,8 @@ export async function stopContainer(
   // Docker looks at the signal only when there is somebody to send it to.
   if (!isLive(container.record.state)) return 'alreadyStopped';
   const signal = request.signal ? parseSignal(request.signal) : stopSignal(container);
-  await end(context, container, { signal, timeoutMs: timeoutOf(container, request) });
+  const timeoutMs = stopTimeoutMs(container, request.timeoutSeconds);
+  await end(context, container, { signal, timeoutMs });
   await tell(context, containerEvent(container.record, 'stop'));
   return 'stopped';
 }
@@ -66,7 +67,8 @@ export async function cancelRestart(context: Context, container: Container): Pro
   });
 }
 
-function timeoutOf({ record }: Container, { timeoutSeconds }: StopRequest): number {
+/** How long a container may take to end before it is killed; Infinity for ever. */
+export function stopTimeoutMs({ record }: Container, timeoutSeconds?: number): number {
   const seconds = timeoutSeconds ?? record.config.StopTimeout ?? defaultTimeoutSeconds;
   return seconds < 0 ? Infinity : seconds * 1000;
 }

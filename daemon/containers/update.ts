@@ -7,12 +7,16 @@ import type {
 import type { Container } from './container.js';
 import { containerEvent, save } from './context.js';
 import type { Context } from './context.js';
+import { checkEdit, edited, editedFields, editLog, editPorts } from './edit.js';
+import type { ContainerRecord } from './record.js';
 import { isLive } from './state.js';
 import { checkRestartPolicy } from './validate.js';
 
 /**
- * New limits and a new restart policy, at once and for all later starts; what the body leaves out
- * stays. `ApiError` 400 for what no container may have, 409 for what does not go with the rest.
+ * New limits, another restart policy, other ports, labels and log options, at once and for all
+ * later starts; what the body leaves out stays. `ApiError` 400 for what no container may have, 409
+ * for what does not go with the rest, and Docker's words for a port that is taken: then nothing
+ * has changed.
  */
 export async function updateContainer(
   context: Context,
@@ -21,34 +25,46 @@ export async function updateContainer(
 ): Promise<ContainerUpdateResponse> {
   const given = givenOf(body);
   checkRestartPolicy(given.RestartPolicy, false);
-  const warnings = context.runtime.check({ ...container.record, hostConfig: given });
+  const warnings = [...context.runtime.check({ ...container.record, hostConfig: given })];
   await container.lock.run(async () => {
     const { record } = container;
-    const refuse = (why: string): never => {
-      throw conflict(`Cannot update container ${record.id}: ${why}`);
-    };
-    const { status } = record.state;
-    if (status === 'removing' || status === 'dead') {
-      refuse('Container is marked for removal and cannot be "update".');
+    refuse(record, given);
+    const updated = edited({ ...record, hostConfig: { ...record.hostConfig, ...given } }, body);
+    checkEdit(context, record, { updated, body });
+    const ports = await editPorts(context, container, { updated, body });
+    try {
+      if (isLive(record.state)) {
+        prefixed(record.id, () => context.runtime.update(updated, new Set(Object.keys(given))));
+      }
+      const events = [containerEvent(updated, 'update')];
+      const also = ports?.statements ?? [];
+      await save(context, container, updated, { durability: 'full', events, also });
+    } catch (error) {
+      await ports?.undo();
+      throw error;
     }
-    const why = clash(record.hostConfig, given);
-    if (why !== undefined) refuse(why);
-    const updated = { ...record, hostConfig: { ...record.hostConfig, ...given } };
-    if (isLive(record.state)) {
-      prefixed(record.id, () => context.runtime.update(updated, new Set(Object.keys(given))));
-    }
-    const events = [containerEvent(record, 'update')];
-    await save(context, container, updated, { durability: 'full', events });
+    await ports?.done();
+    warnings.push(...(await editLog(context, container, body)));
   });
-  return { Warnings: warnings.length === 0 ? null : [...warnings] };
+  return { Warnings: warnings.length === 0 ? null : warnings };
 }
+
+function refuse(record: ContainerRecord, given: HostConfig): void {
+  const { status } = record.state;
+  const why = status === 'removing' || status === 'dead'
+    ? 'Container is marked for removal and cannot be "update".'
+    : clash(record.hostConfig, given);
+  if (why !== undefined) throw conflict(`Cannot update container ${record.id}: ${why}`);
+}
+
+/** The kernel has dropped its own memory's limit: taken and passed over, as in Docker. */
+const passedOver: ReadonlySet<string> = new Set([...editedFields, 'KernelMemory']);
 
 /** Zero and empty say nothing in an update, as in Docker; a limit of processes is lifted by 0. */
 function givenOf(body: ContainerUpdateBody): HostConfig {
   const { PidsLimit: pids, RestartPolicy: policy, ...others } = body;
   const isSaid = ([key, value]: readonly [string, unknown]): boolean =>
-    // The kernel has dropped its own memory's limit: taken and passed over, as in Docker.
-    key !== 'KernelMemory' && value !== undefined && value !== 0 && value !== '' && !isEmpty(value);
+    !passedOver.has(key) && value !== undefined && value !== 0 && value !== '' && !isEmpty(value);
   return {
     ...Object.fromEntries(Object.entries(others).filter(isSaid)),
     ...(pids === undefined ? {} : { PidsLimit: Math.max(0, pids) }),

@@ -12,15 +12,46 @@ export type Rotator = Pick<Task, 'logTurn' | 'logCompressed'>;
 /** One at a time: the work is done in the thread pool, which others need as well. */
 export class Packer {
   #last: Promise<unknown> = Promise.resolve();
+  /** By rotator, for as long as it is there. */
+  readonly #wishes = new Map<Rotator, Wish>();
+
+  /** `failed` is told what ends the compressing of one log. */
+  constructor(readonly failed: (error: unknown, path: string) => void) {}
 
   /**
-   * Compresses what has been rotated of the log at `path` and what will be, until its rotator has
-   * gone. What a crash leaves half done is removed or done again by the next call.
+   * Whether what has been rotated of the log at `path`, and what will be, is compressed, until its
+   * rotator has gone or something else is said. What a crash leaves half done is removed or done
+   * again.
    */
-  async keep(path: string, rotator: Rotator): Promise<void> {
+  attend(path: string, rotator: Rotator, isWanted: boolean): void {
+    const before = this.#wishes.get(rotator);
+    if (before !== undefined) {
+      before.isWanted = isWanted;
+      before.onChange();
+    } else if (isWanted) {
+      const wish: Wish = { isWanted, onChange: () => undefined };
+      this.#wishes.set(rotator, wish);
+      this.#keep(path, rotator, wish)
+        .catch((error: unknown) => this.failed(error, path))
+        .finally(() => this.#wishes.delete(rotator));
+    }
+  }
+
+  async #keep(path: string, rotator: Rotator, wish: Wish): Promise<void> {
     await removeDrafts(path);
+    let seen = 0n;
+    let turn: Promise<void> | undefined;
     try {
-      for (let seen = 0n; ; seen = await rotator.logTurn(seen)) await this.#all(path, rotator);
+      for (;;) {
+        const changed = new Promise<void>((resolve) => (wish.onChange = resolve));
+        if (wish.isWanted) await this.#all(path, rotator);
+        // A rotator is asked once at a time.
+        turn ??= rotator.logTurn(seen).then((now) => {
+          seen = now;
+          turn = undefined;
+        });
+        await Promise.race([turn, changed]);
+      }
     } catch (error) {
       if (!isFarewell(error)) throw error;
     }
@@ -33,6 +64,11 @@ export class Packer {
       if (!(await turn)) return;
     }
   }
+}
+
+interface Wish {
+  isWanted: boolean;
+  onChange: () => void;
 }
 
 /** The container has ended, or it was a shim that knows no such thing. */

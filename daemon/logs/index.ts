@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { notImplemented } from '../../api-spec/errors.js';
 import type { LogConfig } from '../../api-spec/index.js';
+import { ErrnoError } from '../../native/errno-error.js';
 import type { LogSettings } from '../../native/shim/monitor-settings.js';
 import type { ContainerRecord } from '../containers/record.js';
 import type { Task } from '../runtime/task.js';
@@ -42,6 +43,11 @@ export interface Logs {
    * elsewhere. Without a task, ships what is left.
    */
   attend(container: LoggedContainer, task: Task | undefined): void;
+  /**
+   * Its options are others now, and its labels may be: the shim writes by them from the next line
+   * on. A container that has ended, or writes no log, is left alone.
+   */
+  update(container: LoggedContainer, task: Task): Promise<void>;
   /** The container is about to be removed: what can still be shipped is, for a while. */
   settle(container: LoggedContainer): Promise<void>;
   /** What was not shipped is left to the next daemon. */
@@ -66,7 +72,9 @@ const settleMs = 10_000;
 /** The service; what it keeps is shared reading and the queue of what is to be compressed. */
 export function createLogs(options: LogsOptions): Logs {
   const followed = new SharedLogs();
-  const packer = new Packer();
+  const packer = new Packer((error, path) => {
+    options.warn(error, `the log ${path} is no longer compressed`);
+  });
   const shippers = new Shippers(options.warn, options.journalSocket);
   const driverOf = ({ hostConfig }: LoggedContainer): string => {
     const type = hostConfig.LogConfig?.Type ?? '';
@@ -75,6 +83,18 @@ export function createLogs(options: LogsOptions): Logs {
   const fileOf = (container: LoggedContainer): string => {
     const name = fileNames[driverOf(container)];
     return name === undefined ? '' : join(options.containersRoot, container.id, name(container.id));
+  };
+  const attend: Logs['attend'] = (container, task) => {
+    const driver = driverOf(container);
+    const path = fileOf(container);
+    if (isShipped(driver)) {
+      const given = optionsOf(container);
+      const keptFiles = cacheBounds(given).maxFiles;
+      const ended = task?.exited ?? Promise.resolve();
+      shippers.begin({ driver, container, options: given, path, keptFiles, ended });
+    }
+    if (task === undefined || driver === 'none') return;
+    packer.attend(path, task, logBounds(driver, optionsOf(container)).compress);
   };
   return {
     path: (container) => (driverOf(container) === 'json-file' ? fileOf(container) : ''),
@@ -90,24 +110,23 @@ export function createLogs(options: LogsOptions): Logs {
       const { maxSizeBytes } = logBounds(driverOf(container), optionsOf(container));
       return readLogs(fileOf(container), { ...wanted, fileBytes: maxSizeBytes }, followed);
     },
-    attend: (container, task) => {
-      const driver = driverOf(container);
-      const path = fileOf(container);
-      if (isShipped(driver)) {
-        const given = optionsOf(container);
-        const keptFiles = cacheBounds(given).maxFiles;
-        const ended = task?.exited ?? Promise.resolve();
-        shippers.begin({ driver, container, options: given, path, keptFiles, ended });
-      }
-      if (task === undefined || driver === 'none') return;
-      if (!logBounds(driver, optionsOf(container)).compress) return;
-      packer.keep(path, task).catch((error: unknown) => {
-        options.warn(error, `the log of ${container.id} is no longer compressed`);
-      });
+    attend,
+    update: async (container, task) => {
+      const bounds = settings(container, driverOf(container), fileOf(container));
+      if (bounds.kind === 'none') return;
+      await task.logSettings(bounds).catch(ignoreGone);
+      attend(container, task);
     },
     settle: ({ id }) => shippers.settle(id, settleMs),
     close: () => shippers.close(),
   };
+}
+
+/** Of a log that is no longer written nothing can change. */
+function ignoreGone(error: unknown): void {
+  const isGone = error instanceof ErrnoError &&
+    ['EPIPE', 'ECONNREFUSED', 'ENOENT', 'ENODATA'].includes(error.code);
+  if (!isGone) throw error;
 }
 
 /** Below a container's own folder, by driver; a driver without one keeps no log. */

@@ -9,8 +9,8 @@ import type { ContainerRecord } from '../containers/record.js';
 import { hasNames, networkEvent, networkOf, type Context } from './context.js';
 import { makeEndpoint } from './endpoint.js';
 import { filePaths, ownAddresses } from './files.js';
-import { exposedPorts, portRequests } from './port-requests.js';
-import { heldSocket, type Reservation } from './ports.js';
+import { exposedPorts, portRequests, type PortRequest } from './port-requests.js';
+import { heldSocket, type PortTarget, type Reservation } from './ports.js';
 import { portEndpoint, publish, unpublish } from './publish.js';
 import {
   dropSandbox, freeAddresses, saveSandbox, takeAddresses, type EndpointRecord,
@@ -191,15 +191,25 @@ function reserve(
   record: ContainerRecord,
   endpoints: readonly EndpointRecord[],
 ): readonly Reservation[] {
+  return takePorts(context, { record, endpoints }, (requests, target) =>
+    context.ports.reserve(requests, target));
+}
+
+/** Takes what a container's record asks for, at the endpoint that has ports; errors name it. */
+export function takePorts(
+  context: Context,
+  { record, endpoints }: PortOwner,
+  take: (requests: readonly PortRequest[], target: PortTarget) => readonly Reservation[],
+): readonly Reservation[] {
   const requests = portRequests(record.config, record.hostConfig);
   const endpoint = portEndpoint(endpoints);
-  if (requests.length === 0 || endpoint === undefined) return [];
+  if (endpoint === undefined) return [];
   const { hostBinding } = parseBridgeOptions(networkOf(context, endpoint).spec.options);
   const addresses = ownAddresses(endpoint.spec.addresses);
   const containerIp = addresses.find(isIPv4) ?? '';
   const containerIp6 = addresses.find(isIPv6);
   try {
-    return context.ports.reserve(requests, {
+    return take(requests, {
       containerIp,
       ...(containerIp6 === undefined ? {} : { containerIp6 }),
       defaultHostIp: hostBinding,
@@ -211,6 +221,12 @@ function reserve(
       error.kind, `${words} ${record.name} (${endpoint.spec.id}): ${error.message}`,
       { cause: error });
   }
+}
+
+/** A container, and where it is reached. */
+export interface PortOwner {
+  readonly record: ContainerRecord;
+  readonly endpoints: readonly EndpointRecord[];
 }
 
 function sandboxRecord(
@@ -228,6 +244,17 @@ function sandboxRecord(
     hostname: record.config.Hostname ?? '',
     domainname: record.config.Domainname ?? '',
     endpoints,
+    ...shownPorts(record, endpoints, reservations),
+  };
+}
+
+/** A sandbox's ports, as they are and as inspect shows them. */
+export function shownPorts(
+  record: ContainerRecord,
+  endpoints: readonly EndpointRecord[],
+  reservations: readonly Reservation[],
+): Pick<SandboxRecord, 'ports' | 'portBindings'> {
+  return {
     ports: reservations.map(({ mapping }) => mapping),
     portBindings: portBindings(record, endpoints, reservations),
   };

@@ -30,7 +30,7 @@ export interface Context {
 
 /** What only a living daemon has of a sandbox. */
 export interface Held {
-  readonly reservations: readonly Reservation[];
+  reservations: readonly Reservation[];
   /** Settles when the sandbox is in the store: before anything of it is used. */
   readonly recorded: Promise<void>;
   /** Settles when its ports are served, which waits for no namespace. */

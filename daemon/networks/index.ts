@@ -18,6 +18,7 @@ import { NetworkBook } from './book.js';
 import { allocate, connectSandbox, releaseSandbox } from './connect.js';
 import { networkEvent, pluginOf, type Context, type NetworkSettingsOfEngine } from './context.js';
 import { createNetwork } from './create.js';
+import { editPorts } from './edit-ports.js';
 import { checkEndpoint } from './endpoint.js';
 import { isExtraHost } from './files.js';
 import { uniqueLocalRange } from './ipam.js';
@@ -97,6 +98,7 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
     check: (record) => check(context, record),
     allocate: (record, joined) => allocate(context, record, joined),
     connect: (sandbox, pid) => connectSandbox(context, sandbox, pid),
+    editPorts: (record, ports) => editPorts(context, record, ports),
     release: (sandboxId) => releaseSandbox(context, sandboxId),
     recover: (live) => recover(context, live),
     list: (filters) => Promise.resolve().then(() => list(context, filters)),

@@ -7,9 +7,10 @@ import { isIP, isIPv4 } from 'node:net';
 import { invalidParameter, systemError } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import { openInetSocket } from '../../native/netlink/index.js';
-import type { HeldSocket } from '../../native/shim/held-socket.js';
+import type { Forward, HeldSocket } from '../../native/shim/held-socket.js';
 import type { PortMapping } from '../../netplugins/plugin.js';
 import { hasProxy } from '../../netplugins/proxy.js';
+import { matchPorts, type Place } from './port-match.js';
 import type { PortRequest } from './port-requests.js';
 
 type Protocol = PortMapping['protocol'];
@@ -43,6 +44,18 @@ export interface PortBook {
    * names the endpoint, when a port is taken.
    */
   reserve(requests: readonly PortRequest[], target: PortTarget): readonly Reservation[];
+  /**
+   * Reserves what `requests` ask for beyond `before`, which stays as it is until `settle`. A port
+   * that is asked for again stays the same, one of the host's choosing too; one that is to lead
+   * elsewhere in the container is held by the same socket. All or none, errors as in `reserve`.
+   */
+  replan(
+    before: readonly Reservation[],
+    requests: readonly PortRequest[],
+    target: PortTarget,
+  ): readonly Reservation[];
+  /** `after`, from `replan`, holds instead of `before`: what is missing there is freed. */
+  settle(before: readonly Reservation[], after: readonly Reservation[]): void;
   /** After a restart: holds what a live container has; a socket of its shim may hold it already. */
   adopt(mappings: readonly PortMapping[]): readonly Reservation[];
   /** Closes the sockets; idempotent. */
@@ -70,6 +83,11 @@ export function createPortBook(): PortBook {
       }
       return done;
     },
+    replan: (before, requests, target) => replan(state, { before, requests, target }),
+    settle: (before, after) => {
+      free(missingFrom(after, before));
+      for (const reservation of after) state.held.set(keyOf(reservation.mapping), reservation);
+    },
     adopt: (mappings) => mappings.map((mapping) => adoptOne(state, mapping)),
     free,
   };
@@ -78,9 +96,36 @@ export function createPortBook(): PortBook {
 /** What the shim is to keep of a port; undefined for one that it keeps already. */
 export function heldSocket({ fd, mapping }: Reservation): HeldSocket | undefined {
   if (fd < 0) return undefined;
+  const forward = forwardOf(mapping);
+  return { fd, ...(forward === undefined ? {} : { forward }) };
+}
+
+/** Where a port's socket leads; undefined for one that rules alone serve. */
+export function forwardOf(mapping: PortMapping): Forward | undefined {
   const { protocol, containerIp: address, containerPort: port } = mapping;
-  const isServed = protocol !== 'sctp' && hasProxy(mapping);
-  return { fd, ...(isServed ? { forward: { protocol, address, port } } : {}) };
+  if (protocol === 'sctp' || !hasProxy(mapping)) return undefined;
+  return { protocol, address, port };
+}
+
+/** Those of `some` whose place on the host is none of `all`. */
+export function missingFrom(
+  all: readonly Reservation[],
+  some: readonly Reservation[],
+): readonly Reservation[] {
+  const keys = new Set(all.map(({ mapping }) => keyOf(mapping)));
+  return some.filter(({ mapping }) => !keys.has(keyOf(mapping)));
+}
+
+/** Those of `after` that lead elsewhere than the same port of the host did. */
+export function aimedAnew(
+  before: readonly Reservation[],
+  after: readonly Reservation[],
+): readonly Reservation[] {
+  const old = new Map(before.map(({ mapping }) => [keyOf(mapping), mapping]));
+  return after.filter(({ mapping }) => {
+    const was = old.get(keyOf(mapping));
+    return was !== undefined && was.containerPort !== mapping.containerPort;
+  });
 }
 
 /** As Docker finds out whether it may listen there: `disable_ipv6` takes the address away. */
@@ -93,8 +138,6 @@ function hostHasSix(): boolean {
     throw error;
   }
 }
-
-type Place = Pick<PortMapping, 'hostIp' | 'containerIp'>;
 
 /** The addresses of the host for one request, and where in the container each leads. */
 function placesOf(
@@ -173,6 +216,35 @@ function reserveOne(
 type Outcome =
   | { readonly reservations: readonly Reservation[] }
   | { readonly refused: PortMapping; readonly error: ErrnoError };
+
+interface Replan {
+  readonly before: readonly Reservation[];
+  readonly requests: readonly PortRequest[];
+  readonly target: PortTarget;
+}
+
+function replan(state: State, { before, requests, target }: Replan): readonly Reservation[] {
+  const hasSix = requests.length > 0 && hostHasSix();
+  const wanted = inOrder(requests).map((request) => ({
+    request, places: placesOf(request, target, hasSix),
+  }));
+  const known = matchPorts(before, wanted);
+  const fresh: Reservation[] = [];
+  try {
+    const after = wanted.flatMap(({ request, places }) => {
+      const found = known.get(request);
+      if (found !== undefined) return found;
+      const made = reserveOne(state, request, places);
+      fresh.push(...made);
+      return made;
+    });
+    if (after.length > maxSockets) throw invalidParameter('too many published ports');
+    return after;
+  } catch (error) {
+    for (const reservation of fresh) release(state, reservation);
+    throw error;
+  }
+}
 
 /** All of them or none. */
 function bindAll(state: State, mappings: readonly PortMapping[]): Outcome {

@@ -50,6 +50,8 @@ export interface SandboxRecord {
   readonly portBindings: Readonly<
     Record<string, readonly { HostIp: string; HostPort: string }[] | null>
   >;
+  /** Ports are being changed: the shim may hold these too, or aim them otherwise. */
+  readonly pendingPorts?: readonly PortMapping[];
   /** Servers that its DNS forwards to; undefined for a container without DNS of its own. */
   readonly dnsServers?: readonly string[];
 }

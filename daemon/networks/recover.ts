@@ -2,16 +2,19 @@
 import type { NetworkPlugin } from '../../netplugins/plugin.js';
 import type { Sandbox } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
+import type { TaskPorts } from '../runtime/task.js';
 import type { Statement } from '../store/store.js';
 import { networkMode, sandboxView } from './allocate.js';
 import { portEndpoint } from './publish.js';
 import { networkOf, type Context } from './context.js';
+import { finishEdit } from './edit-ports.js';
 import { startDns } from './embedded-dns.js';
 import { dropSandbox, freeAddresses, type SandboxRecord } from './records.js';
 
 interface LiveContainer {
   readonly record: ContainerRecord;
   readonly pid: number;
+  readonly ports: TaskPorts;
 }
 
 /** Adopts what is live, forgets the rest, and gives the sandbox of each live container. */
@@ -20,7 +23,12 @@ export async function recover(
   live: readonly LiveContainer[],
 ): Promise<ReadonlyMap<string, Sandbox>> {
   const pids = new Map(live.map(({ record, pid }) => [record.id, pid]));
-  const { kept, gone } = readSandboxes(context, pids);
+  const { kept: found, gone } = readSandboxes(context, pids);
+  const shims = new Map(live.map(({ record, ports }) => [record.id, ports]));
+  const kept = await Promise.all(found.map((sandbox) => {
+    const ports = shims.get(sandbox.containerId);
+    return ports === undefined ? Promise.resolve(sandbox) : finishEdit(context, sandbox, ports);
+  }));
   for (const sandbox of kept) {
     context.book.putSandbox(sandbox);
     context.held.set(sandbox.id, {

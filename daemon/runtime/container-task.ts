@@ -47,6 +47,12 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
     logTurn: (seen) => shim.logTurn(seen),
     logCompressed: (inode) => shim.logCompressed(inode),
     logKeep: (files) => shim.logKeep(files),
+    logSettings: (bounds) => shim.logSettings(bounds),
+    ports: {
+      hold: (fd) => shim.portHold(fd),
+      aim: (place, forward) => shim.portAim(place, forward),
+      drop: (place) => shim.portDrop(place),
+    },
     signal: (signal) => shim.signal(signal),
     resize: (rows, columns) => shim.resize(rows, columns),
     pidFd: () => shim.getFd({ kind: 'pidfd' }),

@@ -1,4 +1,6 @@
 import type { Duplex } from 'node:stream';
+import type { Forward, Place } from '../../native/shim/held-socket.js';
+import type { LogBounds } from '../../native/shim/monitor-settings.js';
 
 /**
  * A task is a container's live process under its shim: what the containers service sees of the
@@ -27,6 +29,10 @@ export interface Task {
   logCompressed(inode: bigint): Promise<boolean>;
   /** So many rotated files more than are configured stay, until another number is told. */
   logKeep(files: number): Promise<void>;
+  /** Its log is written by other bounds from the next line on. */
+  logSettings(bounds: LogBounds): Promise<void>;
+  /** Its published ports; a container that has ended holds none (`ErrnoError` ESRCH, EPIPE). */
+  readonly ports: TaskPorts;
   /** Signal number to PID 1 (by pidfd); false when it has already exited. */
   signal(signal: number): Promise<boolean>;
   resize(rows: number, columns: number): Promise<void>;
@@ -36,11 +42,20 @@ export interface Task {
   rootDir(): Promise<number>;
   pause(): Promise<void>;
   unpause(): Promise<void>;
-  /** Holds sockets in the shim, so that they outlive the daemon: port reservations, DNS, `::1`. */
   /** Settles exactly once, after the logs are drained and the status is on disk. */
   readonly exited: Promise<TaskExit>;
   /** After `exited`: lets the shim go, removes cgroups. Idempotent; tries everything. */
   dispose(): Promise<void>;
+}
+
+/** The sockets of published ports, which live as long as the process does. */
+export interface TaskPorts {
+  /** Keeps a duplicate of a bound socket. */
+  hold(fd: number): Promise<void>;
+  /** What comes to the socket at `place` goes there, or nowhere; ENOENT without such a socket. */
+  aim(place: Place, forward: Forward | undefined): Promise<void>;
+  /** Closes the socket at `place`; ENOENT without one. */
+  drop(place: Place): Promise<void>;
 }
 
 /** How the first process ended. */

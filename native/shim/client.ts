@@ -2,13 +2,14 @@ import type { Socket } from 'node:net';
 import type { LaunchProgram, Slot } from '../launch/opcodes.js';
 import type { HeldSocket } from './held-socket.js';
 import type { StartedShim } from './launch.js';
-import type { ExitStatus, MonitorSettings } from './monitor-settings.js';
+import type { Forward, Place } from './held-socket.js';
+import type { ExitStatus, LogBounds, MonitorSettings } from './monitor-settings.js';
 
 export { connect } from './connected-shim.js';
 export { readExitFile } from './exit-file.js';
 export { abandonGate, openGate } from './gate.js';
 export { dropShim, launch, startShim } from './launch.js';
-export type { Forward, HeldSocket } from './held-socket.js';
+export type { Forward, HeldSocket, Place } from './held-socket.js';
 export type { StartedShim } from './launch.js';
 export type * from './monitor-settings.js';
 
@@ -122,6 +123,14 @@ export interface Shim {
   logCompressed(inode: bigint): Promise<boolean>;
   /** So many rotated files more than are configured stay, until another number or this end. */
   logKeep(files: number): Promise<void>;
+  /** The log is written by other bounds from the next line on; ENODATA when there is none. */
+  logSettings(bounds: LogBounds): Promise<void>;
+  /** Holds a duplicate of a bound socket until the process has ended, and serves nobody by it. */
+  portHold(fd: number): Promise<void>;
+  /** What comes to the held socket at `place` goes there, or nowhere; ENOENT without one. */
+  portAim(place: Place, forward: Forward | undefined): Promise<void>;
+  /** Closes the held socket at `place`; ENOENT without one. Open connections go on. */
+  portDrop(place: Place): Promise<void>;
   /** To the first process, by pidfd; false when it has already ended. */
   signal(signal: number): Promise<boolean>;
   /** Only with a pty (ENOTTY without). */

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { errnoName } from '../errno.js';
@@ -7,11 +7,15 @@ import type { Slot } from '../launch/opcodes.js';
 import { checked, tsdocker } from '../libc.js';
 import type { AttachRequest, Exited, LogPosition, Shim, ShimFd, ShimHello } from './client.js';
 import { Connection } from './connection.js';
+import type { Forward, Place } from './held-socket.js';
+import type { LogBounds } from './monitor-settings.js';
 import {
   decodeExit,
   encodeFrame,
   FRAME_HEADER_BYTES,
   frameTypes,
+  placeBytes,
+  targetBytes,
   words,
   type FrameType,
 } from './protocol.js';
@@ -21,6 +25,7 @@ const FD_TIMEOUT_MS = 5_000;
 /** sun_path holds 107 bytes and a NUL; Node cuts longer ones without a word. */
 const MAX_SUN_PATH_BYTES = 107;
 const O_PATH = 0o10000000;
+const O_TMPFILE = 0o20200000;
 const afterLogFlag = 16;
 const POSITION_BYTES = 16;
 const fdKinds = { netns: 1, rootDir: 2, pidfd: 3, slot: 4 } as const;
@@ -134,6 +139,37 @@ export class ConnectedShim implements Shim {
     }
   }
 
+  async logSettings({ maxSizeBytes, maxFiles, attrsJson = '' }: LogBounds): Promise<void> {
+    const attrs = Buffer.from(attrsJson);
+    const payload = Buffer.alloc(16);
+    payload.writeBigUInt64LE(BigInt(maxSizeBytes), 0);
+    payload.writeUInt32LE(maxFiles, 8);
+    payload.writeUInt32LE(attrs.length, 12);
+    if (attrs.length === 0) {
+      await this.connection.request(frameTypes.logSettings, payload);
+      return;
+    }
+    const fd = unnamedFile(this.socketPath, attrs);
+    try {
+      await this.#exchange(frameTypes.logSettings, payload, fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async portHold(fd: number): Promise<void> {
+    await this.#exchange(frameTypes.portHold, words(), fd);
+  }
+
+  async portAim(place: Place, forward: Forward | undefined): Promise<void> {
+    const payload = Buffer.concat([placeBytes(place), targetBytes(forward)]);
+    await this.connection.request(frameTypes.portAim, payload);
+  }
+
+  async portDrop(place: Place): Promise<void> {
+    await this.connection.request(frameTypes.portDrop, placeBytes(place));
+  }
+
   async resize(rows: number, columns: number): Promise<void> {
     const payload = Buffer.alloc(4);
     payload.writeUInt16LE(rows, 0);
@@ -196,6 +232,18 @@ export class ConnectedShim implements Shim {
     const errno = answer.readInt32LE(FRAME_HEADER_BYTES);
     if (errno !== 0) throw new ErrnoError('shim.exchange', errnoName(errno), this.socketPath);
     return got[0] ?? -1;
+  }
+}
+
+/** A file with these bytes and no name, beside the sockets. */
+function unnamedFile(socketPath: string, bytes: Uint8Array): number {
+  const fd = openSync(dirname(socketPath), O_TMPFILE | constants.O_RDWR, 0o600);
+  try {
+    writeSync(fd, bytes, 0, bytes.length, 0);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
 }
 

@@ -5,6 +5,13 @@ export interface HeldSocket {
   readonly forward?: Forward;
 }
 
+/** The name of a held socket: where it is bound on the host. */
+export interface Place {
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  readonly address: string;
+  readonly port: number;
+}
+
 /** Where the shim sends on what comes to a socket: connections to one that listens, datagrams. */
 export interface Forward {
   readonly protocol: 'tcp' | 'udp';

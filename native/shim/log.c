@@ -44,7 +44,7 @@ static int make_tails(const char *attrs)
     if (attrs_size > MAX_ATTRS_BYTES)
         return -E2BIG;
     for (int i = 0; i < STREAMS; i++) {
-        char *tail = malloc(attrs_size + 64 + TIME_BYTES);
+        char *tail = realloc(the_log.tail[i], attrs_size + 64 + TIME_BYTES);
         if (!tail)
             return -ENOMEM;
         int size = *attrs ? sprintf(tail, "\\n\",\"stream\":\"%s\",\"attrs\":%s,\"time\":\"",
@@ -166,6 +166,21 @@ void log_keep(uint32_t files)
     for (; the_log.kept > files; the_log.kept--)
         discard(the_log.max_files + the_log.kept - 1);
     the_log.kept = files;
+}
+
+int log_settings(uint64_t max_size, uint32_t max_files, const char *attrs)
+{
+    if (the_log.fd < 0)
+        return -ENODATA;
+    int result = make_tails(attrs);
+    if (result < 0)
+        return result;
+    /* What is kept for a reader comes after what is kept anyway. */
+    for (uint32_t i = max_files; i < the_log.max_files; i++)
+        discard(i + the_log.kept);
+    the_log.max_size = max_size ? max_size : UINT64_MAX;
+    the_log.max_files = max_files;
+    return 0;
 }
 
 static void rotate(void)

@@ -52,20 +52,24 @@ export type StdioSettings =
       readonly controller: Slot;
     };
 
+/** How a log is written that can change while it is. */
+export interface LogBounds {
+  /** A file this large is rotated before the next line; 0 for never. */
+  readonly maxSizeBytes: number;
+  /** Files in all, the current one counted; 1 truncates in place of rotating. */
+  readonly maxFiles: number;
+  /** The value of each line's `attrs` (labels, env), as a JSON object; absent for none. */
+  readonly attrsJson?: string;
+}
+
 /** Where the shim writes what the process says, in Docker's format. */
 export type LogSettings =
   | { readonly kind: 'none' }
-  | {
+  | (LogBounds & {
       readonly kind: 'json-file';
       /** Appended to; rotated to `<path>.1` … as Docker does. */
       readonly path: string;
-      /** A file this large is rotated before the next line; 0 for never. */
-      readonly maxSizeBytes: number;
-      /** Files in all, the current one counted; 1 truncates in place of rotating. */
-      readonly maxFiles: number;
-      /** The value of each line's `attrs` (labels, env), as a JSON object; absent for none. */
-      readonly attrsJson?: string;
-    };
+    });
 
 /** What a client that reads slower than the container writes may cost. */
 export interface AttachLimits {

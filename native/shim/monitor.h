@@ -126,6 +126,8 @@ const uint8_t *log_carried(enum stream_name stream, uint32_t *size);
 int log_compressed(uint64_t inode);
 /* So many rotated files more than are configured stay. */
 void log_keep(uint32_t files);
+/* Other bounds and attributes (JSON, or empty) from the next line on; 0 or a negative errno. */
+int log_settings(uint64_t max_size, uint32_t max_files, const char *attrs);
 
 /* json.c: escaping, in one pass. */
 uint8_t *json_escape(uint8_t *out, const uint8_t **at, const uint8_t *end);
@@ -182,6 +184,12 @@ void control_tell_exit(void);
 void control_tell_turn(void);
 /* What the clients that are left want to be kept. */
 void control_keep_logs(void);
+
+/* edit.c: what a running container's owner may change; 0 or a negative errno. */
+int edit_hold(struct client *client);
+int edit_aim(struct reader *reader);
+int edit_drop(struct reader *reader);
+int edit_log(const struct client *client, struct reader *reader);
 
 /* forward.c: sockets of published ports. */
 int forwards_open(const struct settings *settings);

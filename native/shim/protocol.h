@@ -26,6 +26,10 @@ enum request {
     LOG_TURN,
     LOG_COMPRESSED,
     LOG_KEEP,
+    PORT_HOLD,
+    PORT_AIM,
+    PORT_DROP,
+    LOG_SETTINGS,
 };
 
 /*

@@ -2,7 +2,7 @@ import { ByteWriter } from '../launch/byte-writer.js';
 import { encodeProgram } from '../launch/encode.js';
 import { CWD, type LaunchProgram, type Slot } from '../launch/opcodes.js';
 import { addressBytes } from '../netlink/ip-address.js';
-import type { HeldSocket } from './held-socket.js';
+import type { Forward, HeldSocket, Place } from './held-socket.js';
 import type { ExitStatus, MonitorSettings, StdioSettings } from './monitor-settings.js';
 
 /** Numbers and layouts of PROTOCOL.md; `protocol.h` is its other reader. */
@@ -32,6 +32,10 @@ export const frameTypes = {
   logTurn: 10,
   logCompressed: 11,
   logKeep: 12,
+  portHold: 13,
+  portAim: 14,
+  portDrop: 15,
+  logSettings: 16,
   launch: 32,
   answer: 33,
   open: 34,
@@ -48,6 +52,8 @@ export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 const LAUNCH_MAGIC = 0x314d5354;
 const MAX_MESSAGE_BYTES = 9 * 1024 * 1024;
 const forwardProtocols = { tcp: 1, udp: 2 } as const;
+/** IPPROTO_… */
+const transportNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
 const stdioKinds = { none: 0, pipes: 1, pty: 2 } as const;
 
 /** One message; a reply carries its request's `tag`. */
@@ -72,6 +78,20 @@ export function words(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(4 * values.length);
   for (const [index, value] of values.entries()) bytes.writeUInt32LE(value >>> 0, 4 * index);
   return bytes;
+}
+
+/** The payload that names a held socket. */
+export function placeBytes({ protocol, address, port }: Place): Buffer {
+  const bytes = addressBytes(address);
+  return Buffer.concat([words(transportNumbers[protocol], port, bytes.length), bytes]);
+}
+
+/** The payload that says where what comes to it goes; nowhere without a forward. */
+export function targetBytes(forward: Forward | undefined): Buffer {
+  if (forward === undefined) return words(0);
+  const bytes = addressBytes(forward.address);
+  const { port, protocol } = forward;
+  return Buffer.concat([words(forwardProtocols[protocol], port, bytes.length), bytes]);
 }
 
 /** Cuts a byte stream into frames. Throws RangeError at one that no shim would send. */

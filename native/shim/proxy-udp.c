@@ -45,6 +45,13 @@ static void flow_close(struct flow *flow)
     flows_count--;
 }
 
+void flows_close(void)
+{
+    for (uint32_t i = 0; i < flows_end; i++)
+        if (flows[i].used)
+            flow_close(&flows[i]);
+}
+
 uint32_t flows_sweep(uint64_t now)
 {
     if (flows_count > 0 && now - swept_ms >= 1000) {

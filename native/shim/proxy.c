@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "shim.h"
 
@@ -12,6 +13,7 @@
 #define SWEEP_MS 1000
 
 static int poller = -1;
+static bool retiring;
 
 int proxy_watch(int fd, uint32_t before, uint32_t events, enum event_kind kind, uint32_t number)
 {
@@ -46,6 +48,18 @@ static int open_all(const struct forward *forwards, uint32_t count)
     return result;
 }
 
+/* The sockets stay open in the shim, so that closing ours does not end our watching them. */
+static void let_go(const struct forward *forwards, uint32_t count, bool listening, int line)
+{
+    flows_close();
+    for (uint32_t i = 0; i < count; i++) {
+        if (listening || forwards[i].protocol == FORWARD_UDP)
+            proxy_watch(forwards[i].fd, EPOLLIN, 0, ACCEPT, i);
+        close(forwards[i].fd);
+    }
+    close(line);
+}
+
 /* False when no more connections can be taken now. */
 static bool serve(const struct forward *forwards, const struct epoll_event *event)
 {
@@ -53,7 +67,9 @@ static bool serve(const struct forward *forwards, const struct epoll_event *even
     enum event_kind kind = (enum event_kind)(event->data.u64 >> 32);
     if (kind == ACCEPT)
         return links_accept(&forwards[number]);
-    if (kind == DATAGRAM)
+    if (kind == RETIRE)
+        retiring = true;
+    else if (kind == DATAGRAM)
         flows_outer(forwards, number);
     else if (kind == FLOW)
         flows_inner(forwards, number);
@@ -69,12 +85,12 @@ static int timeout_of(uint64_t paused_ms, uint32_t links, uint32_t flows)
     return flows > 0 ? SWEEP_MS : links > 0 ? -1 : PROXY_IDLE_MS;
 }
 
-int proxy_main(const struct forward *forwards, uint32_t count)
+int proxy_main(const struct forward *forwards, uint32_t count, int line)
 {
     static struct epoll_event events[BATCH];
     uint64_t busy_ms = now_ms(), paused_ms = 0;
     uint32_t links = 0, flows = 0;
-    if (open_all(forwards, count) < 0)
+    if (open_all(forwards, count) < 0 || proxy_watch(line, 0, EPOLLIN, RETIRE, 0) < 0)
         return 1;
     for (;;) {
         bool room = true;
@@ -84,11 +100,18 @@ int proxy_main(const struct forward *forwards, uint32_t count)
         for (int i = 0; i < found; i++)
             room &= serve(forwards, &events[i]);
         uint64_t now = now_ms();
+        if (retiring && count > 0) {
+            let_go(forwards, count, !paused_ms, line);
+            count = 0;
+            paused_ms = 0;
+        }
         links = links_sweep();
         flows = flows_sweep(now);
+        if (retiring && links == 0)
+            return 0;
         if (found > 0 || links + flows > 0)
             busy_ms = now;
-        if (!room && !paused_ms) {
+        if (!room && !paused_ms && !retiring) {
             listen_all(forwards, count, true, false);
             paused_ms = now;
         } else if (paused_ms && now - paused_ms >= PAUSE_MS) {

@@ -22,23 +22,40 @@ struct forward {
     int fd;
     enum forward_protocol protocol;
     socklen_t size;
-    union {
+    union address {
         struct sockaddr any;
         struct sockaddr_in four;
         struct sockaddr_in6 six;
     } to;
 };
 
+/* The name of a held socket: IPPROTO_…, and where it is bound. */
+struct place {
+    int protocol;
+    union address at;
+};
+
 struct reader;
 struct settings;
 /* One entry of the launch message's list; false when it is malformed. settings.c. */
 bool read_forward(struct reader *reader, struct forward *forward, const struct settings *settings);
+/* Where to: protocol (0 for nowhere), port, address. `fd` is left alone. */
+bool read_target(struct reader *reader, struct forward *forward);
+bool read_place(struct reader *reader, struct place *place);
+
+/* forward.c, while it runs: each is 0 or a negative errno, ENOENT for a port that is not held. */
+int port_hold(int fd);
+int port_aim(const struct place *place, struct forward *forward);
+int port_drop(const struct place *place);
 
 /* What an event is about: the kind in the upper half, the number in the lower. */
-enum event_kind { ACCEPT = 1, LINK_OUTER, LINK_INNER, DATAGRAM, FLOW };
+enum event_kind { ACCEPT = 1, LINK_OUTER, LINK_INNER, DATAGRAM, FLOW, RETIRE };
 
-/* Serves until it has been idle; returns the exit status. */
-int proxy_main(const struct forward *forwards, uint32_t count);
+/*
+ * Serves until it has been idle; returns the exit status. When the shim hangs up on `line` it takes
+ * nobody in any more, says so by hanging up too, and ends with its last connection.
+ */
+int proxy_main(const struct forward *forwards, uint32_t count, int line);
 
 /* 0, or a negative errno; `events` 0 takes the fd out. */
 int proxy_watch(int fd, uint32_t before, uint32_t events, enum event_kind kind, uint32_t number);
@@ -53,6 +70,8 @@ uint32_t links_sweep(void);
 int flows_open(const struct forward *forward);
 void flows_outer(const struct forward *forwards, uint32_t number);
 void flows_inner(const struct forward *forwards, uint32_t number);
+/* All of them at once. */
+void flows_close(void);
 /* Drops who has been silent; how many are left. */
 uint32_t flows_sweep(uint64_t now_ms);
 

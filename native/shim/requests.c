@@ -264,6 +264,14 @@ int request_answer(struct client *client, struct frame frame, struct reader *rea
         return on_log_keep(client, reader);
     case LOG_COMPRESSED:
         return log_compressed(read_u64(reader));
+    case PORT_HOLD:
+        return edit_hold(client);
+    case PORT_AIM:
+        return edit_aim(reader);
+    case PORT_DROP:
+        return edit_drop(reader);
+    case LOG_SETTINGS:
+        return edit_log(client, reader);
     case OPEN:
         return on_open(client, frame);
     case ABORT:

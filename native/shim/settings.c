@@ -55,25 +55,47 @@ static void place_held(struct reader *reader, struct settings *settings, uint32_
             reader->bad = true;
 }
 
-bool read_forward(struct reader *reader, struct forward *forward, const struct settings *settings)
+static socklen_t read_address(struct reader *reader, union address *address)
 {
-    uint32_t held = read_u32(reader), protocol = read_u32(reader);
     uint16_t port = htons((uint16_t)read_u32(reader));
     uint32_t size;
-    const uint8_t *address = read_bytes(reader, &size);
-    if (reader->bad || held >= settings->held_count || (size != 4 && size != 16) ||
-        (protocol != FORWARD_TCP && protocol != FORWARD_UDP))
-        return false;
-    *forward = (struct forward){.fd = settings->first_held + (int)held, .protocol = protocol};
+    const uint8_t *bytes = read_bytes(reader, &size);
+    if (reader->bad || (size != 4 && size != 16))
+        return 0;
+    memset(address, 0, sizeof *address);
     if (size == 4) {
-        forward->size = sizeof forward->to.four;
-        forward->to.four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
-        memcpy(&forward->to.four.sin_addr, address, size);
-    } else {
-        forward->size = sizeof forward->to.six;
-        forward->to.six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
-        memcpy(&forward->to.six.sin6_addr, address, size);
+        address->four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+        memcpy(&address->four.sin_addr, bytes, size);
+        return sizeof address->four;
     }
+    address->six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+    memcpy(&address->six.sin6_addr, bytes, size);
+    return sizeof address->six;
+}
+
+bool read_target(struct reader *reader, struct forward *forward)
+{
+    forward->protocol = read_u32(reader);
+    if (reader->bad || forward->protocol > FORWARD_UDP)
+        return false;
+    if (!forward->protocol)
+        return true;
+    forward->size = read_address(reader, &forward->to);
+    return forward->size > 0;
+}
+
+bool read_place(struct reader *reader, struct place *place)
+{
+    place->protocol = (int)read_u32(reader);
+    return read_address(reader, &place->at) > 0;
+}
+
+bool read_forward(struct reader *reader, struct forward *forward, const struct settings *settings)
+{
+    uint32_t index = read_u32(reader);
+    if (!read_target(reader, forward) || !forward->protocol || index >= settings->held_count)
+        return false;
+    forward->fd = settings->first_held + (int)index;
     return true;
 }
 

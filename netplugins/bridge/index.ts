@@ -71,7 +71,7 @@ export function createBridgePlugin(context: BridgeContext): NetworkPlugin {
       await netlink.run([{ do: 'deleteLink', name, tolerate: ['ENODEV'] }]);
       return { released: Promise.resolve() };
     },
-    publish: async (_network, endpoint, ports) => {
+    publish: async (_network, endpoint, ports, gone = []) => {
       if (!firewall.available() && !ports.every(hasProxy)) {
         throw systemError('ports cannot be published: nftables is not available');
       }
@@ -79,7 +79,7 @@ export function createBridgePlugin(context: BridgeContext): NetworkPlugin {
         firewall.set(endpoint.id, portElements(rootId, endpoint, ports)),
         letHairpin(netlink, endpoint, ports.length > 0),
       ]);
-      await forgetFlows(parts, ports);
+      await forgetFlows(parts, [...ports, ...gone]);
     },
     unpublish: (endpointId) => firewall.clear(endpointId),
     reconcile: (live) => reconcile(parts, live),

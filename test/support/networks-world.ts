@@ -6,6 +6,7 @@ import type { ContainerConfig, EndpointSettings, HostConfig } from '../../api-sp
 import { notFound } from '../../api-spec/errors.js';
 import type { Sandbox } from '../../daemon/containers/needs.js';
 import type { ContainerRecord } from '../../daemon/containers/record.js';
+import type { TaskPorts } from '../../daemon/runtime/task.js';
 import { networkTables, openNetworks, type Networks } from '../../daemon/networks/index.js';
 import { openStore } from '../../daemon/store/index.js';
 import { openNetlink, type Netlink } from '../../native/netlink/index.js';
@@ -13,6 +14,13 @@ import { createBridgePlugin } from '../../netplugins/bridge/index.js';
 import { createHostPlugin } from '../../netplugins/host/index.js';
 import { createNonePlugin } from '../../netplugins/none/index.js';
 import { startSleeper } from './private-netns.js';
+
+/** Ports that no shim holds: the processes of this world have none. */
+const noShim: TaskPorts = {
+  hold: () => Promise.resolve(),
+  aim: () => Promise.resolve(),
+  drop: () => Promise.resolve(),
+};
 
 /** One engine's networks; the test must run in a private namespace. */
 export interface World {
@@ -143,7 +151,7 @@ async function open(t: Test, ground: Ground): Promise<World> {
     restart: async (live) => {
       await close();
       const next = await open(t, ground);
-      await next.networks.recover(live.map(({ record, pid }) => ({ record, pid })));
+      await next.networks.recover(live.map(({ record, pid }) => ({ record, pid, ports: noShim })));
       return next;
     },
     file: (record, name) => readFileSync(`${folder}/${record.id}/${name}`, 'utf8'),

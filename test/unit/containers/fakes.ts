@@ -55,6 +55,12 @@ export class FakeTask implements Task {
   logTurn = (): Promise<bigint> => new Promise(() => undefined);
   logCompressed = (): Promise<boolean> => Promise.resolve(false);
   logKeep = (): Promise<void> => Promise.resolve();
+  logSettings = (): Promise<void> => Promise.resolve();
+  readonly ports = {
+    hold: (): Promise<void> => Promise.resolve(),
+    aim: (): Promise<void> => Promise.resolve(),
+    drop: (): Promise<void> => Promise.resolve(),
+  };
 
   signal(signal: number): Promise<boolean> {
     this.signals.push(signal);
@@ -172,6 +178,7 @@ function played(world: World): Played {
         return Promise.resolve(sandbox);
       },
       connect: () => Promise.resolve(),
+      editPorts: () => Promise.resolve(undefined),
       release: (id) => Promise.resolve(void world.sandboxes.delete(id)),
       recover: (live) =>
         Promise.resolve(new Map(live.map(({ record }) => [record.id, sandboxOf(record)]))),
@@ -202,6 +209,7 @@ function played(world: World): Played {
       path: ({ id }) => `/${id}.log`,
       read: async function* () {},
       attend: () => undefined,
+      update: () => Promise.resolve(),
       settle: () => Promise.resolve(),
     },
   };
