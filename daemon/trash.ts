@@ -3,6 +3,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { removeSmallTree } from '../native/remove-small.js';
 
 /**
  * The daemon's own folders only: what a container may have filled is removed by a process apart.
@@ -19,7 +20,9 @@ export interface Trash {
 /** Opens the trash below `folder`, which is on the same filesystem as what it will take. */
 export function openTrash(folder: string, onError: (error: unknown) => void): Trash {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+  const remove = async (path: string): Promise<void> => {
+    if (!(await removeSmallTree(path))) await rm(path, { recursive: true, force: true });
+  };
   const trash: Trash = {
     take(path) {
       const taken = join(folder, randomBytes(12).toString('hex'));

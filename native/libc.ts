@@ -68,6 +68,8 @@ interface Library {
     size: number,
     asMemory: number,
   ) => number;
+  /** slow: the disk */
+  readonly tsd_remove_small: Slow<[string, number]>;
 }
 
 let library: Library | undefined;
@@ -94,6 +96,7 @@ function loadLibrary(): Library {
       '_Out_ uint8_t *, int32_t, _Out_ int32_t *, int32_t)',
     tsd_datagram_open: 'int32_t tsd_datagram_open(const char *)',
     tsd_datagram_send: 'int32_t tsd_datagram_send(int32_t, const uint8_t *, int32_t, int32_t)',
+    tsd_remove_small: 'int32_t tsd_remove_small(const char *, int32_t)',
   };
   const functions = Object.entries(declarations).map(([name, text]) => [name, so.func(text)]);
   // The declarations above and the interface say the same; C is checked against tsdocker.h.

@@ -9,10 +9,11 @@
  *     <root>/trash/<random>/       things to be removed, by one process for many
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { removeSmallTree } from '../native/remove-small.js';
 import { removeTree, treeDigest, type TreeOptions } from '../native/unpack/index.js';
 
 /**
@@ -22,10 +23,6 @@ import { removeTree, treeDigest, type TreeOptions } from '../native/unpack/index
 const CLOSE_WAIT_MS = 5_000;
 /** How long things are gathered for one process that removes them: starting it costs 3 ms. */
 const GATHER_MS = 1000;
-/** Of containers whose folders are looked at before a process is started. */
-const MAX_BARE = 16;
-/** What a writable layer is made of, the innermost first. */
-const BARE_FOLDERS = ['diff', 'work/work', 'work', ''] as const;
 
 /** The kinds of things that a driver keeps. */
 export type Shelf = 'layers' | 'containers' | 'init';
@@ -100,7 +97,9 @@ function openTrash(folder: string): Trash {
   let gathering: { readonly path: string; readonly timer: NodeJS.Timeout } | undefined;
 
   const remove = (path: string): void => {
-    const removal = removeTree(path, { signal: stopping.signal })
+    // Most containers wrote little: then no process is needed.
+    const removal = removeSmallTree(path)
+      .then((isGone) => (isGone ? undefined : removeTree(path, { signal: stopping.signal })))
       // What cannot be removed now stays in the trash: the next start tries again and tells.
       .catch(() => undefined)
       .finally(() => removals.delete(removal));
@@ -109,7 +108,7 @@ function openTrash(folder: string): Trash {
   const removeGathered = (): void => {
     if (gathering === undefined) return;
     clearTimeout(gathering.timer);
-    if (!removeBare(gathering.path)) remove(gathering.path);
+    remove(gathering.path);
     gathering = undefined;
   };
   const gathered = (): string => {
@@ -139,34 +138,6 @@ function openTrash(folder: string): Trash {
       await done;
     },
   };
-}
-
-/**
- * A container that wrote nothing leaves a few empty folders, which need no process: true when that
- * was all. Nothing that a container may have filled is listed here.
- */
-function removeBare(gathered: string): boolean {
-  try {
-    const names = readdirSync(gathered);
-    if (names.length > MAX_BARE) return false;
-    for (const name of names) {
-      for (const folder of BARE_FOLDERS) removeEmpty(join(gathered, name, folder));
-    }
-    removeEmpty(gathered);
-    return true;
-  } catch (error) {
-    // ENOTEMPTY, mostly: whatever the kernel says, the process has the last word.
-    if (error instanceof Error && 'code' in error) return false;
-    throw error;
-  }
-}
-
-function removeEmpty(path: string): void {
-  try {
-    rmdirSync(path);
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
-  }
 }
 
 async function sweep(

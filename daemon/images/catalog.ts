@@ -168,10 +168,24 @@ function readLayer(store: Store, storageKey: string): LayerRecord | undefined {
   };
 }
 
+/** How many parsed configurations are remembered, by id: that is the digest of their bytes. */
+const maxParsed = 128;
+const parsed = new Map<string, ImageConfig>();
+
+function configOf({ id, config: text }: ImageRow): ImageConfig {
+  const known = parsed.get(id);
+  if (known !== undefined) return known;
+  const config = parseImageConfig(text);
+  const [oldest] = parsed.keys();
+  if (parsed.size >= maxParsed && oldest !== undefined) parsed.delete(oldest);
+  parsed.set(id, config);
+  return config;
+}
+
 function toRecord(row: ImageRow): ImageRecord {
   return {
     id: row.id,
-    config: parseImageConfig(row.config),
+    config: configOf(row),
     manifest: {
       mediaType: row.manifest_media_type,
       digest: row.manifest_digest,

@@ -40,12 +40,15 @@ export function prepareBundle(paths: BundlePaths): void {
 
 const UNLIMITED = '18446744073709551615';
 
-/** Writes config.json by rename. No limit is 2^64 - 1 there, which no JavaScript number is. */
-export function writeConfig(paths: BundlePaths, config: OciConfig): void {
-  const text = JSON.stringify(config).replace(
-    /("(?:soft|hard)":)-1\b/g,
-    (_, key: string) => `${key}${UNLIMITED}`,
-  );
+/** A configuration as JSON. No limit is 2^64 - 1 there, which no JavaScript number is. */
+export function configText(config: OciConfig): string {
+  const text = JSON.stringify(config);
+  if (!/"(?:soft|hard)":-1\b/.test(text)) return text;
+  return text.replace(/("(?:soft|hard)":)-1\b/g, (_, key: string) => `${key}${UNLIMITED}`);
+}
+
+/** Writes config.json by rename. */
+export function writeConfig(paths: BundlePaths, text: string): void {
   const temporary = `${paths.config}.new`;
   writeFileSync(temporary, text, { mode: 0o600 });
   renameSync(temporary, paths.config);

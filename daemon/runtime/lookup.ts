@@ -7,6 +7,7 @@ import { isAbsent, readFileInLayers } from '../../native/inside.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerRecord } from '../containers/record.js';
 import type { OciDevice, OciDeviceRule } from './oci.js';
+import { remember } from './seccomp/remember.js';
 import { deviceAccess, ruleFor } from './spec/devices.js';
 import { blockDevicePaths, type DeviceNumbers } from './spec/resources.js';
 import { resolveUser, type ResolvedUser } from './spec/user.js';
@@ -14,14 +15,37 @@ import { resolveUser, type ResolvedUser } from './spec/user.js';
 /** Larger account files are an attack: they are refused, not cut. */
 const MAX_ACCOUNT_BYTES = 1024 * 1024;
 
+type OverlayRecipe = Extract<MountRecipe, { kind: 'overlay' }>;
+
+/** Account files as text; empty when there is none. */
+interface Accounts {
+  readonly passwd: string;
+  readonly group: string;
+}
+
+/** By the stack of layers, which never change: reading them costs a start a millisecond. */
+const remembered = new Map<string, Accounts>();
+
 /** Who the record's process runs as, by the files of its own layers. Throws `ApiError` 400. */
 export function lookUpUser(record: ContainerRecord, recipe: MountRecipe): ResolvedUser {
-  const dirs =
-    recipe.kind === 'bind' ? [recipe.source] : [recipe.upperdir, ...recipe.lowerdirs];
   return resolveUser(
     { user: record.config.User ?? '', groupAdd: record.hostConfig.GroupAdd ?? [] },
-    { passwd: accountFile(dirs, '/etc/passwd'), group: accountFile(dirs, '/etc/group') },
+    recipe.kind === 'bind' ? readAccounts([recipe.source]) : accountsOf(recipe),
   );
+}
+
+/** Of the layers alone while the container has written nothing. */
+function accountsOf({ upperdir, lowerdirs }: OverlayRecipe): Accounts {
+  if (fs.readdirSync(upperdir).length > 0) return readAccounts([upperdir, ...lowerdirs]);
+  const key = lowerdirs.join(':');
+  return remembered.get(key) ?? remember(remembered, key, readAccounts(lowerdirs));
+}
+
+function readAccounts(dirsTopFirst: readonly string[]): Accounts {
+  return {
+    passwd: accountFile(dirsTopFirst, '/etc/passwd'),
+    group: accountFile(dirsTopFirst, '/etc/group'),
+  };
 }
 
 function accountFile(dirs: readonly string[], path: string): string {

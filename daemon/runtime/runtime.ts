@@ -20,15 +20,16 @@ import {
 import type { AttachLimits, LogSettings } from '../../native/shim/monitor-settings.js';
 import type { RuntimeNeed, TaskRequest } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
-import { bundlePaths, prepareBundle, writeConfig, type BundlePaths } from './bundle.js';
+import { bundlePaths, configText, prepareBundle, writeConfig, type BundlePaths } from './bundle.js';
 import { openCgroups, type Cgroups, type ContainerCgroup } from './cgroup/index.js';
 import { checkRecord } from './check.js';
-import { compileLaunch, CREATED, type CompiledLaunch } from './compile.js';
+import { compileLaunch, CREATED } from './compile.js';
 import { containerTask, endShim, readExit, toTaskExit } from './container-task.js';
 import { createExec, recoverExecs } from './exec.js';
 import { rememberBasis } from './exec-basis.js';
 import { readHostFacts, type HostFacts } from './host-facts.js';
 import { launchFailure } from './launch-error.js';
+import { encodedLaunch, type EncodedLaunch } from './launch-template.js';
 import { lookUpBlockDevices, lookUpDevices, lookUpUser } from './lookup.js';
 import type { OciConfig } from './oci.js';
 import { seccompFilter } from './seccomp/compile.js';
@@ -126,7 +127,9 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
     },
   );
   try {
-    const launching = await launchTask(context, request, { config, cgroup, paths, started });
+    const launching = await launchTask(context, request, {
+      config, text: configText(config), cgroup, paths, started,
+    });
     const { pid: shimPid } = await started;
     const task = containerTask({
       containerId: record.id, pid: launching.pid, shimPid, shim: launching.shim, cgroup, paths,
@@ -168,6 +171,8 @@ async function configOf(context: Context, request: TaskRequest): Promise<OciConf
 
 interface Prepared {
   readonly config: OciConfig;
+  /** The same as JSON. */
+  readonly text: string;
   readonly cgroup: ContainerCgroup;
   readonly paths: BundlePaths;
   readonly started: Promise<StartedShim>;
@@ -178,7 +183,7 @@ async function launchTask(
   request: TaskRequest,
   prepared: Prepared,
 ): Promise<Launching> {
-  const { config, paths, started } = prepared;
+  const { config, text, paths, started } = prepared;
   const compiled = await compiledOrDropped(context, request, prepared);
   for (const message of passedOver(config, context.host)) context.warnOnce(message);
   const launching = launch({
@@ -194,7 +199,7 @@ async function launchTask(
     },
   });
   // For readers and foreign runtimes: it is written while the shim is at work.
-  started.then(() => writeConfig(paths, config)).catch((error: unknown) => {
+  started.then(() => writeConfig(paths, text)).catch((error: unknown) => {
     context.warn(`config.json of ${request.record.id} is not written`, error);
   });
   return launching;
@@ -222,7 +227,7 @@ async function compiledOrDropped(
   context: Context,
   request: TaskRequest,
   prepared: Prepared,
-): Promise<CompiledLaunch> {
+): Promise<EncodedLaunch> {
   try {
     return compile(context, request, prepared);
   } catch (error) {
@@ -234,20 +239,25 @@ async function compiledOrDropped(
 function compile(
   { host }: Context,
   { record, rootfs }: TaskRequest,
-  { config, cgroup, paths }: Prepared,
-): CompiledLaunch {
+  { config, text, cgroup, paths }: Prepared,
+): EncodedLaunch {
   const { seccomp } = config.linux;
-  return compileLaunch(config, {
+  const plan = {
     containerId: record.id,
     bundle: paths.bundle,
     rootfs,
     cgroup: cgroup.entry,
-    ...(seccomp === undefined ? {} : { seccomp: seccompFilter(seccomp) }),
     stdin: record.config.OpenStdin ?? false,
     stdinOnce: record.config.StdinOnce ?? false,
-    ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
     hasKcore: host.hasKcore,
-  });
+  };
+  return encodedLaunch(record.id, `${text}${JSON.stringify(plan)}`, () =>
+    compileLaunch(config, {
+      ...plan,
+      ...(seccomp === undefined ? {} : { seccomp: seccompFilter(seccomp) }),
+      ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
+    }),
+  );
 }
 
 /** How long output is read after the first process has ended while others hold its pipes. */
@@ -257,7 +267,7 @@ function monitorOf(
   context: Context,
   { record }: TaskRequest,
   { config, cgroup, paths }: Prepared,
-  compiled: CompiledLaunch,
+  compiled: EncodedLaunch,
 ): Parameters<typeof launch>[0]['monitor'] {
   const ownPids = hasOwn(config.linux.namespaces, 'pid');
   return {

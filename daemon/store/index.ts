@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type Database from 'better-sqlite3';
 import { ApiError, conflict, noSpace, systemError } from '../../api-spec/errors.js';
+import { createInline } from './inline.js';
 import { openDatabase } from './open.js';
 import type { SqlRow, SqlValue, Statement, Store } from './store.js';
 import type { WriteReply, WriteRequest } from './writer.js';
@@ -47,10 +48,17 @@ export function openStore(path: string, migrations: readonly string[]): Store {
   worker.on('error', fail);
 
   const post = createPoster(worker);
+  const inline = createInline(database);
 
   return {
     commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void> {
       if (failed !== undefined) return Promise.reject(failed);
+      // Nothing is to be synced and nothing waits: waking the writer would be most of the work.
+      if (durability === 'normal' && pending.size === 0 && !closing) {
+        const outcome = inline(statements);
+        if (outcome.kind === 'done') return Promise.resolve();
+        if (outcome.kind === 'refused') return Promise.reject(refusal(outcome.error));
+      }
       if (pending.size >= maxPending) {
         return Promise.reject(new ApiError('Unavailable', 'too many changes wait for the disk'));
       }

@@ -35,5 +35,10 @@ TSD_EXPORT int32_t tsd_datagram_open(const char *path);
  * it. -EAGAIN while the other side's queue is full. Fast. */
 TSD_EXPORT int32_t tsd_datagram_send(int32_t socket, const uint8_t *bytes, int32_t size,
                                      int32_t as_memory);
+/*
+ * Removes a tree of at most so many entries, sixteen folders deep; absent is 0. -E2BIG for more,
+ * some of which have gone by then. Slow (disk).
+ */
+TSD_EXPORT int32_t tsd_remove_small(const char *path, int32_t entries);
 
 #endif

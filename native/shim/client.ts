@@ -13,9 +13,16 @@ export type { Forward, HeldSocket, Place } from './held-socket.js';
 export type { StartedShim } from './launch.js';
 export type * from './monitor-settings.js';
 
+/** A program in bytes, as `encodeProgram` makes them. */
+export interface EncodedProgram {
+  readonly bytes: Uint8Array;
+  /** What it was made of: asked for when a step has failed, to say which. */
+  readonly source: () => LaunchProgram;
+}
+
 /** What `launch` needs. */
 export interface LaunchRequest {
-  readonly program: LaunchProgram;
+  readonly program: LaunchProgram | EncodedProgram;
   readonly monitor: MonitorSettings;
   /** Fds that the shim finds in these slots; they stay the caller's to close, after `launch`. */
   readonly passFds?: ReadonlyMap<Slot, number>;

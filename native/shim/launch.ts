@@ -6,7 +6,7 @@ import { ErrnoError } from '../errno-error.js';
 import { LaunchError, stepError } from '../launch/encode.js';
 import type { LaunchProgram } from '../launch/opcodes.js';
 import { closeFds, socketPair, spawnShim } from '../spawn.js';
-import type { Launching, LaunchRequest, Shim } from './client.js';
+import type { EncodedProgram, Launching, LaunchRequest, Shim } from './client.js';
 import { ConnectedShim } from './connected-shim.js';
 import { Connection } from './connection.js';
 import { encodeLaunch, frameTypes, MAX_ANSWER_BYTES, words, type Frame } from './protocol.js';
@@ -201,13 +201,17 @@ function unlessGone(error: unknown): Promise<never> {
   throw error;
 }
 
-function launchError(program: LaunchProgram, payload: Buffer): LaunchError {
+function launchError(
+  program: LaunchProgram | EncodedProgram,
+  payload: Buffer,
+): LaunchError {
   const strand = strandNames[payload.readUInt32LE(0)] ?? 'shim';
   const index = payload.readUInt32LE(4);
   const errno = payload.readInt32LE(8);
   const code = errnoName(errno);
   if (strand === 'shim') return new LaunchError(strand, code, shimParts[index] ?? 'shim');
-  return stepError(program, strand, index, errno);
+  const source = 'bytes' in program ? program.source() : program;
+  return stepError(source, strand, index, errno);
 }
 
 function abortReason(signal: AbortSignal | undefined): Error {

@@ -2,6 +2,7 @@ import { ByteWriter } from '../launch/byte-writer.js';
 import { encodeProgram } from '../launch/encode.js';
 import { CWD, type LaunchProgram, type Slot } from '../launch/opcodes.js';
 import { addressBytes } from '../netlink/ip-address.js';
+import type { EncodedProgram } from './client.js';
 import type { Forward, HeldSocket, Place } from './held-socket.js';
 import type { ExitStatus, MonitorSettings, StdioSettings } from './monitor-settings.js';
 
@@ -125,7 +126,7 @@ export interface PassedFds {
 
 /** The launch message. Throws ProgramError. */
 export function encodeLaunch(
-  program: LaunchProgram,
+  program: LaunchProgram | EncodedProgram,
   monitor: MonitorSettings,
   { slots, held }: PassedFds,
 ): Buffer {
@@ -146,7 +147,7 @@ export function encodeLaunch(
   writer.u32(monitor.rootDir ?? CWD);
   writeSlots(writer, monitor.keep);
   writeForwards(writer, held);
-  writer.blob(encodeProgram(program));
+  writer.blob('bytes' in program ? program.bytes : encodeProgram(program));
   return writer.bytes();
 }
 

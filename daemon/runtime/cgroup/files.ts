@@ -131,13 +131,16 @@ export async function removeGroup(folder: string): Promise<void> {
   const giveUpAt = performance.now() + REMOVE_TIMEOUT_MS;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 100)) {
     try {
-      for (const child of childrenOf(folder)) await removeGroup(`${folder}/${child}`);
       fs.rmdirSync(folder);
       return;
     } catch (error) {
       if (isGone(error)) return;
       if (errnoOf(error) !== 'EBUSY' || performance.now() > giveUpAt) throw error;
     }
+    // Busy with groups below it, which few have, or with a process.
+    const children = childrenOf(folder);
+    for (const child of children) await removeGroup(`${folder}/${child}`);
+    if (children.length > 0) continue;
     await delay(pauseMs);
   }
 }

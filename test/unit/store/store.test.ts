@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import Database from 'better-sqlite3';
@@ -52,6 +53,24 @@ test('commits are seen in the order of the calls', async (t) => {
     ),
   );
   t.same(store.rows('SELECT size FROM things'), [{ size: 1234 }]);
+});
+
+test('what needs no sync is there at once, refusals change nothing, the log stays small', async (t) => {
+  const path = join(t.testdir(), 'db');
+  const store = openStore(path, migrations);
+  t.teardown(() => store.close());
+  const size = { sql: 'UPDATE things SET size = ? WHERE id = ?' };
+  await store.commit([insert('a', 0)], 'normal');
+  const refused = store.commit([{ ...size, params: [7, 'a'] }, insert('a', 1)], 'normal');
+  await t.rejects(refused, ApiError);
+  t.same(store.rows('SELECT size FROM things'), [{ size: 0 }]);
+  for (let turn = 1; turn <= 8000; turn += 1) {
+    const written = store.commit([{ ...size, params: [turn, 'a'] }], 'normal');
+    if (turn === 1) t.same(store.rows('SELECT size FROM things'), [{ size: 1 }]);
+    await written;
+  }
+  t.same(store.rows('SELECT size FROM things'), [{ size: 8000 }]);
+  t.ok(statSync(`${path}-wal`).size < 8_000_000, 'the writer makes checkpoints');
 });
 
 test('a database of a newer program is refused and not touched', async (t) => {

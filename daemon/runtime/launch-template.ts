@@ -1,0 +1,73 @@
+/**
+ * Encoded launch programs, kept to be used again: two containers whose configurations differ in
+ * nothing but the id get programs that differ in nothing else, and putting another id into the
+ * bytes takes a hundredth of compiling and encoding four hundred steps.
+ */
+import { encodeProgram } from '../../native/launch/encode.js';
+import type { LaunchProgram } from '../../native/launch/opcodes.js';
+import type { EncodedProgram } from '../../native/shim/client.js';
+import type { CompiledLaunch } from './compile.js';
+import { remember } from './seccomp/remember.js';
+
+/** A compiled launch in the form that the shim takes. */
+export interface EncodedLaunch extends Omit<CompiledLaunch, 'program'> {
+  readonly program: EncodedProgram;
+}
+
+/** How much of an id is ever used, the longest first: whole, in socket names, as hostname. */
+const ID_FORMS = [64, 16, 12] as const;
+const SHORTEST = 12;
+
+interface Template extends Omit<CompiledLaunch, 'program'> {
+  readonly bytes: Buffer;
+  /** Where forms of the id stand in `bytes`. */
+  readonly places: readonly { readonly offset: number; readonly length: number }[];
+}
+
+const templates = new Map<string, Template>();
+
+/**
+ * The program for a container of 64 hex digits as id. `inputs` is all that `compile` depends on, as
+ * text; `compile` is called where no such inputs were met before, and when a step fails, which is
+ * told in the words of the program.
+ */
+export function encodedLaunch(
+  id: string,
+  inputs: string,
+  compile: () => CompiledLaunch,
+): EncodedLaunch {
+  const key = withoutId(inputs, id);
+  const known = templates.get(key);
+  const source = (): LaunchProgram => compile().program;
+  if (known !== undefined) {
+    const { bytes, places, ...rest } = known;
+    return { ...rest, program: { bytes: withId(bytes, places, id), source } };
+  }
+  const { program, ...rest } = compile();
+  const bytes = encodeProgram(program);
+  remember(templates, key, { ...rest, bytes, places: placesOf(bytes, id) });
+  return { ...rest, program: { bytes, source: () => program } };
+}
+
+/** Ids are random: what looks like one is it. */
+function withoutId(text: string, id: string): string {
+  return ID_FORMS.reduce((left, length) => left.replaceAll(id.slice(0, length), `<${length}>`), text);
+}
+
+function placesOf(bytes: Buffer, id: string): Template['places'] {
+  const places: { offset: number; length: number }[] = [];
+  const start = id.slice(0, SHORTEST);
+  for (let at = bytes.indexOf(start, 0, 'latin1'); at >= 0; ) {
+    const found = bytes.toString('latin1', at, at + id.length);
+    const length = ID_FORMS.find((form) => found.startsWith(id.slice(0, form))) ?? SHORTEST;
+    places.push({ offset: at, length });
+    at = bytes.indexOf(start, at + length, 'latin1');
+  }
+  return places;
+}
+
+function withId(template: Buffer, places: Template['places'], id: string): Buffer {
+  const bytes = Buffer.from(template);
+  for (const { offset, length } of places) bytes.write(id.slice(0, length), offset, 'latin1');
+  return bytes;
+}
