@@ -51,7 +51,9 @@ export function encodedLaunch(
 
 /** Ids are random: what looks like one is it. */
 function withoutId(text: string, id: string): string {
-  return ID_FORMS.reduce((left, length) => left.replaceAll(id.slice(0, length), `<${length}>`), text);
+  const replaced = (left: string, length: number): string =>
+    left.replaceAll(id.slice(0, length), `<${length}>`);
+  return ID_FORMS.reduce(replaced, text);
 }
 
 function placesOf(bytes: Buffer, id: string): Template['places'] {

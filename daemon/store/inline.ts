@@ -5,11 +5,17 @@
 import Database from 'better-sqlite3';
 import type { SqlValue, Statement } from './store.js';
 
+/** What SQLite said. */
+export interface SqliteRefusal {
+  readonly code: string;
+  readonly message: string;
+}
+
 /** How an attempt ended. */
 export type InlineOutcome =
   | { readonly kind: 'done' }
   /** The statements are at fault; nothing is changed. */
-  | { readonly kind: 'refused'; readonly error: { readonly code: string; readonly message: string } }
+  | { readonly kind: 'refused'; readonly error: SqliteRefusal }
   /** It is the writer's turn. */
   | { readonly kind: 'not now' };
 

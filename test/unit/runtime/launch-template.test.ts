@@ -1,6 +1,10 @@
 /** A program from a template is the one that compiling would have made. */
 import { test } from 'tap';
-import { compileLaunch, type CompiledLaunch, type LaunchPlan } from '../../../daemon/runtime/compile.js';
+import {
+  compileLaunch,
+  type CompiledLaunch,
+  type LaunchPlan,
+} from '../../../daemon/runtime/compile.js';
 import { encodedLaunch } from '../../../daemon/runtime/launch-template.js';
 import { encodeProgram } from '../../../native/launch/encode.js';
 import { configOf, type ConfigOptions } from './builders.js';
