@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { lstat, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
+import { promisify } from 'node:util';
+import { createGzip, gunzip } from 'node:zlib';
 import { pack } from 'tar-stream';
 
 /** How large the image is. */
@@ -61,6 +62,39 @@ export async function makeBigImage(folder: string, wish: BigImageWish): Promise<
     ),
   });
   await writeFile(join(folder, 'latest'), await put(folder, manifest));
+}
+
+/**
+ * Writes the same image as a docker archive with plain layers, as `docker save` does, and with this
+ * name.
+ */
+export async function makeArchive(folder: string, path: string, name: string): Promise<void> {
+  const read = async (digest: string): Promise<Buffer> =>
+    buffer(createReadStream(join(folder, digest.replace(':', '-'))));
+  // Both documents are ours, of `makeBigImage`.
+  const manifest = JSON.parse((await read(await latest(folder))).toString('utf8')) as {
+    readonly config: { readonly digest: string };
+    readonly layers: readonly { readonly digest: string }[];
+  };
+  const archive = pack();
+  const written = pipeline(archive, createWriteStream(path));
+  const layers: string[] = [];
+  for (const [at, { digest }] of manifest.layers.entries()) {
+    const plain = await gunzipped(await read(digest));
+    layers.push(`layer${at}/layer.tar`);
+    archive.entry({ name: `layer${at}/layer.tar`, mode: 0o644 }, plain);
+  }
+  archive.entry({ name: 'config.json', mode: 0o644 }, await read(manifest.config.digest));
+  const images = [{ Config: 'config.json', RepoTags: [`${name}:latest`], Layers: layers }];
+  archive.entry({ name: 'manifest.json', mode: 0o644 }, JSON.stringify(images));
+  archive.finalize();
+  await written;
+}
+
+const gunzipped = promisify(gunzip);
+
+async function latest(folder: string): Promise<string> {
+  return readFile(join(folder, 'latest'), 'utf8');
 }
 
 async function put(folder: string, text: string): Promise<string> {

@@ -7,6 +7,7 @@ export interface Parts {
   readonly body?: unknown;
   readonly stream?: Readable;
   readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const requestTimeoutMs = 300_000;
@@ -44,6 +45,7 @@ export function openClient(socketPath: string): Client {
           ...(method === 'POST' && body === undefined && parts.stream === undefined
             ? { 'Content-Length': 0 }
             : {}),
+          ...parts.headers,
         },
       });
       request.on('error', reject);

@@ -1,10 +1,10 @@
 /** `npm run bench`: the same requests to tsdockerd and to a reference engine, in turn. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { makeBigImage } from './big-image.js';
+import { makeArchive, makeBigImage } from './big-image.js';
 import { openClient, type Client } from './client.js';
 import { importImage } from './image.js';
 import { startLocalEngine } from './local-engine.js';
@@ -14,6 +14,7 @@ import { crowdMeasures, lifecycleMeasures } from './measures/lifecycle.js';
 import { logMeasures } from './measures/logs.js';
 import { pullMeasures } from './measures/pull.js';
 import { streamMeasures } from './measures/streams.js';
+import { transferMeasures, type BigImage } from './measures/transfer.js';
 import { family, findProcess } from './processes.js';
 import { serveRegistry } from './registry.js';
 import { reportTable, type Result } from './report.js';
@@ -69,9 +70,16 @@ async function main(): Promise<void> {
   const plan: Plan = { isQuick: options.isQuick, image: `${prefix}:1`, prefix };
   const undo: Undo[] = [];
   try {
-    const measures = chosenMeasures(plan, options.only);
-    const needsRegistry = measures.some(({ name }) => name.startsWith('pull'));
-    const folder = needsRegistry ? await bigImage(plan, undo) : undefined;
+    const scratch = mkdtempSync(join(tmpdir(), 'tsbench-'));
+    undo.push(() => rmSync(scratch, { recursive: true, force: true }));
+    const image: BigImage = {
+      repository,
+      archive: join(scratch, 'archive.tar'),
+      loaded: `${prefix}-loaded`,
+    };
+    const measures = chosenMeasures(plan, image, options.only);
+    const needsImage = measures.some(({ name }) => /^(pull|load|save|push) /.test(name));
+    const folder = needsImage ? await bigImage(plan, scratch, image) : undefined;
     const ours = await ourSubject(options, plan, { folder, undo });
     const theirs = await referenceSubject(options, plan, { folder, undo });
     const subjects = theirs === undefined ? [ours] : [ours, theirs];
@@ -94,14 +102,19 @@ async function undoAll(undo: Undo[]): Promise<void> {
   }
 }
 
-function chosenMeasures(plan: Plan, only: string | undefined): readonly Measure[] {
+function chosenMeasures(
+  plan: Plan,
+  image: BigImage,
+  only: string | undefined,
+): readonly Measure[] {
   const all = [
     ...lifecycleMeasures(plan),
     ...callMeasures(plan),
     ...logMeasures(plan),
     ...streamMeasures(plan),
     ...buildMeasures(plan),
-    ...pullMeasures(plan, repository),
+    ...pullMeasures(plan, image.repository),
+    ...transferMeasures(plan, image),
     ...crowdMeasures(plan),
   ];
   return only === undefined ? all : all.filter(({ name }) => new RegExp(only).test(name));
@@ -113,12 +126,14 @@ interface Setting {
   readonly undo: Undo[];
 }
 
-async function bigImage({ isQuick }: Plan, undo: Undo[]): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'tsbench-'));
-  undo.push(() => rmSync(folder, { recursive: true, force: true }));
-  process.stderr.write('making the image for the pull …\n');
+/** The folder that the registry serves; the archive is made beside it. */
+async function bigImage({ isQuick }: Plan, scratch: string, image: BigImage): Promise<string> {
+  const folder = join(scratch, 'registry');
+  mkdirSync(folder);
+  process.stderr.write('making the image for pull, load, save and push …\n');
   const part = isQuick ? 0.1 : 1;
   await makeBigImage(folder, { files: 14_000 * part, compressedBytes: 100_000_000 * part });
+  await makeArchive(folder, image.archive, image.loaded);
   return folder;
 }
 

@@ -1,6 +1,10 @@
-/** A registry of static files, as a program of its own: `registry-main.js FOLDER PORT`. */
+/**
+ * A registry of static files, as a program of its own: `registry-main.js FOLDER PORT`. What is
+ * pushed to other repositories is counted and thrown away, so that the disk is not what is measured.
+ */
+import { randomUUID } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 
@@ -23,10 +27,45 @@ function send(response: ServerResponse, digest: string, type: string, withBody: 
   else pipeline(createReadStream(path), response, () => undefined);
 }
 
+/** Bytes of uploads that are under way, by their place. */
+const uploads = new Map<string, number>();
+/** Blobs that were pushed, as they are asked for: path → bytes. */
+const pushed = new Map<string, number>();
+
+/** Whether it was a request of a push. */
+function receive(request: IncomingMessage, response: ServerResponse, pathname: string): boolean {
+  const upload = /^\/v2\/.+\/blobs\/uploads\//.test(pathname);
+  if (!upload && !(request.method === 'PUT' && /\/manifests\//.test(pathname))) return false;
+  const place = request.method === 'POST' ? `${pathname}${randomUUID()}` : pathname;
+  let sizeBytes = uploads.get(place) ?? 0;
+  request.on('data', (chunk: Buffer) => void (sizeBytes += chunk.length));
+  request.on('end', () => {
+    if (request.method === 'PUT') {
+      uploads.delete(place);
+      const digest = new URL(request.url ?? '/', 'http://registry').searchParams.get('digest');
+      pushed.set(pathname.replace(/uploads\/.*$/, digest ?? ''), sizeBytes);
+    } else uploads.set(place, sizeBytes);
+    const isMore = upload && request.method !== 'PUT';
+    response.writeHead(isMore ? 202 : 201, {
+      Location: place,
+      Range: `0-${Math.max(0, sizeBytes - 1)}`,
+      'Content-Length': 0,
+    });
+    response.end();
+  });
+  return true;
+}
+
 const server = createServer((request, response) => {
   const { pathname } = new URL(request.url ?? '/', 'http://registry');
   response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
+  if (receive(request, response, pathname)) return;
   const withBody = request.method === 'GET';
+  if (/\/pushed\d+\//.test(pathname)) {
+    const sizeBytes = pushed.get(pathname);
+    if (sizeBytes === undefined) return void response.writeHead(404).end();
+    return void response.writeHead(200, { 'Content-Length': sizeBytes }).end();
+  }
   const manifest = /^\/v2\/.+\/manifests\/(.+)$/.exec(pathname)?.[1];
   const blob = /^\/v2\/.+\/blobs\/(.+)$/.exec(pathname)?.[1];
   if (pathname === '/v2/' || pathname === '/v2') response.writeHead(200).end('{}');

@@ -4,6 +4,7 @@ import { authorize, type Authorization } from './authorize.js';
 import { parseChallenges, type Challenge } from './challenge.js';
 import { spokePlaintext } from './network-error.js';
 import { errorOfAnswer, RegistryError } from './registry-error.js';
+import type { ConfiguredHost } from './registry-hosts.js';
 import {
   headerOf,
   readBounded,
@@ -22,6 +23,8 @@ export interface EndpointOptions {
   /** `repository:library/busybox:pull`; several, with a space between them. */
   readonly scope: string;
   readonly offline?: boolean;
+  /** Of `hosts.toml`; `address` then only names it. */
+  readonly configured?: Pick<ConfiguredHost, 'base' | 'headers' | 'namespace' | 'tls'>;
 }
 
 /** One request below `/v2/`. */
@@ -56,7 +59,7 @@ export class Endpoint {
   /** An answer below 400, or `RegistryError`. Logs in when it is told to, once for each request. */
   async send(request: EndpointRequest): Promise<Answer> {
     const base = await this.findBase(request.signal);
-    const url = new URL(request.path, base);
+    const url = withNamespace(new URL(request.path, base), request, this.options.configured);
     if (url.origin !== base.origin) return this.sendElsewhere(request, url, base);
     const answer = await this.sendAuthorized(request, url);
     if (answer.statusCode !== 401) return succeed(answer);
@@ -74,7 +77,9 @@ export class Endpoint {
     const query = queryOf(request, url);
     const own =
       this.authorization === undefined ? {} : { authorization: this.authorization.header };
-    return this.options.transport.send({ ...query, headers: { ...query.headers, ...own } });
+    const { configured, transport } = this.options;
+    const headers = { ...configured?.headers, ...query.headers, ...own };
+    return transport.send({ ...query, headers, tls: configured?.tls });
   }
 
   private async sendElsewhere(request: EndpointRequest, url: URL, namedBy: URL): Promise<Answer> {
@@ -106,7 +111,8 @@ export class Endpoint {
    */
   private async findBase(signal: AbortSignal): Promise<URL> {
     if (this.base !== undefined) return this.base;
-    const { address, transport } = this.options;
+    const { address, configured, transport } = this.options;
+    if (configured !== undefined) return (this.base = configured.base);
     if (address.includes('://')) {
       return (this.base = new URL('v2/', address.endsWith('/') ? address : `${address}/`));
     }
@@ -129,6 +135,19 @@ export class Endpoint {
     const answer = await this.options.transport.send({ url, method: 'GET', headers: {}, signal });
     await answer.body.dump();
   }
+}
+
+/** A stand-in serves several registries, and is told which one is meant. */
+function withNamespace(
+  url: URL,
+  { method }: EndpointRequest,
+  configured: EndpointOptions['configured'],
+): URL {
+  const isRead = method === 'GET' || method === 'HEAD';
+  if (configured?.namespace !== undefined && isRead) {
+    url.searchParams.set('ns', configured.namespace);
+  }
+  return url;
 }
 
 function queryOf({ method, headers = {}, body, signal }: EndpointRequest, url: URL): Query {

@@ -11,9 +11,11 @@ import { insecureHosts } from './addresses.js';
 import { Endpoint } from './endpoint.js';
 import { logIn } from './login.js';
 import { openPushTarget, type PushTarget } from './push-target.js';
-import { openRepository, type Repository } from './repository.js';
+import { RegistryError } from './registry-error.js';
+import { configuredHosts } from './registry-hosts.js';
+import { openRepository, type Repository, type RepositoryEndpoint } from './repository.js';
 import { search, type SearchRequest } from './search.js';
-import { createTransport } from './transport.js';
+import { createTransport, type Transport } from './transport.js';
 
 export { downloadBlob } from './download.js';
 export { pullError } from './docker-words.js';
@@ -81,33 +83,76 @@ const hubHost = 'registry-1.docker.io';
 /** Builds the client; throws on an insecure registry or mirror that cannot be read. */
 export function createRegistry(options: RegistryOptions): Registry {
   const mirrors = options.mirrors.map((mirror) => new URL(mirror).href);
+  const directories = options.certificateDirectories ?? defaultCertificateDirectories;
   const transport = createTransport({
     insecure: insecureHosts(options.insecureRegistries),
-    certificateDirectories: options.certificateDirectories ?? defaultCertificateDirectories,
+    certificateDirectories: directories,
     userAgent: options.userAgent,
   });
+  const opening = { transport, mirrors, directories };
   return {
-    open: ({ domain, path }, auth) => {
-      const scope = `repository:${path}:pull`;
-      const own = domain === 'docker.io' ? hubHost : domain;
-      // A mirror is another party: the user's credentials are not for it.
-      const others = domain === 'docker.io' ? mirrors : [];
-      const endpoints = [
-        ...others.map((address) => new Endpoint({ transport, address, auth: {}, scope })),
-        new Endpoint({ transport, address: own, auth, scope }),
-      ];
-      return openRepository(path, endpoints);
+    open: (name, auth) => {
+      const scope = `repository:${name.path}:pull`;
+      return openRepository(name.path, () => openEndpoints(opening, { name, auth, scope }));
     },
-    openPush: ({ domain, path }, auth, sources) => {
+    openPush: (name, auth, sources) => {
       const scope = [
-        `repository:${path}:pull,push`,
+        `repository:${name.path}:pull,push`,
         ...sources.map((source) => `repository:${source}:pull`),
       ].join(' ');
-      const address = domain === 'docker.io' ? hubHost : domain;
-      return openPushTarget(path, new Endpoint({ transport, address, auth, scope }));
+      return openPushTarget(name.path, async () => {
+        const withoutMirrors = { ...opening, mirrors: [] };
+        const all = await openEndpoints(withoutMirrors, { name, auth, scope });
+        const able = all.find(({ capabilities }) => capabilities.includes('push'));
+        if (able !== undefined) return able.endpoint;
+        throw new RegistryError(0, 'REFUSED', `no configured host of ${name.domain} takes a push`);
+      });
     },
     search: (request) => search(transport, request),
-    logIn: (auth, signal) => logIn({ transport, auth, hubHost, signal }),
+    logIn: (auth, signal) => {
+      const configured = async (host: string) => {
+        const domain = host === hubHost ? 'docker.io' : host;
+        return (await configuredHosts(domain, host, directories))?.at(-1);
+      };
+      return logIn({ transport, auth, hubHost, configured, signal });
+    },
     close: () => transport.close(),
   };
+}
+
+interface Opening {
+  readonly transport: Transport;
+  readonly mirrors: readonly string[];
+  readonly directories: readonly string[];
+}
+
+interface EndpointWish {
+  readonly name: RepositoryName;
+  readonly auth: AuthConfig;
+  readonly scope: string;
+}
+
+/** `hosts.toml` says all that there is to ask, where there is one; it is read for each operation. */
+async function openEndpoints(
+  { transport, mirrors, directories }: Opening,
+  { name: { domain }, auth, scope }: EndpointWish,
+): Promise<readonly RepositoryEndpoint[]> {
+  const own = domain === 'docker.io' ? hubHost : domain;
+  const hosts = await configuredHosts(domain, own, directories);
+  if (hosts !== undefined) {
+    return hosts.map((configured) => {
+      // Another party's server gets no credentials of the user's.
+      const shown = configured.isTrusted ? auth : {};
+      const address = configured.base.host;
+      const endpoint = new Endpoint({ transport, address, auth: shown, scope, configured });
+      return { endpoint, capabilities: configured.capabilities };
+    });
+  }
+  const others = domain === 'docker.io' ? mirrors : [];
+  const everything = ['pull', 'resolve', 'push'] as const;
+  return [
+    // A mirror is another party: the user's credentials are not for it.
+    ...others.map((address) => new Endpoint({ transport, address, auth: {}, scope })),
+    new Endpoint({ transport, address: own, auth, scope }),
+  ].map((endpoint) => ({ endpoint, capabilities: everything }));
 }

@@ -3,6 +3,7 @@ import type { AuthConfig, AuthResponse } from '../../api-spec/index.js';
 import { invalidParameter, systemError, unauthorized } from '../../api-spec/errors.js';
 import { Endpoint } from './endpoint.js';
 import { RegistryError } from './registry-error.js';
+import type { ConfiguredHost } from './registry-hosts.js';
 import type { Transport } from './transport.js';
 
 /** One attempt. */
@@ -10,13 +11,24 @@ export interface LogIn {
   readonly transport: Transport;
   readonly auth: AuthConfig;
   readonly hubHost: string;
+  /** Where a registry is by `hosts.toml`, if that says so. */
+  readonly configured: (host: string) => Promise<ConfiguredHost | undefined>;
   readonly signal: AbortSignal;
 }
 
 /** A lasting token, where the registry gives one, is for the client to keep: none stays here. */
-export async function logIn({ transport, auth, hubHost, signal }: LogIn): Promise<AuthResponse> {
+export async function logIn(request: LogIn): Promise<AuthResponse> {
+  const { transport, auth, hubHost, signal } = request;
   const address = addressOf(auth.serveraddress ?? '', hubHost);
-  const endpoint = new Endpoint({ transport, address, auth, scope: '', offline: true });
+  const configured = await request.configured(address);
+  const endpoint = new Endpoint({
+    transport,
+    address,
+    auth,
+    scope: '',
+    offline: true,
+    ...(configured === undefined ? {} : { configured }),
+  });
   try {
     const answer = await endpoint.send({ method: 'GET', path: '', signal });
     await answer.body.dump();

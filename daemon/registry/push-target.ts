@@ -50,9 +50,11 @@ export interface ManifestToPut {
 }
 
 /** `path` is the repository's: `library/busybox`. */
-export function openPushTarget(path: string, endpoint: Endpoint): PushTarget {
+export function openPushTarget(path: string, openEndpoint: () => Promise<Endpoint>): PushTarget {
+  let opened: Promise<Endpoint> | undefined;
   const send = async (request: Parameters<Endpoint['send']>[0]): Promise<Answer> => {
-    const answer = await endpoint.send(request);
+    opened ??= openEndpoint();
+    const answer = await (await opened).send(request);
     await answer.body.dump();
     return answer;
   };

@@ -1,6 +1,7 @@
 /** One repository as seen with one user's credentials: manifests, blobs, tags. */
 import { digestOf, isDigest, type Descriptor } from '../content/index.js';
 import type { Endpoint, EndpointRequest } from './endpoint.js';
+import type { Capability } from './hosts-file.js';
 import { manifestTypes, parseManifest, type ImageIndex, type ImageManifest } from './manifest.js';
 import { invalidAnswer, isObject, parseJson, RegistryError } from './registry-error.js';
 import { headerOf, readBounded, type Answer } from './transport.js';
@@ -35,17 +36,31 @@ const maxManifestBytes = 4 * 1024 * 1024;
 const maxTagsBytes = 4 * 1024 * 1024;
 const maxTagPages = 100;
 
-/** Asks `endpoints` in order, and goes on with the first that answers. */
-export function openRepository(path: string, endpoints: readonly Endpoint[]): Repository {
-  let preferred = 0;
+/** One of the servers that may answer, and for what. */
+export interface RepositoryEndpoint {
+  readonly endpoint: Endpoint;
+  readonly capabilities: readonly Capability[];
+}
 
-  const send = async (request: EndpointRequest): Promise<Answer> => {
-    let failure: unknown = new Error('no endpoint');
-    for (let index = preferred; index < endpoints.length; index += 1) {
+/** Asks the endpoints in order, and goes on with the first that answers. */
+export function openRepository(
+  path: string,
+  openEndpoints: () => Promise<readonly RepositoryEndpoint[]>,
+): Repository {
+  let opened: Promise<readonly RepositoryEndpoint[]> | undefined;
+  /** Those that failed are not asked for the same kind of thing again. */
+  const passed = { pull: 0, resolve: 0 };
+
+  const ask = async (kind: 'pull' | 'resolve', request: EndpointRequest): Promise<Answer> => {
+    opened ??= openEndpoints();
+    const able = (await opened).filter(({ capabilities }) => capabilities.includes(kind));
+    const text = `no configured host of ${path} may be asked to ${kind}`;
+    let failure: unknown = new RegistryError(0, 'REFUSED', text);
+    for (let index = passed[kind]; index < able.length; index += 1) {
       try {
-        const answer = await endpoints[index]?.send(request);
+        const answer = await able[index]?.endpoint.send(request);
         if (answer === undefined) continue;
-        preferred = index;
+        passed[kind] = index;
         return answer;
       } catch (error) {
         if (!(error instanceof RegistryError)) throw error;
@@ -59,11 +74,12 @@ export function openRepository(path: string, endpoints: readonly Endpoint[]): Re
     manifest: async (reference, signal, sizeBytes) => {
       const headers = { accept: manifestTypes.join(', ') };
       const request = { path: `${path}/manifests/${reference}`, headers, signal };
-      return readManifest(await send({ method: 'GET', ...request }), reference, sizeBytes);
+      const kind = isDigest(reference) ? 'pull' : 'resolve';
+      return readManifest(await ask(kind, { method: 'GET', ...request }), reference, sizeBytes);
     },
     resolve: async (tag, signal) => {
       const headers = { accept: manifestTypes.join(', ') };
-      const answer = await send({
+      const answer = await ask('resolve', {
         method: 'HEAD',
         path: `${path}/manifests/${tag}`,
         headers,
@@ -76,7 +92,7 @@ export function openRepository(path: string, endpoints: readonly Endpoint[]): Re
     blob: async ({ digest }, offsetBytes, signal) => {
       const range = offsetBytes === 0 ? {} : { range: `bytes=${offsetBytes}-` };
       const headers = { ...range, 'accept-encoding': 'identity' };
-      const answer = await send({
+      const answer = await ask('pull', {
         method: 'GET',
         path: `${path}/blobs/${digest}`,
         headers,
@@ -84,7 +100,7 @@ export function openRepository(path: string, endpoints: readonly Endpoint[]): Re
       });
       return { offsetBytes: firstByte(answer, offsetBytes), body: answer.body };
     },
-    tags: (signal) => listTags(send, path, signal),
+    tags: (signal) => listTags((request) => ask('resolve', request), path, signal),
   };
 }
 

@@ -6,8 +6,8 @@ import { rootCertificates } from 'node:tls';
 /** What TLS needs to know for one host; nothing of it where no folder says so. */
 export interface HostCertificates {
   readonly ca?: readonly string[];
-  readonly cert?: string;
-  readonly key?: string;
+  readonly cert?: string | readonly string[];
+  readonly key?: string | readonly string[];
 }
 
 const maxCertificates = 100;

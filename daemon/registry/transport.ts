@@ -9,7 +9,7 @@ import type { Agent, Dispatcher } from 'undici';
 import { mayName, reachOf, reachOfHost, type InsecureHosts, type Reach } from './addresses.js';
 import { networkError } from './network-error.js';
 import { RegistryError } from './registry-error.js';
-import { certificatesFor } from './tls.js';
+import { certificatesFor, type HostCertificates } from './tls.js';
 
 /** What differs from host to host. */
 export interface TransportOptions {
@@ -17,6 +17,15 @@ export interface TransportOptions {
   /** Folders like `/etc/docker/certs.d`. */
   readonly certificateDirectories: readonly string[];
   readonly userAgent: string;
+}
+
+/** TLS of one server, beside what the folder of its name holds. */
+export interface TlsProfile {
+  /** The same for the same content: connections are shared by it. */
+  readonly name: string;
+  readonly material: HostCertificates;
+  /** Any certificate will do. */
+  readonly skipVerify: boolean;
 }
 
 /** What is sent: bytes, or a stream that is made anew each time the request is sent. */
@@ -31,6 +40,8 @@ export interface Query {
   readonly signal: AbortSignal;
   /** The host that named `url`, when it was not the user: it may not name what is more private. */
   readonly namedBy?: URL;
+  /** For the host of `url` alone: dropped when a redirect leads elsewhere. */
+  readonly tls?: TlsProfile | undefined;
 }
 
 /** An answer whose body must be read or dumped by the caller. */
@@ -60,22 +71,22 @@ const redirects: readonly number[] = [301, 302, 303, 307, 308];
 export function createTransport(options: TransportOptions): Transport {
   const agents = new Map<string, Agent>();
 
-  const agentFor = async (host: string, limit: Reach | undefined): Promise<Agent> => {
-    const key = `${host} ${limit ?? ''}`;
+  const agentFor = async (wish: AgentWish): Promise<Agent> => {
+    const key = `${wish.host} ${wish.limit ?? ''} ${wish.tls?.name ?? ''}`;
     const known = agents.get(key);
     if (known !== undefined) return known;
-    const agent = await makeAgent(options, host, limit);
+    const agent = await makeAgent(options, wish);
     if (agents.size >= maxAgents) dropOldest(agents);
     agents.set(key, agent);
     return agent;
   };
 
   const sendOnce = async (query: Query): Promise<Answer> => {
-    const { url, method, headers, body, signal, namedBy } = query;
+    const { url, method, headers, body, signal, namedBy, tls } = query;
     try {
       const limit = namedBy === undefined ? undefined : await allowedReach(namedBy, url, options);
       const { request } = await import('undici');
-      const dispatcher = await agentFor(url.host, limit);
+      const dispatcher = await agentFor({ host: url.host, limit, tls });
       return await request(url, {
         dispatcher,
         method,
@@ -110,10 +121,15 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
+interface AgentWish {
+  readonly host: string;
+  readonly limit: Reach | undefined;
+  readonly tls: TlsProfile | undefined;
+}
+
 async function makeAgent(
   { insecure, certificateDirectories }: TransportOptions,
-  host: string,
-  limit: Reach | undefined,
+  { host, limit, tls }: AgentWish,
 ): Promise<Agent> {
   const certificates = await certificatesFor(host, certificateDirectories);
   // Seven megabytes that an engine without pulls does not need: loaded by the first.
@@ -124,8 +140,9 @@ async function makeAgent(
     bodyTimeout: bodyTimeoutMs,
     connect: {
       timeout: connectTimeoutMs,
-      rejectUnauthorized: !insecure.has(host),
+      rejectUnauthorized: !insecure.has(host) && tls?.skipVerify !== true,
       ...certificates,
+      ...tls?.material,
       ...(limit === undefined ? {} : { lookup: guardedLookup(limit) }),
     },
   });
@@ -139,6 +156,9 @@ function dropOldest(agents: Map<string, Agent>): void {
   void oldest[1].close();
 }
 
+/** What says nothing of the user or of how one server is spoken to. */
+const plainHeaders = /^(accept|accept-encoding|range|if-range|content-.*)$/i;
+
 /** Credentials stay with the origin that they were meant for, and do not come back later. */
 function redirected(query: Query, location: string): Query {
   if (!URL.canParse(location, query.url.href)) {
@@ -148,9 +168,9 @@ function redirected(query: Query, location: string): Query {
   const url = new URL(location, query.url);
   if (url.origin === query.url.origin) return { ...query, url };
   const headers = Object.fromEntries(
-    Object.entries(query.headers).filter(([name]) => name.toLowerCase() !== 'authorization'),
+    Object.entries(query.headers).filter(([name]) => plainHeaders.test(name)),
   );
-  return { ...query, url, headers, namedBy: query.namedBy ?? query.url };
+  return { ...query, url, headers, tls: undefined, namedBy: query.namedBy ?? query.url };
 }
 
 /**

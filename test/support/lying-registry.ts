@@ -42,7 +42,7 @@ export async function startLyingRegistry(): Promise<LyingRegistry> {
     if (registry.fault(request, response)) return;
     if (path === '/v2/') return void response.end('{}');
     const [, name = '', kind, reference = ''] =
-      /^\/v2\/(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path) ?? [];
+      /^\/v2\/(.+)\/(manifests|blobs)\/([^/?]+)(?:\?.*)?$/.exec(path) ?? [];
     const manifest = kind === 'manifests' ? find(manifests, name, reference) : undefined;
     const blob = kind === 'blobs' ? blobs.get(reference) : undefined;
     if (manifest !== undefined) return sendManifest(request, response, manifest);

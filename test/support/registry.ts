@@ -39,6 +39,8 @@ export interface RegistryUnderTestOptions {
     readonly certificatePath: string;
   };
   readonly tls?: boolean;
+  /** Where it listens; 127.0.0.1 by default. */
+  readonly address?: string;
 }
 
 /** Who gets in. */
@@ -52,10 +54,11 @@ const startTimeoutMs = 15_000;
 export async function startRegistry(options: RegistryUnderTestOptions): Promise<RegistryUnderTest> {
   const program = await registryProgram();
   const port = await freePort();
-  const host = `127.0.0.1:${port}`;
+  const address = options.address ?? '127.0.0.1';
+  const host = `${address}:${port}`;
   const dataDirectory = join(options.directory, 'registry-data');
   await mkdir(dataDirectory, { recursive: true });
-  const tls = options.tls === true ? await makeCertificate(options.directory) : undefined;
+  const tls = options.tls === true ? await makeCertificate(options.directory, address) : undefined;
   const config = join(options.directory, 'registry.json');
   await writeFile(join(options.directory, 'htpasswd'), `${basicLine}\n`);
   await writeFile(
@@ -171,15 +174,16 @@ async function stopChild(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** A self-signed certificate for 127.0.0.1, and its key, by openssl. */
+/** A self-signed certificate for an address, and its key, by openssl. */
 export async function makeCertificate(
   directory: string,
+  address = '127.0.0.1',
 ): Promise<{ readonly certificate: string; readonly key: string }> {
   const certificate = join(directory, 'server.crt');
   const key = join(directory, 'server.key');
   await run('openssl', [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-    ...['-days', '2', '-subj', '/CN=test', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
+    ...['-days', '2', '-subj', '/CN=test', '-addext', `subjectAltName=IP:${address},DNS:localhost`],
     ...['-keyout', key, '-out', certificate],
   ]);
   return { certificate, key };
