@@ -3,4 +3,4 @@ export { compressionOf, decompressed, magicBytes, type Compression } from './com
 export { linkTarget, safeEntryName } from './entry-name.js';
 export { readTar, type ArchiveEntry } from './read-tar.js';
 export { tarEnd, tarHeader, tarPadding, type TarEntry } from './write-tar.js';
-export { isTarHeader } from './tar-header.js';
+export { blockBytes, isTarHeader } from './tar-header.js';

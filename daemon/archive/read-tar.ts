@@ -141,7 +141,7 @@ class ByteReader {
     while (this.rest.length === 0) {
       const next = await this.next();
       if (next.done === true) throw invalidParameter('unexpected EOF');
-      this.rest = Buffer.from(next.value as Uint8Array); // No encoding is set: chunks are bytes.
+      this.rest = bytesOf(next.value);
     }
     const chunk = this.rest.subarray(0, limit);
     this.rest = this.rest.subarray(chunk.length);
@@ -177,8 +177,14 @@ class ByteReader {
     while (this.rest.length === 0) {
       const next = await this.next();
       if (next.done === true) return true;
-      this.rest = Buffer.from(next.value as Uint8Array); // As above.
+      this.rest = bytesOf(next.value);
     }
     return false;
   }
+}
+
+/** Without a copy: a large archive comes in thousands of chunks. */
+function bytesOf(chunk: unknown): Buffer {
+  if (Buffer.isBuffer(chunk)) return chunk;
+  return Buffer.from(chunk as Uint8Array); // No encoding is set: chunks are bytes.
 }

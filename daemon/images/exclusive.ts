@@ -64,3 +64,39 @@ export function abortReason(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
   return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }
+
+/** Work that goes on beside its maker, so much of it at once. */
+export interface BoundedWork {
+  /** Resolves when there is room for more; rejects with what failed before. */
+  add(work: Promise<void>): Promise<void>;
+  /** Resolves when all has ended, however it did. */
+  settled(): Promise<void>;
+  /** Rejects with the first failure, once all has ended. */
+  all(): Promise<void>;
+}
+
+/** `limit` at once. */
+export function boundedWork(limit: number): BoundedWork {
+  const underWay = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  const refuse = (): void => {
+    if (failures.length > 0) throw failures[0];
+  };
+  const settled = async (): Promise<void> => {
+    await Promise.all(underWay);
+  };
+  return {
+    add: async (work) => {
+      const ended = work.catch((error: unknown) => void failures.push(error));
+      const listed: Promise<void> = ended.then(() => void underWay.delete(listed));
+      underWay.add(listed);
+      while (underWay.size >= limit) await Promise.race(underWay);
+      refuse();
+    },
+    settled,
+    all: async () => {
+      await settled();
+      refuse();
+    },
+  };
+}

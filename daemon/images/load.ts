@@ -5,8 +5,10 @@
  */
 import type { Readable } from 'node:stream';
 import { invalidParameter, tooLarge } from '../../api-spec/errors.js';
-import { compressionOf, decompressed, magicBytes, readTar } from '../archive/index.js';
+import { blockBytes, compressionOf, decompressed, magicBytes, readTar } from '../archive/index.js';
 import type { Descriptor } from '../content/index.js';
+import { beginLayersEarly, type EarlyLayers } from './early-layers.js';
+import { boundedWork } from './exclusive.js';
 import { hostPlatform, mediaTypes, parsePlatformJson, pullError } from '../registry/index.js';
 import { changes } from './catalog.js';
 import { maxConfigBytes, parseImageConfig } from './image-config.js';
@@ -37,23 +39,30 @@ export interface LoadRequest {
 
 const maxDocumentBytes = 8 * 2 ** 20;
 const maxFiles = 20_000;
+/** Blobs that are being made durable while the next one comes. */
+const maxEnding = 4;
 
 /** Rejects with `ApiError`; images that were complete before the failure stay. */
 export async function loadImages(context: PullContext, request: LoadRequest): Promise<void> {
   const progress = new Progress(request.sink);
   const hold = await context.keeper.hold({ layers: [], blobs: [] });
+  const ended = new AbortController();
+  const signal = AbortSignal.any([request.signal, ended.signal]);
+  const early = beginLayersEarly(context, hold, signal);
   const stop = (): void => void request.body.destroy();
   request.signal.addEventListener('abort', stop, { once: true });
   try {
-    const files = await storeFiles(context, request, hold);
+    const files = await storeFiles({ context, request, hold, early });
     for (const image of await readArchive(files, wantedPlatform(request))) {
-      await loadOne({ context, request, hold, progress }, image);
+      await loadOne({ context, request, hold, early, progress }, image);
     }
   } catch (error) {
     request.signal.throwIfAborted();
     throw pullError(error, { repository: '', reference: '' });
   } finally {
     request.signal.removeEventListener('abort', stop);
+    ended.abort();
+    await early.settled();
     await hold.release({ keepPartials: false });
   }
   await progress.flush();
@@ -64,21 +73,40 @@ function wantedPlatform({ platforms: [first] }: LoadRequest): ReturnType<typeof 
   return parsePlatformJson(first);
 }
 
+interface Storing {
+  readonly context: PullContext;
+  readonly request: LoadRequest;
+  readonly hold: Hold;
+  readonly early: EarlyLayers;
+}
+
 /** The files of the archive as blobs, by name. */
-async function storeFiles(
-  context: PullContext,
-  { body, signal }: LoadRequest,
-  hold: Hold,
-): Promise<ArchiveFiles> {
+async function storeFiles(storing: Storing): Promise<ArchiveFiles> {
+  const { context, request } = storing;
   const files = new Map<string, StoredFile>();
   const links = new Map<string, string>();
-  for await (const entry of readTar(await decompressed(body))) {
-    signal.throwIfAborted();
-    if (files.size + links.size >= maxFiles)
-      throw tooLarge(`archive has more than ${maxFiles} files`);
-    if (entry.kind === 'link') links.set(entry.name, entry.target);
-    else files.set(entry.name, await storeFile(context, entry, hold));
+  const ends = boundedWork(maxEnding);
+  try {
+    for await (const entry of readTar(await decompressed(request.body))) {
+      request.signal.throwIfAborted();
+      if (files.size + links.size >= maxFiles)
+        throw tooLarge(`archive has more than ${maxFiles} files`);
+      if (entry.kind === 'link') links.set(entry.name, entry.target);
+      else files.set(entry.name, await storeFile(storing, entry, ends.add));
+    }
+  } finally {
+    // Whatever was begun is over, before the caller lets go of it.
+    await ends.settled();
   }
+  await ends.all();
+  return archiveFiles(context, files, links);
+}
+
+function archiveFiles(
+  context: PullContext,
+  files: ReadonlyMap<string, StoredFile>,
+  links: ReadonlyMap<string, string>,
+): ArchiveFiles {
   const find = (name: string): StoredFile | undefined => {
     const target = links.get(name);
     return files.get(name) ?? (target === undefined ? undefined : files.get(target));
@@ -94,37 +122,40 @@ async function storeFiles(
   };
 }
 
+/** Resolves when all bytes are there; that they are durable is one more of `ends`. */
 async function storeFile(
-  context: PullContext,
+  { context, hold, early }: Storing,
   { sizeBytes, body }: { readonly sizeBytes: number; readonly body: AsyncIterable<Uint8Array> },
-  hold: Hold,
+  addEnd: (work: Promise<void>) => Promise<void>,
 ): Promise<StoredFile> {
   const ingest = await context.content.ingest({ sizeBytes });
-  let first: Uint8Array = Buffer.alloc(0);
+  let first: Buffer = Buffer.alloc(0);
   try {
     for await (const chunk of body) {
-      if (first.length < magicBytes) first = Buffer.concat([first, chunk.subarray(0, magicBytes)]);
+      if (first.length < blockBytes) first = Buffer.concat([first, chunk.subarray(0, blockBytes)]);
       await ingest.write(chunk);
     }
     // Held before it is there: what is there and not held may be collected.
-    await hold.add({ layers: [], blobs: [ingest.verify()] });
-    const stored = await ingest.commit();
-    return { ...stored, compression: compressionOf(first) };
+    const digest = ingest.verify();
+    await hold.add({ layers: [], blobs: [digest] });
+    const end = async (): Promise<void> => {
+      await ingest.commit();
+      await early.begin({ mediaType: mediaTypes.ociLayer, digest, size: sizeBytes }, first);
+    };
+    await addEnd(end());
+    return { digest, sizeBytes, compression: compressionOf(first.subarray(0, magicBytes)) };
   } catch (error) {
     await ingest.abort();
     throw error;
   }
 }
 
-interface Loading {
-  readonly context: PullContext;
-  readonly request: LoadRequest;
-  readonly hold: Hold;
+interface Loading extends Storing {
   readonly progress: Progress;
 }
 
 async function loadOne(
-  { context, request, hold, progress }: Loading,
+  { context, request, hold, early, progress }: Loading,
   image: ArchivedImage,
 ): Promise<void> {
   if (image.configText.length > maxConfigBytes) throw tooLarge('image configuration is too large');
@@ -152,6 +183,7 @@ async function loadOne(
       const at = { current: layer.size, total: layer.size };
       progress.count(shortId(layer.digest), 'Loading layer', at);
     },
+    underWay: early.underWay,
     signal: request.signal,
   });
   announce(progress, image.id, image.references);

@@ -8,11 +8,15 @@ import { mediaTypes } from '../registry/index.js';
 import type { Statement } from '../store/store.js';
 import { changes, type LayerRecord } from './catalog.js';
 import { parseImageConfig } from './image-config.js';
+import { createSlots } from './exclusive.js';
 import type { ImageEvent } from './keeper.js';
 import { layerFailure } from './layer-failure.js';
 import { layerKeys } from './layer-keys.js';
 import { mendLayers } from './mend.js';
 import type { PullContext } from './pull.js';
+
+/** Each has threads of its own. */
+const maxAtOnce = 2;
 
 /** An image whose blobs are here. */
 export interface LocalImage {
@@ -28,6 +32,8 @@ export interface LocalImage {
   readonly events: readonly ImageEvent[];
   /** Told before each layer that has to be unpacked. */
   readonly onLayer?: (layer: Descriptor) => void;
+  /** Layers that are being unpacked already, by diffID. */
+  readonly underWay?: ReadonlyMap<string, Promise<LayerRecord>>;
   readonly signal: AbortSignal;
 }
 
@@ -41,12 +47,11 @@ export async function registerLocalImage(context: PullContext, image: LocalImage
     throw systemError("layers from manifest don't match image configuration");
   }
   const keys = layerKeys(diffIds, context.driver.layerIdentity);
-  const records: LayerRecord[] = [];
-  for (const [height, blob] of image.layers.entries()) {
+  const wanted = image.layers.map((blob, height) => {
     const layer = keys[height] ?? { key: '', parents: [] };
-    const wanted = { blob, layer, diffId: diffIds[height] ?? '' };
-    records.push(await ensureLayer(context, wanted, image));
-  }
+    return { blob, layer, diffId: diffIds[height] ?? '' };
+  });
+  const records = await ensureLayers(context, wanted, image);
   const stack = await mendLayers(context.driver, records);
   const mending = stack.filter(({ diffId }) => diffId === '').map(({ storageKey }) => storageKey);
   const hold = await context.keeper.hold({ layers: mending, blobs: [] });
@@ -62,6 +67,36 @@ interface WantedLayer {
   readonly blob: Descriptor;
   readonly layer: { readonly key: string; readonly parents: readonly string[] };
   readonly diffId: string;
+}
+
+/** Several at once where they do not stand on each other; each that was begun has ended. */
+async function ensureLayers(
+  context: PullContext,
+  wanted: readonly WantedLayer[],
+  image: LocalImage,
+): Promise<readonly LayerRecord[]> {
+  const atOnce = context.driver.layerIdentity === 'diffID' ? maxAtOnce : 1;
+  const slots = createSlots(atOnce);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([image.signal, failed.signal]);
+  const done = new Map<string, Promise<LayerRecord>>(image.underWay);
+  const records = wanted.map((one) => {
+    // The same layer twice in one image is unpacked once.
+    const known = done.get(one.layer.key);
+    if (known !== undefined) image.onLayer?.(one.blob);
+    const record =
+      known ?? slots.run(() => ensureLayer(context, one, { ...image, signal }), signal);
+    done.set(one.layer.key, record);
+    return record.catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    });
+  });
+  await Promise.allSettled(records);
+  image.signal.throwIfAborted();
+  return Promise.all(records).catch((error: unknown) => {
+    throw failed.signal.aborted ? failed.signal.reason : error;
+  });
 }
 
 /** Unpacks a layer unless it is there; verified. The caller holds both. */
