@@ -64,7 +64,9 @@ const server = createServer((request, response) => {
   if (/\/pushed\d+\//.test(pathname)) {
     const sizeBytes = pushed.get(pathname);
     if (sizeBytes === undefined) return void response.writeHead(404).end();
-    return void response.writeHead(200, { 'Content-Length': sizeBytes }).end();
+    const digest = pathname.split('/').at(-1);
+    const headers = { 'Content-Length': sizeBytes, 'Docker-Content-Digest': digest };
+    return void response.writeHead(200, headers).end();
   }
   const manifest = /^\/v2\/.+\/manifests\/(.+)$/.exec(pathname)?.[1];
   const blob = /^\/v2\/.+\/blobs\/(.+)$/.exec(pathname)?.[1];

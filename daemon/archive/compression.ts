@@ -1,7 +1,8 @@
 /** Which compression a stream has, by its first bytes, and streams that undo it. */
 import { createGunzip } from 'node:zlib';
-import { PassThrough, pipeline, type Readable } from 'node:stream';
-import { invalidParameter } from '../../api-spec/errors.js';
+import { PassThrough, pipeline, Readable } from 'node:stream';
+import { ApiError } from '../../api-spec/errors.js';
+import { ArchiveError, expandArchive, type Source } from '../../native/unpack/index.js';
 
 /** By the names that media types use. */
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
@@ -23,20 +24,42 @@ export function compressionOf(first: Uint8Array): Compression {
 }
 
 /**
- * The plain bytes of a stream that may be gzip. Errors and ends pass through both ways. `ApiError`
- * 400 for a compression that cannot be undone here.
+ * The plain bytes of a stream that may be compressed. Errors and ends pass through both ways; what
+ * is wrong with the archive is an `ApiError`.
  */
 export async function decompressed(source: Readable): Promise<Readable> {
-  const first = await peek(source, magicBytes);
-  const compression = compressionOf(first);
-  if (compression !== 'none' && compression !== 'gzip') {
-    source.destroy();
-    throw invalidParameter(`archives compressed with ${compression} are not supported here`);
+  const compression = compressionOf(await peek(source, magicBytes));
+  if (compression === 'none' || compression === 'gzip') {
+    const through = compression === 'gzip' ? createGunzip() : new PassThrough();
+    // The error reaches whoever reads `through`: pipeline destroys it with that error.
+    pipeline(source, through, () => undefined);
+    return through;
   }
-  const through = compression === 'gzip' ? createGunzip() : new PassThrough();
-  // The error reaches whoever reads `through`: pipeline destroys it with that error.
-  pipeline(source, through, () => undefined);
-  return through;
+  return expanded(source);
+}
+
+/** As registries take it: what OCI has no media type for comes out plain, the rest as it is. */
+export async function distributable(source: Readable): Promise<Readable> {
+  return hasMediaType(compressionOf(await peek(source, magicBytes))) ? source : expanded(source);
+}
+
+/** Whether OCI has a media type for layers that are compressed so. */
+export function hasMediaType(compression: Compression): boolean {
+  return compression !== 'xz' && compression !== 'bzip2';
+}
+
+/** By the unpacker, which has the libraries that Node has not. */
+export function expanded(source: Source): Readable {
+  return Readable.from(worded(expandArchive(source)), { objectMode: false });
+}
+
+async function* worded(bytes: AsyncIterable<unknown>): AsyncGenerator {
+  try {
+    yield* bytes;
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    throw new ApiError(error.kind, error.message, { cause: error });
+  }
 }
 
 /** The first bytes, which are then put back; fewer when the stream ends before. */

@@ -1,5 +1,13 @@
 /** Tar archives in TypeScript, for what is small or not hot; layers go through `native/unpack`. */
-export { compressionOf, decompressed, magicBytes, type Compression } from './compression.js';
+export {
+  compressionOf,
+  decompressed,
+  distributable,
+  expanded,
+  hasMediaType,
+  magicBytes,
+  type Compression,
+} from './compression.js';
 export { linkTarget, safeEntryName } from './entry-name.js';
 export { readTar, type ArchiveEntry } from './read-tar.js';
 export { tarEnd, tarHeader, tarPadding, type TarEntry } from './write-tar.js';

@@ -1,10 +1,11 @@
-/** `docker import`: one tar becomes an image of one layer. The blob is kept as it came. */
+/**
+ * `docker import`: one tar becomes an image of one layer. The blob is kept as it came, unless it is
+ * compressed as no registry takes it.
+ */
 import type { Readable } from 'node:stream';
-import { createHash } from 'node:crypto';
-import { createGunzip } from 'node:zlib';
-import { pipeline } from 'node:stream/promises';
-import { invalidParameter, notImplemented, systemError } from '../../api-spec/errors.js';
-import { compressionOf, magicBytes, type Compression } from '../archive/index.js';
+import { invalidParameter } from '../../api-spec/errors.js';
+import { ArchiveError, expandedDigest } from '../../native/unpack/index.js';
+import { compressionOf, distributable, magicBytes, type Compression } from '../archive/index.js';
 import { digestOf } from '../content/index.js';
 import { hostPlatform, mediaTypes, parsePlatform } from '../registry/index.js';
 import { changes as change } from './catalog.js';
@@ -12,6 +13,7 @@ import { applyChanges } from './config-changes.js';
 import type { Hold } from './keeper.js';
 import { layerFailure } from './layer-failure.js';
 import { registerLocalImage } from './local-image.js';
+import { openSource } from './import-source.js';
 import type { ProgressSink } from './needs.js';
 import { Progress } from './progress.js';
 import type { PullContext } from './pull.js';
@@ -20,7 +22,7 @@ import { targetReference } from './tag.js';
 
 /** As in `POST /images/create?fromSrc=`. */
 export interface ImportRequest {
-  /** `-`: the body. */
+  /** `-`: the body; otherwise a URL. */
   readonly source: string;
   readonly body: Readable;
   readonly repo: string;
@@ -34,17 +36,18 @@ export interface ImportRequest {
 
 /** Rejects with `ApiError` before the first line. */
 export async function importImage(context: PullContext, request: ImportRequest): Promise<void> {
-  if (request.source !== '-') throw notImplemented('importing from a URL is not supported');
   const reference = targetReference(request.repo, request.tag);
   const config = applyChanges({}, request.changes);
   const platform = request.platform === '' ? hostPlatform() : parsePlatform(request.platform);
+  const progress = new Progress(request.sink);
   const hold = await context.keeper.hold({ layers: [], blobs: [] });
   try {
-    const blob = await storeBody(context, request, hold);
+    const body = await openSource(request, progress);
+    const blob = await storeBody(context, { ...request, body }, hold);
     const diffId = await diffIdOf(context, blob, request.signal);
     await hold.add({ layers: [diffId], blobs: [] });
     const created = new Date(context.nowMs()).toISOString();
-    const comment = request.message === '' ? 'Imported from -' : request.message;
+    const comment = request.message === '' ? `Imported from ${request.source}` : request.message;
     const configText = JSON.stringify({
       ...platform,
       comment,
@@ -70,7 +73,6 @@ export async function importImage(context: PullContext, request: ImportRequest):
       events: [{ action: 'import', id, attributes: { ...config.Labels, name } }],
       signal: request.signal,
     });
-    const progress = new Progress(request.sink);
     progress.line({ status: id });
     await progress.flush();
   } finally {
@@ -94,8 +96,8 @@ async function storeBody(
   signal.addEventListener('abort', stop, { once: true });
   let first: Uint8Array = Buffer.alloc(0);
   try {
-    for await (const chunk of body) {
-      const bytes = Buffer.from(chunk as Uint8Array); // A body has no encoding: chunks are bytes.
+    for await (const chunk of await distributable(body)) {
+      const bytes = chunk as Buffer; // A body has no encoding: chunks are bytes.
       if (first.length < magicBytes) first = Buffer.concat([first, bytes.subarray(0, magicBytes)]);
       await ingest.write(bytes);
     }
@@ -117,37 +119,10 @@ async function diffIdOf(
   signal: AbortSignal,
 ): Promise<string> {
   if (compression === 'none') return digest;
-  if (compression === 'gzip') return gunzippedDigest(context, digest, signal);
-  if (compression !== 'zstd') {
-    throw invalidParameter(`archives compressed with ${compression} are not supported here`);
-  }
-  // Only the unpacker can read it: unpacked once for its name, which is then thrown away.
-  const stage = await context.driver.stageLayer({ key: digest, parents: [] });
   try {
-    const { path: target, whiteouts } = stage;
-    const source = { path: context.content.path(digest) };
-    return (await context.unpack({ source, target, whiteouts, signal })).diffId;
+    return (await expandedDigest({ path: context.content.path(digest) }, { signal })).digest;
   } catch (error) {
-    throw layerFailure(error, digest, signal);
-  } finally {
-    await stage.abort();
+    const isCut = error instanceof ArchiveError && error.message.startsWith('archive ends early');
+    throw isCut ? invalidParameter('unexpected EOF', error) : layerFailure(error, digest, signal);
   }
-}
-
-async function gunzippedDigest(
-  context: PullContext,
-  digest: string,
-  signal: AbortSignal,
-): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    await pipeline(context.content.read(digest), createGunzip(), hash, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    const text = error instanceof Error ? error.message : String(error);
-    throw text === 'unexpected end of file'
-      ? invalidParameter('unexpected EOF', error)
-      : systemError(`cannot read the archive: ${text}`, error);
-  }
-  return `sha256:${hash.digest('hex')}`;
 }

@@ -5,7 +5,15 @@
  */
 import type { Readable } from 'node:stream';
 import { invalidParameter, tooLarge } from '../../api-spec/errors.js';
-import { blockBytes, compressionOf, decompressed, magicBytes, readTar } from '../archive/index.js';
+import {
+  blockBytes,
+  compressionOf,
+  decompressed,
+  expanded,
+  hasMediaType,
+  magicBytes,
+  readTar,
+} from '../archive/index.js';
 import type { Descriptor } from '../content/index.js';
 import { beginLayersEarly, type EarlyLayers } from './early-layers.js';
 import { boundedWork } from './exclusive.js';
@@ -13,6 +21,7 @@ import { hostPlatform, mediaTypes, parsePlatformJson, pullError } from '../regis
 import { changes } from './catalog.js';
 import { maxConfigBytes, parseImageConfig } from './image-config.js';
 import type { Hold } from './keeper.js';
+import { layerFailure } from './layer-failure.js';
 import { layerKeys } from './layer-keys.js';
 import {
   readArchive,
@@ -92,7 +101,7 @@ async function storeFiles(storing: Storing): Promise<ArchiveFiles> {
       if (files.size + links.size >= maxFiles)
         throw tooLarge(`archive has more than ${maxFiles} files`);
       if (entry.kind === 'link') links.set(entry.name, entry.target);
-      else files.set(entry.name, await storeFile(storing, entry, ends.add));
+      else files.set(entry.name, await storeFile(storing, entry, (work) => ends.add(work)));
     }
   } finally {
     // Whatever was begun is over, before the caller lets go of it.
@@ -170,10 +179,14 @@ async function loadOne(
     blobs: [],
   });
   const labels = config.config.Labels ?? {};
+  const layers: Descriptor[] = [];
+  for (const file of image.layers) {
+    layers.push(descriptorOf(await kept({ context, request, hold }, file)));
+  }
   await registerLocalImage(context, {
     id: image.id,
     configText: image.configText,
-    layers: image.layers.map(descriptorOf),
+    layers,
     ...(image.manifest === undefined ? {} : { manifest: image.manifest }),
     ...(image.manifestType === undefined ? {} : { manifestType: image.manifestType }),
     statements: image.references.map((reference) => changes.setTag(fullName(reference), image.id)),
@@ -194,6 +207,26 @@ function announce(progress: Progress, id: string, references: readonly Reference
     progress.line({ stream: `Loaded image: ${familiarName(reference)}\n` });
   }
   if (references.length === 0) progress.line({ stream: `Loaded image ID: ${id}\n` });
+}
+
+/** A layer that is compressed as no registry takes it, plain. */
+async function kept(
+  { context, request, hold }: Pick<Storing, 'context' | 'request' | 'hold'>,
+  file: StoredFile,
+): Promise<StoredFile> {
+  if (hasMediaType(file.compression)) return file;
+  const ingest = await context.content.ingest({});
+  try {
+    for await (const chunk of expanded({ path: context.content.path(file.digest) })) {
+      request.signal.throwIfAborted();
+      await ingest.write(chunk as Buffer); // No encoding is set: chunks are bytes.
+    }
+    await hold.add({ layers: [], blobs: [ingest.verify()] });
+    return { ...(await ingest.commit()), compression: 'none' };
+  } catch (error) {
+    await ingest.abort();
+    throw layerFailure(error, file.digest, request.signal);
+  }
 }
 
 /** Docker's archives hold plain tars, and some tools' compressed ones under the same names. */

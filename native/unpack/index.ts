@@ -15,6 +15,7 @@ export { fetchFromContainer, putIntoContainer, statInContainer } from './contain
 export type { ContainerRoot, DetachedMount, FileStat, PutOptions } from './container-root.js';
 export { exportTree, listChanges, treeDigest, writeLayer } from './difference.js';
 export type { Change, Difference, WrittenLayer } from './difference.js';
+export { expandArchive, expandedDigest } from './expand.js';
 export type { Source } from './program.js';
 
 /** One layer to be unpacked. Gone wrong, it leaves the target half filled: discard it. */

@@ -152,7 +152,13 @@ static int run(const char *command, struct settings *settings, char *const *oper
   }
   if (strcmp(command, "put") == 0 || strcmp(command, "fetch") == 0)
     return run_inside(command, settings, operands, count);
+  bool expanding = strcmp(command, "expand") == 0;
+  if (expanding) {
+    decode_prepare();
+    sha256_prepare(settings->own_sha256);
+  }
   drop_privileges();
+  if (expanding) return command_expand(&settings->limits);
   if (strcmp(command, "diff") == 0) {
     sha256_prepare(settings->own_sha256);
     struct differ how = {settings->overlay, settings->listing, settings->comparing, settings->ours};
@@ -183,7 +189,7 @@ int main(int argc, char **argv) {
     }
   if (argc < 2 || settings.target == NULL) {
     fprintf(stderr, "usage: tsdocker-unpack "
-                    "unpack|put|fetch|copy|diff|export|sync|usage|remove target=… -- …\n");
+                    "unpack|expand|put|fetch|copy|diff|export|sync|usage|remove target=… -- …\n");
     return 2;
   }
   bound_resources();

@@ -244,6 +244,7 @@ struct differ {
 int command_diff(const char *target, const struct differ *how, char *const *layers,
                  size_t layer_count);
 int command_export(char *const *layers, size_t layer_count);
+int command_expand(const struct limits *limits);
 void report_archive(void);
 
 #define OPAQUE_XATTR "trusted.overlay.opaque"

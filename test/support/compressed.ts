@@ -10,3 +10,5 @@ const by =
 export const xzBytes = by('xz');
 /** A .bz2. */
 export const bzip2Bytes = by('bzip2');
+/** A .zst; the program comes in a package of the same name. */
+export const zstdBytes = by('zstd');

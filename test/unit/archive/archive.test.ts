@@ -85,7 +85,7 @@ test('a hostile archive is refused', async (t) => {
     [tarOf([{ name: 'a', content: 'b', size: 100_000 }]), /^unexpected EOF/],
     [Buffer.alloc(512, 'x'), /^invalid tar header/],
     [broken, /^invalid tar header/],
-    [Buffer.from('BZh91AY&SY'), /compressed with bzip2/],
+    [Buffer.from('BZh91AY&SY'), /unexpected end of bzip2 stream/],
   ] as const;
   for (const [archive, message] of bad) {
     await t.rejects(entries(archive), { name: 'ApiError', message });
