@@ -28,6 +28,28 @@ export const OCIDescriptor = Type.Object({
 /** Content by its digest, in OCI's words. */
 export type OCIDescriptor = Shape<typeof OCIDescriptor>;
 
+/** One entry of an image's index: what it is, and how much of it is here; sizes in bytes. */
+export const ImageManifestSummary = Type.Object({
+  ID: text,
+  Descriptor: OCIDescriptor,
+  Available: Type.Boolean(),
+  Size: Type.Object({ Total: whole, Content: whole }),
+  Kind: Type.Union([
+    Type.Literal('image'),
+    Type.Literal('attestation'),
+    Type.Literal('unknown'),
+  ]),
+  ImageData: optional(
+    Type.Object({
+      Platform: OCIPlatform,
+      Containers: list(text),
+      Size: Type.Object({ Unpacked: whole }),
+    }),
+  ),
+});
+/** One entry of an image's index: what it is, and how much of it is here; sizes in bytes. */
+export type ImageManifestSummary = Shape<typeof ImageManifestSummary>;
+
 /** What the storage driver tells of a layer chain. */
 export const DriverData = Type.Object({ Name: text, Data: nullable(map(text)) });
 /** What the storage driver tells of a layer chain. */
@@ -54,6 +76,7 @@ export const ImageInspect = Type.Object({
   GraphDriver: DriverData,
   RootFS: Type.Object({ Type: text, Layers: optional(list(text)) }),
   Metadata: Type.Object({ LastTagTime: text }),
+  Manifests: optional(list(ImageManifestSummary)),
 });
 /** Answer to ImageInspect; `Created` in RFC 3339, `RepoTags` and `RepoDigests` never null. */
 export type ImageInspect = Shape<typeof ImageInspect>;
@@ -71,6 +94,7 @@ export const ImageSummary = Type.Object({
   Labels: nullable(map(text)),
   Containers: whole,
   Descriptor: optional(OCIDescriptor),
+  Manifests: optional(list(ImageManifestSummary)),
 });
 /** One row of ImageList; `Created` in seconds since the epoch, -1 for what was not counted. */
 export type ImageSummary = Shape<typeof ImageSummary>;

@@ -1,6 +1,6 @@
 /**
  * A registry of static files, as a program of its own: `registry-main.js FOLDER PORT`. What is
- * pushed to other repositories is counted and thrown away, so that the disk is not what is measured.
+ * pushed to other repositories is counted and thrown away: the disk is not what is measured.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';

@@ -14,7 +14,7 @@ import type { Compose, Engine, Fsck } from './engine.js';
 import { createEvents } from './events/index.js';
 import { createHttpServer } from './http/server.js';
 import type { HttpServer } from './http/server.js';
-import { imageTables } from './images/index.js';
+import { imageIndexTables, imageTables } from './images/index.js';
 import type { Damage, Images } from './images/index.js';
 import { openLayout } from './layout.js';
 import { keepLean } from './lean.js';
@@ -47,7 +47,10 @@ import {
 import type { Base } from './wiring.js';
 
 /** One step per released version of the database; released steps never change. */
-const migrations = [[baseTables, imageTables, networkTables, volumeTables, buildTables].join('\n')];
+const migrations = [
+  [baseTables, imageTables, networkTables, volumeTables, buildTables].join('\n'),
+  imageIndexTables,
+];
 
 /** All services, in the order in which they are built. */
 interface Parts {

@@ -56,7 +56,7 @@ export async function createContainer(
   if (request.name !== undefined) checkName(request.name);
   checkConfig(user, hostConfig);
   checkHostConfig(user, hostConfig, { runtimes: runtimesOf(context) });
-  const image = request.image ?? context.images.resolve(user.Image ?? '');
+  const image = request.image ?? context.images.resolve(user.Image ?? '', request.platform);
   checkPlatform(image, user.Image ?? '', request.platform);
   const id = newId((taken) => context.book.get(taken) !== undefined);
   const draft = draftRecord(context, {

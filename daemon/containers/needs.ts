@@ -34,7 +34,8 @@ export interface ContainerImage {
 /** What containers ask of images. An id that was resolved stays valid while a record names it. */
 export interface ImagesNeed {
   /** By name, digest or id prefix; `ApiError` 404 `No such image: x:latest` in Docker's words. */
-  resolve(name: string): ContainerImage;
+  /** `platform` as `os/arch[/variant]`: the image of that one, where several came together. */
+  resolve(name: string, platform?: string): ContainerImage;
   /** By id, for a record that exists; undefined when the image was force-removed. */
   byId(id: string): ContainerImage | undefined;
   /** The id that `name` means now; undefined for none. */

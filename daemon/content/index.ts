@@ -27,6 +27,13 @@ export interface Descriptor {
   readonly digest: string;
   readonly size: number;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Where else it may be fetched from. */
+  readonly urls?: readonly string[];
+  readonly platform?: {
+    readonly os: string;
+    readonly architecture: string;
+    readonly variant?: string;
+  };
 }
 
 const partialLifetimeMs = 24 * 3600 * 1000;

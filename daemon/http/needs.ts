@@ -263,9 +263,13 @@ export interface ImagesApi {
     readonly filters: Filters;
     readonly sharedSize: boolean;
     readonly digests: boolean;
+    readonly manifests: boolean;
   }): Promise<readonly ImageSummary[]>;
-  /** `platform` is an OCI platform as JSON text, empty for none. */
-  inspect(name: string, options: { readonly platform: string }): Promise<ImageInspect>;
+  /** `platform` is an OCI platform as JSON text, empty for none; not both. */
+  inspect(
+    name: string,
+    options: { readonly platform: string; readonly manifests: boolean },
+  ): Promise<ImageInspect>;
   history(
     name: string,
     options: { readonly platform: string },

@@ -67,6 +67,10 @@ export interface Catalog {
   /** Repositories, in full, that an image with this blob was pulled from or pushed to. */
   repositoriesWith(blob: string): readonly string[];
   blobs(imageId: string): readonly string[];
+  /** The indexes that an image came by. */
+  indexesOf(imageId: string): readonly Descriptor[];
+  /** Ids of the images that came by an index. */
+  imagesOfIndex(digest: string): readonly string[];
   isBlobUsed(digest: string): boolean;
   isLayerUsed(storageKey: string): boolean;
   allBlobs(): ReadonlySet<string>;
@@ -127,6 +131,9 @@ export function openCatalog(store: Store): Catalog {
     blobs: (imageId) =>
       texts('SELECT digest AS value FROM image_blobs WHERE image_id = ?', imageId),
     ...links(texts),
+    indexesOf: (imageId) => readIndexes(store, imageId),
+    imagesOfIndex: (digest) =>
+      texts('SELECT image_id AS value FROM image_indexes WHERE digest = ?', digest),
     allBlobs: () => new Set(texts('SELECT DISTINCT digest AS value FROM image_blobs')),
     allLayers: () => new Set(texts('SELECT storage_key AS value FROM layers')),
   };
@@ -151,6 +158,19 @@ function links(
       texts('SELECT image_id AS value FROM image_layers WHERE storage_key = ? LIMIT 1', storageKey)
         .length > 0,
   };
+}
+
+function readIndexes(store: Store, imageId: string): readonly Descriptor[] {
+  return store
+    .rows<{ digest: string; media_type: string; size_bytes: number }>(
+      'SELECT digest, media_type, size_bytes FROM image_indexes WHERE image_id = ? ORDER BY digest',
+      imageId,
+    )
+    .map(({ digest, media_type, size_bytes }) => ({
+      mediaType: media_type,
+      digest,
+      size: size_bytes,
+    }));
 }
 
 function readLayer(store: Store, storageKey: string): LayerRecord | undefined {
@@ -235,12 +255,27 @@ export const changes = {
         sql: 'INSERT OR IGNORE INTO image_blobs VALUES (?, ?)',
         params: [id, digest],
       })),
+      {
+        sql:
+          'INSERT OR IGNORE INTO image_blobs ' +
+          'SELECT image_id, digest FROM image_indexes WHERE image_id = ?',
+        params: [id],
+      },
       ...layerBlobs.map(({ digest, diffId }) => ({
         sql: 'INSERT OR REPLACE INTO layer_blobs VALUES (?, ?)',
         params: [digest, diffId],
       })),
     ];
   },
+
+  /** After `addImage`: the index is a blob of the image too. */
+  addIndex: (imageId: string, { digest, mediaType, size }: Descriptor): readonly Statement[] => [
+    {
+      sql: 'INSERT OR REPLACE INTO image_indexes VALUES (?, ?, ?, ?)',
+      params: [imageId, digest, mediaType, size],
+    },
+    { sql: 'INSERT OR IGNORE INTO image_blobs VALUES (?, ?)', params: [imageId, digest] },
+  ],
 
   setTag: (reference: string, imageId: string): Statement => ({
     sql: 'INSERT OR REPLACE INTO image_tags VALUES (?, ?)',
@@ -268,7 +303,7 @@ export const changes = {
   }),
 
   removeImage: (id: string): readonly Statement[] =>
-    ['image_tags', 'image_digests', 'image_layers', 'image_blobs']
+    ['image_tags', 'image_digests', 'image_layers', 'image_blobs', 'image_indexes']
       .map((table): Statement => ({ sql: `DELETE FROM ${table} WHERE image_id = ?`, params: [id] }))
       .concat({ sql: 'DELETE FROM images WHERE id = ?', params: [id] }),
 

@@ -20,9 +20,9 @@ import { createLayerSource } from './layer-source.js';
 import { distinctKeys } from './layer-keys.js';
 import { listImages, type ListRequest } from './list.js';
 import { loadImages, type LoadRequest } from './load.js';
-import { findImage } from './lookup.js';
+import { bestForPlatform, findForPlatform, manifestsOf } from './indexes.js';
 import type { ImageContext } from './needs.js';
-import { pull, type PullRequest } from './pull.js';
+import { pull, type PullContext, type PullRequest } from './pull.js';
 import { inspectDistribution } from './distribution.js';
 import { push, type PushRequest } from './push.js';
 import { pruneImages, removeImage } from './remove.js';
@@ -45,7 +45,7 @@ import type {
 import type { ContainerImage } from '../containers/needs.js';
 
 export type { Damage } from './fsck.js';
-export { imageTables } from './tables.js';
+export { imageIndexTables, imageTables } from './tables.js';
 export type { ImageContext, ImageEvents, ImageUsers, UnpackLayer } from './needs.js';
 
 /** What the service is built from. */
@@ -71,10 +71,20 @@ export interface Images {
     config: Partial<ContainerConfig>,
     changes: readonly string[],
   ): Partial<ContainerConfig>;
-  save(names: readonly string[], options: { readonly signal: AbortSignal }): Promise<Readable>;
+  save(
+    names: readonly string[],
+    options: { readonly platforms?: readonly string[]; readonly signal: AbortSignal },
+  ): Promise<Readable>;
   list(request: ListRequest): Promise<readonly ImageSummary[]>;
-  inspect(name: string): Promise<ImageInspect>;
-  history(name: string): Promise<readonly ImageHistoryResponseItem[]>;
+  /** `platform` is an OCI one as JSON; see `indexes.ts`. */
+  inspect(
+    name: string,
+    options?: { readonly platform?: string; readonly manifests?: boolean },
+  ): Promise<ImageInspect>;
+  history(
+    name: string,
+    options?: { readonly platform?: string },
+  ): Promise<readonly ImageHistoryResponseItem[]>;
   tag(name: string, target: { readonly repo: string; readonly tag: string }): Promise<void>;
   remove(
     name: string,
@@ -85,7 +95,7 @@ export interface Images {
   auth(auth: AuthConfig, signal: AbortSignal): Promise<AuthResponse>;
 
   /** By name, digest or id prefix; `ApiError` 404 `No such image: x:latest`. */
-  resolve(name: string): ContainerImage;
+  resolve(name: string, platform?: string): ContainerImage;
   /** Undefined when the image was removed by force. */
   byId(id: string): ContainerImage | undefined;
   tagsOf(id: string): readonly string[];
@@ -132,7 +142,6 @@ export function createImages(options: ImagesOptions): Images {
     architecture: config.architecture,
     ...(config.variant === undefined ? {} : { variant: config.variant }),
   });
-  const find = (name: string): ImageRecord => findImage(catalog, name).image;
 
   return {
     pull: (request) => pull(context, request),
@@ -144,15 +153,13 @@ export function createImages(options: ImagesOptions): Images {
     commit: (request) => commitImage(context, request),
     checkTarget: (repo, tag) => void targetReference(repo, tag),
     changed: applyChanges,
-    save: (names, { signal }) => saveImages(context, names, signal),
-    list: async (request) => listImages(catalog, request, context.nowMs()),
-    inspect: async (name) => inspectImage(context, catalog, find(name)),
-    history: async (name) => imageHistory(context, catalog, find(name)),
+    save: (names, options) => saveImages(context, names, options),
+    ...viewsOf(context),
     tag: (name, target) => tagImage({ catalog, keeper, nowMs: context.nowMs() }, name, target),
     remove: (name, { force }) => removeImage(context, name, { force }),
     prune: (filters) => pruneImages(context, filters),
     auth: (auth, signal) => context.registry.logIn(auth, signal),
-    resolve: (name) => forContainer(find(name)),
+    resolve: (name, platform) => forContainer(bestForPlatform(catalog, name, platform ?? '')),
     byId: (id) => {
       const image = catalog.image(id);
       return image === undefined ? undefined : forContainer(image);
@@ -174,5 +181,30 @@ export function createImages(options: ImagesOptions): Images {
     releaseLayers: async (layers) => {
       await keeper.collect({ layers, blobs: [] });
     },
+  };
+}
+
+/** What only reads. */
+function viewsOf(context: PullContext): Pick<Images, 'history' | 'inspect' | 'list'> {
+  const { catalog } = context;
+  const manifests = async (imageId: string) => {
+    const image = catalog.image(imageId);
+    if (image === undefined) return {};
+    const users = (id: string) => context.users.usersOf(id).map((user) => user.id);
+    return { Manifests: await manifestsOf(context, image, users) };
+  };
+  return {
+    list: async (request) => {
+      const rows = listImages(catalog, request, context.nowMs());
+      if (request.manifests !== true) return rows;
+      return Promise.all(rows.map(async (row) => ({ ...row, ...(await manifests(row.Id)) })));
+    },
+    inspect: async (name, { platform = '', manifests: isWhole = false } = {}) => {
+      const { image } = findForPlatform(catalog, name, platform);
+      const shown = inspectImage(context, catalog, image);
+      return isWhole ? { ...shown, ...(await manifests(image.id)) } : shown;
+    },
+    history: async (name, { platform = '' } = {}) =>
+      imageHistory(context, catalog, findForPlatform(catalog, name, platform).image),
   };
 }

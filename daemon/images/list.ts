@@ -19,6 +19,8 @@ const listFilters = ['dangling', 'label', 'label!', 'before', 'since', 'referenc
 export interface ListRequest {
   readonly filters: Filters;
   readonly sharedSize: boolean;
+  /** With each row what its index names. */
+  readonly manifests?: boolean;
 }
 
 /** Newest first. */

@@ -193,7 +193,12 @@ async function pullImage(pulling: Pull, top: FetchedManifest): Promise<string> {
   checkConfig(pulling, config, document);
   const hold = await context.keeper.hold({
     layers: layerKeys(config.diffIds, context.driver.layerIdentity).map(({ key }) => key),
-    blobs: [chosen.digest, document.config.digest, ...document.layers.map(({ digest }) => digest)],
+    blobs: [
+      top.digest,
+      chosen.digest,
+      document.config.digest,
+      ...document.layers.map(({ digest }) => digest),
+    ],
   });
   let complete = false;
   try {
@@ -351,7 +356,11 @@ async function register(
   const { context, reference } = pulling;
   const { catalog, content, keeper } = context;
   const id = document.config.digest;
-  await Promise.all([content.put(Buffer.from(text)), content.put(chosen.bytes)]);
+  await Promise.all([
+    content.put(Buffer.from(text)),
+    content.put(chosen.bytes),
+    ...(top.document.kind === 'index' ? [content.put(top.bytes)] : []),
+  ]);
   const previous = catalog.image(id) === undefined ? [] : catalog.blobs(id);
   const { diffIds } = parseImageConfig(text);
   const layerBlobs = document.layers.map(({ digest }, height) => ({
@@ -368,6 +377,13 @@ async function register(
   await keeper.commit({
     statements: [
       ...changes.addImage({ id, configText: text, manifest, layers: stack, layerBlobs }),
+      ...(top.document.kind === 'index'
+        ? changes.addIndex(id, {
+            mediaType: top.document.mediaType,
+            digest: top.digest,
+            size: top.bytes.length,
+          })
+        : []),
       changes.setDigest(repositoryOf(reference), top.digest, id),
       ...(reference.tag === undefined ? [] : [changes.setTag(fullName(reference), id)]),
     ],

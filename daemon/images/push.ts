@@ -9,6 +9,7 @@ import { RegistryError, uploadBlob, type PushTarget, type Uploaded } from '../re
 import { changes, type Catalog, type ImageRecord } from './catalog.js';
 import { pushable, type PushableImage } from './compress-layers.js';
 import { createSlots, type Slots } from './exclusive.js';
+import { findForPlatform } from './indexes.js';
 import type { ProgressSink } from './needs.js';
 import { countedBytes } from './counted-bytes.js';
 import { Progress, shortId } from './progress.js';
@@ -28,6 +29,8 @@ export interface PushRequest {
   readonly image: string;
   /** Empty for all tags of the repository. */
   readonly tag: string;
+  /** An OCI platform as JSON; empty for what each tag means. */
+  readonly platform?: string;
   readonly auth: AuthConfig;
   readonly sink: ProgressSink;
   readonly signal: AbortSignal;
@@ -55,7 +58,7 @@ export async function push(context: PullContext, request: PushRequest): Promise<
   const { signal } = request;
   const progress = new Progress(request.sink);
   progress.line({ status: `The push refers to repository [${repositoryOf(named)}]` });
-  const tagged = taggedImages(context.catalog, named, request.tag);
+  const tagged = taggedImages(context.catalog, named, request);
   const sources = sourcesOf(context.catalog, named, tagged);
   const target = context.registry.openPush(named, request.auth, sources);
   const common = { context, target, progress, slots: createSlots(maxUploads), signal };
@@ -73,7 +76,11 @@ interface Tagged {
 }
 
 /** The images that are to go, in the order of their tags. */
-function taggedImages(catalog: Catalog, named: Reference, tag: string): readonly Tagged[] {
+function taggedImages(
+  catalog: Catalog,
+  named: Reference,
+  { tag, platform = '' }: Pick<PushRequest, 'platform' | 'tag'>,
+): readonly Tagged[] {
   const prefix = `${repositoryOf(named)}:`;
   const all = catalog.tags().filter(({ reference }) => reference.startsWith(prefix));
   if (all.length === 0) {
@@ -87,9 +94,9 @@ function taggedImages(catalog: Catalog, named: Reference, tag: string): readonly
   if (wanted !== undefined && rows.length === 0) {
     throw notFound(`tag does not exist: ${familiarName(wanted)}`);
   }
-  return rows.flatMap(({ reference, imageId }) => {
-    const image = catalog.image(imageId);
-    return image === undefined ? [] : [{ reference: parseReference(reference), image }];
+  return rows.map(({ reference }) => {
+    const { image } = findForPlatform(catalog, reference, platform);
+    return { reference: parseReference(reference), image };
   });
 }
 
@@ -163,6 +170,8 @@ async function sendLayers(pushing: Push, { image, document }: PushableImage): Pr
 
 async function sendLayer(pushing: Push, descriptor: Descriptor, id: string): Promise<void> {
   const { context, reference, target, progress, signal } = pushing;
+  // It may not be passed on; whoever pulls the image finds it where the manifest says.
+  if (descriptor.urls !== undefined) return progress.layer(id, 'Skipped foreign layer');
   const { digest, size: total } = descriptor;
   const prefix = `${reference.domain}/`;
   const source = context.catalog

@@ -5,7 +5,9 @@ import { pipeline } from 'node:stream/promises';
 import { index as ociIndex } from './oci-index.js';
 import type { Catalog, ImageRecord } from './catalog.js';
 import { hexOf, type Descriptor } from '../content/index.js';
-import { findImage, type Found } from './lookup.js';
+import { invalidParameter } from '../../api-spec/errors.js';
+import { findForPlatform } from './indexes.js';
+import type { Found } from './lookup.js';
 import type { PullContext } from './pull.js';
 import {
   familiarName,
@@ -24,13 +26,23 @@ interface Saved {
   readonly layers: readonly Descriptor[];
 }
 
+/** As in `GET /images/get`. */
+export interface SaveOptions {
+  /** OCI platforms as JSON, one at most; none for what the names mean. */
+  readonly platforms?: readonly string[];
+  readonly signal: AbortSignal;
+}
+
 /** Rejects with `ApiError` 404 before anything is written; the reader ends the stream. */
 export async function saveImages(
   context: PullContext,
   names: readonly string[],
-  signal: AbortSignal,
+  { platforms = [], signal }: SaveOptions,
 ): Promise<Readable> {
-  const chosen = chooseImages(context.catalog, names);
+  if (platforms.length > 1) {
+    throw invalidParameter('multiple platform parameters are not supported');
+  }
+  const chosen = chooseImages(context.catalog, names, platforms[0] ?? '');
   const hold = await context.keeper.hold({
     layers: [],
     blobs: [...chosen.keys()].flatMap((id) => context.catalog.blobs(id)),
@@ -57,9 +69,10 @@ export async function saveImages(
 function chooseImages(
   catalog: Catalog,
   names: readonly string[],
+  platform: string,
 ): ReadonlyMap<string, { readonly image: ImageRecord; readonly references: readonly Reference[] }> {
   const chosen = new Map<string, { image: ImageRecord; references: Reference[] }>();
-  for (const { image, reference } of names.flatMap((name) => meant(catalog, name))) {
+  for (const { image, reference } of names.flatMap((name) => meant(catalog, name, platform))) {
     const entry = chosen.get(image.id) ?? { image, references: [] };
     chosen.set(image.id, entry);
     if (reference?.tag !== undefined && reference.digest === undefined)
@@ -69,15 +82,15 @@ function chooseImages(
 }
 
 /** A name without a tag stands for all tags of its repository. */
-function meant(catalog: Catalog, name: string): readonly Found[] {
-  if (parseImageId(name) !== undefined) return [findImage(catalog, name)];
+function meant(catalog: Catalog, name: string, platform: string): readonly Found[] {
+  if (parseImageId(name) !== undefined) return [findForPlatform(catalog, name, platform)];
   const { tag, digest, ...bare } = parseReference(name);
   const tags =
     tag === undefined && digest === undefined
       ? catalog.tags().filter(({ reference }) => reference.startsWith(`${repositoryOf(bare)}:`))
       : [];
   return (tags.length === 0 ? [name] : tags.map(({ reference }) => reference)).map((each) =>
-    findImage(catalog, each),
+    findForPlatform(catalog, each, platform),
   );
 }
 

@@ -6,6 +6,7 @@
  *     image_digests┴─► images ─┬─► image_layers ─► layers        (unpacked, in the storage driver)
  *                              └─► image_blobs ──► blobs on disk (manifest, config, layers)
  *                                                  layer_blobs   (blob → its layer)
+ *                              image_indexes: the indexes that it came by, blobs of it as well
  */
 export const imageTables = `
 CREATE TABLE images (
@@ -59,4 +60,16 @@ CREATE TABLE layer_blobs (
   diff_id TEXT NOT NULL
 ) STRICT;
 CREATE INDEX layer_blobs_by_diff ON layer_blobs (diff_id);
+`;
+
+/** The second version: an index ties the images of its platforms together. */
+export const imageIndexTables = `
+CREATE TABLE image_indexes (
+  image_id   TEXT NOT NULL,
+  digest     TEXT NOT NULL,                -- of the index, which is a blob of the image
+  media_type TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  PRIMARY KEY (image_id, digest)
+) STRICT;
+CREATE INDEX image_indexes_by_digest ON image_indexes (digest);
 `;

@@ -1,5 +1,6 @@
 /** Pauses between attempts at the same thing, and when to give up. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { RegistryError } from './registry-error.js';
 
 /** What a caller wants of its pauses. */
 export interface BackoffOptions {
@@ -14,6 +15,8 @@ export interface BackoffOptions {
 const maxFruitlessAttempts = 5;
 const firstPauseMs = 500;
 const maxPauseMs = 15_000;
+/** Longest pause that a registry may ask for. */
+const maxAskedPauseMs = 60_000;
 
 /** Waits before the next attempt, or throws the error of the last one. */
 export type Backoff = (error: unknown, hasProgressed: boolean) => Promise<void>;
@@ -24,7 +27,11 @@ export function createBackoff({ signal, onRetry, pauseMs }: BackoffOptions): Bac
   return async (error, hasProgressed) => {
     fruitless = hasProgressed ? 1 : fruitless + 1;
     if (fruitless >= maxFruitlessAttempts) throw error;
-    const wait = Math.min(maxPauseMs, (pauseMs ?? firstPauseMs) * 2 ** (fruitless - 1));
+    const asked = error instanceof RegistryError ? (error.retryAfterMs ?? 0) : 0;
+    // Its words say when: a user may wait, a pull does not.
+    if (asked > maxAskedPauseMs) throw error;
+    const own = Math.min(maxPauseMs, (pauseMs ?? firstPauseMs) * 2 ** (fruitless - 1));
+    const wait = Math.max(own, asked);
     onRetry?.(wait);
     await pause(wait, undefined, { signal });
   };

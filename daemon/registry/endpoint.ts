@@ -3,7 +3,7 @@ import type { AuthConfig } from '../../api-spec/index.js';
 import { authorize, type Authorization } from './authorize.js';
 import { parseChallenges, type Challenge } from './challenge.js';
 import { spokePlaintext } from './network-error.js';
-import { errorOfAnswer, RegistryError } from './registry-error.js';
+import { errorOfAnswer, RegistryError, retryAfterOf } from './registry-error.js';
 import type { ConfiguredHost } from './registry-hosts.js';
 import {
   headerOf,
@@ -175,5 +175,6 @@ async function refusalOf(answer: Answer, challenges: readonly Challenge[]): Prom
     return new RegistryError(answer.statusCode, 'DENIED', text);
   }
   const isPlain = headerOf(answer, 'content-type')?.startsWith('text/html') === true;
-  return errorOfAnswer(answer.statusCode, isPlain ? '' : body);
+  const retryAfterMs = retryAfterOf(headerOf(answer, 'retry-after'), Date.now());
+  return errorOfAnswer(answer.statusCode, isPlain ? '' : body, retryAfterMs);
 }

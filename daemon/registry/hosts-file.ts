@@ -90,8 +90,7 @@ function capabilitiesOf(value: unknown): readonly Capability[] {
 
 /** A path, a list of paths, or a list of pairs of paths. */
 function pairsOf(value: unknown): readonly ClientPair[] {
-  const list: readonly unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
-  return list.map((entry) => {
+  return listOf(value).map((entry) => {
     const [cert, key, ...rest] = textsOf(entry, 'client');
     if (cert === undefined || rest.length > 0) throw new Error('client is no path and no pair');
     return { cert, key: key === undefined || key === '' ? cert : key };
@@ -111,11 +110,16 @@ function headersOf(table: JsonObject): Readonly<Record<string, string>> {
 }
 
 function textsOf(value: unknown, what: string): readonly string[] {
-  const list: readonly unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
-  return list.map((entry) => {
+  return listOf(value).map((entry) => {
     if (typeof entry !== 'string') throw new Error(`${what} is neither text nor a list of texts`);
     return entry;
   });
+}
+
+/** One thing stands for a list of it. */
+function listOf(value: unknown): readonly unknown[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
 }
 
 function flagOf(fields: JsonObject, name: string): boolean {

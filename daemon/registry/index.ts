@@ -132,7 +132,7 @@ interface EndpointWish {
   readonly scope: string;
 }
 
-/** `hosts.toml` says all that there is to ask, where there is one; it is read for each operation. */
+/** Where there is a `hosts.toml` it says all that there is to ask; read for each operation. */
 async function openEndpoints(
   { transport, mirrors, directories }: Opening,
   { name: { domain }, auth, scope }: EndpointWish,

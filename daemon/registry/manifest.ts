@@ -19,7 +19,9 @@ export interface ImageManifest {
 export interface ImageIndex {
   readonly kind: 'index';
   readonly mediaType: string;
-  readonly manifests: readonly (Descriptor & { readonly platform: Platform | undefined })[];
+  readonly manifests: readonly (Omit<Descriptor, 'platform'> & {
+    readonly platform: Platform | undefined;
+  })[];
 }
 
 /** The media types of images, by our names. */
@@ -44,6 +46,7 @@ export const manifestTypes: readonly string[] = [
 /** Docker's bound on the depth of an image. */
 export const maxLayers = 127;
 const maxPlatforms = 1000;
+const maxUrls = 20;
 /** Larger than any layer that a disk of ours could take; keeps arithmetic exact. */
 const maxBlobBytes = 2 ** 50;
 
@@ -129,7 +132,14 @@ function readDescriptor(value: unknown, what: string): Descriptor {
   if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || size > maxBlobBytes) {
     throw invalidAnswer(`manifest invalid: ${what} has invalid size ${excerpt(size)}`);
   }
-  return { mediaType, digest, size };
+  return { mediaType, digest, size, ...readUrls(value['urls']) };
+}
+
+/** Layers that a registry may not pass on name other places; what is no list of them is nothing. */
+function readUrls(value: unknown): { readonly urls?: readonly string[] } {
+  if (!Array.isArray(value)) return {};
+  const urls = value.filter((url): url is string => typeof url === 'string' && URL.canParse(url));
+  return urls.length === 0 ? {} : { urls: urls.slice(0, maxUrls) };
 }
 
 /** Attestations and such have `unknown/unknown`, which no wish ever matches. */

@@ -11,10 +11,14 @@ export class RegistryError extends Error {
      */
     readonly code: string,
     message: string,
-    options?: { readonly cause?: unknown },
+    options?: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined },
   ) {
     super(message, options);
+    this.retryAfterMs = options?.retryAfterMs;
   }
+
+  /** How long the registry wants to be left alone; undefined when it does not say. */
+  readonly retryAfterMs: number | undefined;
 
   /** Whether the same request may well succeed a little later. */
   get transient(): boolean {
@@ -32,8 +36,32 @@ interface ErrorBody {
   readonly message: string;
 }
 
-/** Reads `{"errors":[{code,message}]}`, or makes up what Docker says in its absence. */
-export function errorOfAnswer(status: number, body: string): RegistryError {
+const maxRetryAfterMs = 7 * 24 * 3_600_000;
+
+/** `Retry-After`: seconds, or a date. Undefined for what is neither. */
+export function retryAfterOf(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs;
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), maxRetryAfterMs);
+}
+
+/**
+ * Reads `{"errors":[{code,message}]}`, or makes up what Docker says in its absence. Of a limit on
+ * the rate it tells when it ends.
+ */
+export function errorOfAnswer(
+  status: number,
+  body: string,
+  retryAfterMs?: number,
+): RegistryError {
+  const error = errorOfBody(status, body);
+  if (retryAfterMs === undefined) return error;
+  const when = `(try again in ${Math.ceil(retryAfterMs / 1000)} seconds)`;
+  const message = status === 429 ? `${error.message} ${when}` : error.message;
+  return new RegistryError(status, error.code, message, { retryAfterMs });
+}
+
+function errorOfBody(status: number, body: string): RegistryError {
   const first = firstError(body);
   if (first !== undefined) {
     const words = first.code.toLowerCase().replaceAll('_', ' ');
@@ -42,6 +70,10 @@ export function errorOfAnswer(status: number, body: string): RegistryError {
   }
   if (status === 401) {
     return new RegistryError(status, 'UNAUTHORIZED', 'unauthorized: authentication required');
+  }
+  if (status === 429) {
+    const text = 'toomanyrequests: the registry limits how often it may be asked';
+    return new RegistryError(status, 'TOOMANYREQUESTS', text);
   }
   if (status >= 500 || status < 400) {
     const text = `received unexpected HTTP status: ${status} ${reasons[status] ?? ''}`.trimEnd();

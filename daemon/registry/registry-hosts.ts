@@ -1,5 +1,5 @@
 /**
- * The servers that a repository is asked of: those of `hosts.toml` where there is one, otherwise the
+ * The servers that a repository is asked of, by `hosts.toml`. Where there is none, these are the
  * mirrors of Docker Hub and the registry itself.
  */
 import { createHash } from 'node:crypto';
@@ -27,7 +27,7 @@ const fileName = 'hosts.toml';
 const maxFileBytes = 1024 * 1024;
 
 /**
- * The servers of `domain` by the first `hosts.toml` in `directories`; undefined where there is none.
+ * The servers of `domain` by the first `hosts.toml` in `directories`; undefined if there is none.
  * `host` is where the registry itself is. `ApiError` when the file cannot be read.
  */
 export async function configuredHosts(

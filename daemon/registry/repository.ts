@@ -89,19 +89,36 @@ export function openRepository(
       const digest = headerOf(answer, 'docker-content-digest');
       return isDigest(digest) ? digest : undefined;
     },
-    blob: async ({ digest }, offsetBytes, signal) => {
+    blob: async ({ digest, urls = [] }, offsetBytes, signal) => {
       const range = offsetBytes === 0 ? {} : { range: `bytes=${offsetBytes}-` };
       const headers = { ...range, 'accept-encoding': 'identity' };
-      const answer = await ask('pull', {
-        method: 'GET',
-        path: `${path}/blobs/${digest}`,
-        headers,
-        signal,
-      });
+      const get = (place: string): Promise<Answer> =>
+        ask('pull', { method: 'GET', path: place, headers, signal });
+      const answer = await firstOf([`${path}/blobs/${digest}`, ...urls], get);
       return { offsetBytes: firstByte(answer, offsetBytes), body: answer.body };
     },
     tags: (signal) => listTags((request) => ask('resolve', request), path, signal),
   };
+}
+
+/**
+ * A registry may not have what it may not pass on: only then are the other places asked, without
+ * credentials and by the rules on where a registry may send us.
+ */
+async function firstOf(
+  places: readonly string[],
+  get: (place: string) => Promise<Answer>,
+): Promise<Answer> {
+  let failure: unknown;
+  for (const place of places) {
+    try {
+      return await get(place);
+    } catch (error) {
+      failure = error;
+      if (!(error instanceof RegistryError) || error.transient) throw error;
+    }
+  }
+  throw failure;
 }
 
 async function readManifest(

@@ -6,6 +6,7 @@ import type { JsonMessage } from '../../api-spec/index.js';
 import { openContent, type ContentStore } from '../../daemon/content/index.js';
 import {
   createImages,
+  imageIndexTables,
   imageTables,
   type Images,
   type ImageUsers,
@@ -71,7 +72,7 @@ const noUsers: ImageUsers = {
 export async function openImageWorld(options: WorldOptions = {}): Promise<ImageWorld> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'tsdocker-images-')));
   const content = await openContent(directory);
-  const store = openStore(join(directory, 'tsdocker.db'), [imageTables]);
+  const store = openStore(join(directory, 'tsdocker.db'), [imageTables, imageIndexTables]);
   const driver = await createStorageDriver(options.driver ?? 'overlay', join(directory, 'storage'));
   const registry = createRegistry({
     mirrors: [],

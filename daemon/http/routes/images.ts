@@ -36,8 +36,17 @@ const views = (images: ImagesApi) =>
         filters,
         sharedSize: query['shared-size'],
         digests: query.digests,
+        manifests: query.manifests,
       }),
-    ImageInspect: ({ params, query }) => images.inspect(params.name, { platform: query.platform }),
+    ImageInspect: ({ params, query }) => {
+      const { platform, manifests } = query;
+      if (manifests && platform !== '') {
+        throw invalidParameter(
+          'conflicting options: manifests and platform options cannot both be set',
+        );
+      }
+      return images.inspect(params.name, { platform, manifests });
+    },
     ImageHistory: ({ params, query }) => images.history(params.name, { platform: query.platform }),
     ImageSearch: async ({ query, filters, headers }) => {
       const auth = decodeRegistryAuth(headers['x-registry-auth']);
