@@ -24,7 +24,7 @@ import {
   walkLayers,
 } from './merged.js';
 
-export { isOpaqueFolder } from './merged.js';
+export { isOpaqueFolder, O_PATH } from './merged.js';
 
 const { O_NOCTTY, O_NONBLOCK, O_RDONLY } = fs.constants;
 

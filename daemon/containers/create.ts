@@ -77,7 +77,24 @@ export async function createContainer(
   } finally {
     context.book.dropDraft(draft);
   }
-  return { Id: id, Warnings: warnings };
+  return { Id: id, Warnings: [...warnings, ...advice(user, hostConfig, request.apiMinor)] };
+}
+
+/** What is of another system, or what newer clients are asked to say elsewhere. */
+function advice(
+  { MacAddress = '' }: ContainerConfig,
+  { CpuPercent = 0 }: HostConfig,
+  apiMinor: number,
+): readonly string[] {
+  const list: string[] = [];
+  if (CpuPercent > 0) list.push('linux does not support CPU percent. Percent discarded.');
+  if (MacAddress !== '' && apiMinor >= startIntervalMinor) {
+    list.push(
+      'The container-wide MacAddress field is now deprecated. ' +
+        'It should be specified in EndpointsConfig instead.',
+    );
+  }
+  return list;
 }
 
 /** What an old client cannot have meant: it did not know the field. */

@@ -141,7 +141,7 @@ function byLabel(value: string): Predicate {
 
 /** `80`, `80/udp`, `8000-8010/tcp` → whether a port such as `80/tcp` is meant. */
 function parsePorts(value: string, name: string): (port: string) => boolean {
-  const parts = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(value);
+  const parts = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(value);
   const isRange = parts !== null && Number(parts[2] ?? parts[1]) >= Number(parts[1]);
   if (!isRange) throw invalidParameter(`invalid filter '${name}=${value}'`);
   const [first, last, protocol = 'tcp'] = [

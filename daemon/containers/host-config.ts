@@ -29,7 +29,7 @@ const leftOutWhenEmpty: ReadonlySet<string> = new Set([
 ]);
 
 /** Fields of other systems, or of kernels that are gone: taken, and not kept. */
-const notKept: ReadonlySet<string> = new Set(['CpuCount', 'CpuPercent', 'KernelMemory']);
+const notKept: ReadonlySet<string> = new Set(['CpuPercent', 'KernelMemory']);
 
 /** What was given and means something. */
 function said(given: HostConfig): HostConfig {

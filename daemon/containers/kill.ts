@@ -3,7 +3,7 @@ import type { Container } from './container.js';
 import { containerEvent, save, tell } from './context.js';
 import type { Context } from './context.js';
 import { unpauseContainer } from './pause.js';
-import { parseSignal } from './signals.js';
+import { parseKillSignal, parseSignal } from './signals.js';
 import { isLive } from './state.js';
 
 const sigkill = 9;
@@ -28,7 +28,7 @@ export async function killContainer(
   const prefix = `cannot kill container: ${ref}: `;
   const container = prefixed(prefix, () => context.book.resolve(ref));
   const signal =
-    text === undefined || text === '' ? sigkill : prefixed(prefix, () => parseSignal(text));
+    text === undefined || text === '' ? sigkill : prefixed(prefix, () => parseKillSignal(text));
   await container.settle();
   if (!isLive(container.record.state)) {
     throw conflict(`${prefix}container ${container.id} is not running`);

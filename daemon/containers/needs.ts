@@ -100,6 +100,8 @@ export type ResolvedMount =
   | {
       readonly type: 'bind';
       readonly source: string;
+      /** What of the source, resolved within it when it is mounted. */
+      readonly subpath?: string;
       readonly destination: string;
       readonly readonly: boolean;
       /** Read-only for what lies below too (mount_setattr AT_RECURSIVE). */

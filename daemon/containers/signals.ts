@@ -23,6 +23,15 @@ export function parseSignal(text: string): number {
   return number;
 }
 
+/** As `parseSignal`, for one to be sent: of a number that is none Docker says something else. */
+export function parseKillSignal(text: string): number {
+  const number = /^-?\d{1,9}$/.test(text) ? Number(text) : undefined;
+  if (number !== undefined && (number < 0 || number > rtMax)) {
+    throw invalidParameter(`the linux daemon does not support signal ${number}`);
+  }
+  return parseSignal(text);
+}
+
 function parseRealtime(fromMin: boolean, offset: number, text: string): number {
   const number = (fromMin ? rtMin : rtMax) + offset;
   if (number < rtMin || number > rtMax) throw invalidParameter(`invalid signal: ${text}`);

@@ -6,7 +6,7 @@ import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { notImplemented } from '../../api-spec/errors.js';
 import type { Operation } from '../../api-spec/operation.js';
-import { operations } from '../../api-spec/operations/index.js';
+import { operations, rawStream } from '../../api-spec/operations/index.js';
 import { decodeHead, decodeText, type Call, type Handlers } from './call.js';
 import { refusalBody, refusalOf, type Refusal } from './errors.js';
 import { answerHead, converse, needsHold, outputType } from './hijack.js';
@@ -69,10 +69,19 @@ export function onUpgrade(
     return;
   }
   work.catch((error: unknown) => {
-    const refusal = refusalOf(error);
-    options.onRefusal(refusal, error);
-    refuse(socket, refusal, options.headers);
+    const isTaken = error instanceof TakenOver;
+    const why = isTaken ? error.cause : error;
+    const refusal = refusalOf(why);
+    options.onRefusal(refusal, why);
+    refuse(socket, refusal, options.headers, isTaken);
   });
+}
+
+/** Docker has taken the connection of an attach over before it knows whether it can attach. */
+class TakenOver extends Error {
+  constructor(cause: unknown) {
+    super('refused as text', { cause });
+  }
 }
 
 const attachPath = /^\/containers\/([^/]+)\/attach$/;
@@ -104,7 +113,9 @@ async function hijack(
   const { client, body } = await cutBody(operation, request, socket);
   // The operation's own schema described what was decoded.
   const call = { ...head, body } as Call<Operation>;
-  const conversation = await route.handler(call);
+  const conversation = await route.handler(call).catch((error: unknown) => {
+    throw operation === operations.ContainerAttach ? new TakenOver(error) : error;
+  });
   const upgrade = request.headers.upgrade === oldHijack ? undefined : request.headers.upgrade;
   if (conversation === undefined) {
     socket.end(plainHead(200, { ...options.headers, 'Content-Length': '0' }));
@@ -150,12 +161,13 @@ function refuse(
   socket: Duplex,
   refusal: Refusal,
   headers: Readonly<Record<string, string>>,
+  asText: boolean,
 ): void {
   if (socket.destroyed || socket.writableEnded) return;
-  const body = refusalBody(refusal);
+  const body = asText ? `${refusal.message}\r\n` : refusalBody(refusal);
   const head = plainHead(refusal.status, {
     ...headers,
-    'Content-Type': 'application/json',
+    'Content-Type': asText ? rawStream : 'application/json',
     'Content-Length': String(Buffer.byteLength(body)),
   });
   socket.end(head + body);

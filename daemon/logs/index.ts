@@ -1,6 +1,6 @@
 /** The logs service: where a container's log is, how large it may grow, and how it is read. */
 import { join } from 'node:path';
-import { notImplemented } from '../../api-spec/errors.js';
+import { invalidParameter, notImplemented } from '../../api-spec/errors.js';
 import type { LogConfig } from '../../api-spec/index.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import type { LogSettings } from '../../native/shim/monitor-settings.js';
@@ -9,7 +9,7 @@ import type { Task } from '../runtime/task.js';
 import { logAttributes } from './attributes.js';
 import { Packer } from './compress.js';
 import { parseBoolean } from '../config/units.js';
-import { cacheBounds, checkLogConfig, logBounds, type LogOptions } from './options.js';
+import { cacheBounds, checkLogConfig, isLogDriver, logBounds, type LogOptions } from './options.js';
 import type { ReadLogsOptions } from './read.js';
 import { readLogs } from './read.js';
 import { SharedLogs } from './shared-log.js';
@@ -153,6 +153,10 @@ function configure(
   const driver = type === '' ? defaults.logDriver : type;
   const inherited = driver === defaults.logDriver ? defaults.logOptions : {};
   const config = { ...inherited, ...given?.Config };
+  if (!isLogDriver(driver)) {
+    const why = `plugin "${driver}" not found`;
+    throw invalidParameter(`error looking up logging plugin ${driver}: ${why}`);
+  }
   checkLogConfig(driver, config);
   return { Type: driver, Config: config };
 }

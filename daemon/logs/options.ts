@@ -208,6 +208,10 @@ export function cacheBounds(options: LogOptions): LogBounds {
   };
 }
 
+/** Whether there is a driver of this name. */
+export const isLogDriver = (name: string): boolean =>
+  name === 'none' || drivers[name] !== undefined;
+
 /** Refuses drivers, options and values that are not; throws `ApiError` 400 in Docker's words. */
 export function checkLogConfig(name: string, options: LogOptions): void {
   // Docker lets any option pass for a driver that writes nothing.

@@ -138,7 +138,8 @@ function check(context: Context, record: ContainerRecord): void {
 /** Not a 404: the client would take that for a missing image. */
 function checkLinks({ containers }: Context, { hostConfig }: ContainerRecord): void {
   for (const link of hostConfig.Links ?? []) {
-    const [name = ''] = link.split(':');
+    const [name = '', , more] = link.split(':');
+    if (more !== undefined) throw invalidParameter(`bad format for links: ${link}`);
     try {
       containers.find(name);
     } catch (error) {

@@ -32,6 +32,13 @@ export function parsePort(text: string): { readonly port: number; readonly proto
   return { port, protocol: lower };
 }
 
+/** Of port 0 Docker publishes nothing, and says nothing. */
+function parsePublished(text: string): ReturnType<typeof parsePort> {
+  const parsed = parsePort(text);
+  if (parsed.port === 0) throw invalidParameter(`invalid port specification: "${text}"`);
+  return parsed;
+}
+
 /** What `PortBindings` and `PublishAllPorts` ask for; `ApiError` 400 for nonsense. */
 export function portRequests(
   config: ContainerConfig,
@@ -39,7 +46,7 @@ export function portRequests(
 ): readonly PortRequest[] {
   const requests: PortRequest[] = [];
   for (const [text, bindings] of Object.entries(hostConfig.PortBindings ?? {})) {
-    const { port, protocol } = parsePort(text);
+    const { port, protocol } = parsePublished(text);
     for (const { HostIp = '', HostPort = '' } of bindings ?? []) {
       if (HostIp !== '' && (isIP(HostIp) === 0 || HostIp.includes('%'))) {
         throw invalidParameter(`invalid IP address in port binding: ${HostIp}`);

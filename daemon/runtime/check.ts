@@ -41,6 +41,7 @@ export function checkRecord(record: ContainerRecord, context: CheckContext): rea
   checkSysctls(hostConfig);
   checkMemory(hostConfig);
   checkCpu(hostConfig, host);
+  checkShares(hostConfig, host);
   checkRest(hostConfig);
   return warnings(hostConfig, context);
 }
@@ -112,6 +113,20 @@ function checkCpu(hostConfig: HostConfig, host: HostFacts): void {
     `Requested CPUs are not available - requested ${hostConfig.CpusetCpus ?? ''}, available: ` +
       `0-${host.cpus - 1}`,
   );
+  const nodes = hostConfig.CpusetMems ?? '';
+  refuseIf(
+    !isWithin(nodes, host.memoryNodes),
+    `Requested memory nodes are not available - requested ${nodes}, ` +
+      `available: ${host.memoryNodes}`,
+  );
+}
+
+/** Whether the ends of all ranges lie in ranges of the other list. */
+function isWithin(list: string, all: string): boolean {
+  const ranges = all.split(',').map((part) => part.split('-').map(Number));
+  return cpusOf(list).every((node) =>
+    ranges.some(([first = NaN, last = first]) => first <= node && node <= last),
+  );
 }
 
 /** Only the ends of each range: a list may name thousands. */
@@ -139,18 +154,27 @@ function checkRest(hostConfig: HostConfig): void {
   }
 }
 
+/** Docker's minimum, which the files of version 1 keep silently. */
+function checkShares({ CpuShares }: HostConfig, { cgroups }: HostFacts): void {
+  refuseIf(cgroups.version === 1 && CpuShares === 1, 'the minimum allowed cpu-shares is 2');
+}
+
 function warnings(hostConfig: HostConfig, { cgroups, host }: CheckContext): readonly string[] {
   const memory = memoryLimits(hostConfig);
   const cpu = cpuLimits(hostConfig);
   const pids = pidsLimit(hostConfig);
   const weight = hostConfig.BlkioWeight ?? 0;
+  // Which device it is counts when it is written.
+  const weightDevice = (hostConfig.BlkioWeightDevice ?? []).map(({ Weight = 0 }) => ({
+    major: 0, minor: 0, weight: Weight,
+  }));
   const list = [
     ...cgroups.warnings({
       devices: [],
       ...(memory === undefined ? {} : { memory }),
       ...(cpu === undefined ? {} : { cpu }),
       ...(pids === undefined ? {} : { pids }),
-      ...(weight > 0 ? { blockIO: { weight } } : {}),
+      blockIO: { ...(weight > 0 ? { weight } : {}), weightDevice },
     }),
   ];
   if (hostConfig.OomKillDisable === true && (hostConfig.Memory ?? 0) === 0) {

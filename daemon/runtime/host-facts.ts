@@ -17,6 +17,8 @@ export interface HostFacts {
   readonly thermalThrottle: readonly string[];
   readonly apparmor: boolean;
   readonly cpus: number;
+  /** Memory nodes that are there, as the kernel lists them: `0`, `0-1,3`. */
+  readonly memoryNodes: string;
   /** The most that a hard limit may be, by resource number; absent with CAP_SYS_RESOURCE. */
   readonly hardLimits?: ReadonlyMap<number, number>;
   /** /proc/kcore exists: images expect a link to it. */
@@ -35,6 +37,7 @@ export function readHostFacts(): HostFacts {
     thermalThrottle: thermalThrottle(),
     apparmor: readOptional('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     cpus: os.cpus().length,
+    memoryNodes: readOptional('/sys/devices/system/node/has_memory').trim() || '0',
     hasKcore: fs.existsSync('/proc/kcore'),
     ...(capabilities.has('CAP_SYS_RESOURCE') ? {} : { hardLimits }),
   };

@@ -59,6 +59,8 @@ export interface OciMount {
   readonly type: string;
   readonly source: string;
   readonly options: readonly string[];
+  /** No field of OCI's: what of a bind's source, resolved within it by the kernel. */
+  readonly subpath?: string;
 }
 
 /** What only Linux has. */

@@ -85,6 +85,7 @@ function volumeOf({ source, target, mode, words, refuse }: Parts, driver: string
     destination: target,
     readonly: words.includes('ro'),
     mode: mode === '' ? 'z' : mode,
+    subpath: '',
     copy: !words.includes('nocopy'),
     driver,
     driverOptions: {},

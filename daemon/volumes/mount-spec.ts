@@ -1,7 +1,7 @@
 /** What a user asks for in `Mounts`, in one form with what `Binds` and `Tmpfs` say. Pure. */
 import { posix } from 'node:path';
 import type { Mount } from '../../api-spec/index.js';
-import { invalidParameter, notImplemented } from '../../api-spec/errors.js';
+import { invalidParameter } from '../../api-spec/errors.js';
 
 /** One mount, checked; nothing on the host has been looked at yet. */
 export type MountSpec = BindSpec | VolumeSpec | TmpfsSpec;
@@ -33,6 +33,8 @@ export interface VolumeSpec {
   readonly mode: string;
   /** Whether an empty volume takes what the image has there. */
   readonly copy: boolean;
+  /** A folder or file in the volume, in place of its root; empty for none. */
+  readonly subpath: string;
   readonly driver: string;
   readonly driverOptions: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
@@ -138,28 +140,33 @@ function volumeOf(mount: Mount): VolumeSpec {
   if (name === '' && readonly) {
     throw wrong('volume', 'must not set ReadOnly mode when using anonymous volumes');
   }
-  refuseSubpath(options.Subpath ?? '');
+  const subpath = cleanSubpath(options.Subpath ?? '');
+  if (name === '' && subpath !== '') {
+    throw wrong('volume', 'must not set Subpath when using anonymous volumes');
+  }
   return {
     type: 'volume',
     name,
     destination,
     readonly,
     mode: 'z',
-    copy: !(options.NoCopy ?? false),
+    // What the image has there is of the whole volume's root, as Docker takes it.
+    copy: !(options.NoCopy ?? false) && subpath === '',
+    subpath,
     driver: options.DriverConfig?.Name ?? '',
     driverOptions: options.DriverConfig?.Options ?? {},
     labels: options.Labels ?? {},
   };
 }
 
-/** A folder inside a volume must be opened by fd, as other containers may swap what lies there. */
-function refuseSubpath(subpath: string): void {
-  if (subpath === '') return;
-  const clean = posix.normalize(subpath);
+/** It is opened by fd when it is mounted, as other containers may swap what lies there. */
+function cleanSubpath(subpath: string): string {
+  if (subpath === '') return '';
+  const clean = posix.normalize(subpath).replace(/\/$/, '');
   if (clean.startsWith('/') || clean === '..' || clean.startsWith('../')) {
     throw wrong('volume', 'subpath must be a relative path within the volume');
   }
-  throw notImplemented('a subpath of a volume is not supported yet');
+  return clean === '.' ? '' : clean;
 }
 
 function tmpfsOf(mount: Mount): TmpfsSpec {
@@ -198,6 +205,10 @@ export function checkTmpfsOptions(options: readonly string[]): readonly string[]
     const [key = '', value] = option.split('=', 2);
     return value === undefined ? !tmpfsWords.has(key) : !tmpfsKeys.has(key);
   });
-  if (unknown !== undefined) throw invalidParameter(`invalid tmpfs option ["${unknown}"]`);
+  if (unknown !== undefined) {
+    const [key = '', value] = unknown.split('=', 2);
+    const told = value === undefined ? `["${key}"]` : `"${key}"`;
+    throw invalidParameter(`invalid tmpfs option ${told}`);
+  }
   return kept.filter((option) => option !== 'defaults');
 }

@@ -81,6 +81,7 @@ function imageVolume(path: string, driver: string): VolumeSpec {
     readonly: false,
     mode: '',
     copy: true,
+    subpath: '',
     driver,
     driverOptions: {},
     labels: {},

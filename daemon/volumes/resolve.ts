@@ -1,8 +1,11 @@
 /** Right before a start: every mount gets a source that is there, and empty volumes are filled. */
+import { closeSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { MountPoint } from '../../api-spec/index.js';
-import { invalidParameter } from '../../api-spec/errors.js';
+import { invalidParameter, notFound } from '../../api-spec/errors.js';
+import { ErrnoError } from '../../native/errno-error.js';
+import { isAbsent, O_PATH, openInRoot } from '../../native/inside.js';
 import { copyTree, removeTree, syncTree } from '../../native/unpack/index.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { ResolvedMount } from '../containers/needs.js';
@@ -46,15 +49,30 @@ async function resolveOne(point: MountPoint, spec: MountSpec | undefined): Promi
   }
   const bind = spec?.type === 'bind' ? spec : undefined;
   if (point.Type === 'bind') await readySource(point.Source, bind?.create ?? true);
+  const subpath = spec?.type === 'volume' ? spec.subpath : '';
+  if (subpath !== '') requireSubpath(point.Source, subpath);
   return {
     type: 'bind',
     source: point.Source,
+    ...(subpath === '' ? {} : { subpath }),
     destination,
     readonly: !point.RW,
     recursiveReadonly: bind?.recursiveReadonly ?? false,
     propagation: point.Propagation,
     recursive: bind?.recursive ?? true,
   };
+}
+
+/** What is looked at here may be another when it is mounted: then the mount fails. */
+function requireSubpath(volume: string, subpath: string): void {
+  try {
+    closeSync(openInRoot(volume, subpath, O_PATH));
+  } catch (error) {
+    if (!(error instanceof ErrnoError)) throw error;
+    const path = join(volume, subpath);
+    const why = isAbsent(error) ? 'no such file or directory' : error.code;
+    throw notFound(`cannot access path ${path}: lstat ${path}: ${why}`, error);
+  }
 }
 
 /** `-v` makes a folder where nothing is, as root's 0755; a file or socket is taken as it is. */

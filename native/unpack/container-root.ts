@@ -31,6 +31,8 @@ export type ContainerRoot =
 /** A folder or file of the host in its place in the container. */
 export interface DetachedMount {
   readonly source: string;
+  /** What of the source, resolved within it. */
+  readonly subpath?: string;
   readonly destination: string;
   readonly readonly: boolean;
   readonly recursiveReadonly: boolean;
@@ -149,9 +151,10 @@ function rootCall(root: ContainerRoot): RootCall {
 }
 
 /** As in view.c. */
-function letters({ recursive, readonly, recursiveReadonly }: DetachedMount): string {
+function letters({ recursive, readonly, recursiveReadonly, subpath }: DetachedMount): string {
   const below = readonly && recursiveReadonly ? 'R' : '';
-  return `${recursive ? 'b' : ''}${readonly ? 'r' : ''}${below}`;
+  const part = subpath === undefined ? '' : `:${subpath}`;
+  return `${recursive ? 'b' : ''}${readonly ? 'r' : ''}${below}${part}`;
 }
 
 /** What comes up to the NUL; the rest is the archive. */

@@ -58,6 +58,20 @@ static int clone_tree(const char *source, bool recursive) {
   return tree;
 }
 
+/* Links in the source lead nowhere else: it is a root for them. */
+static int clone_part(const char *source, const char *part, bool recursive) {
+  int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+  int whole = open(source, ROOT_FLAGS);
+  must(whole, "open", source);
+  int fd = inside_openat2(whole, part, O_PATH);
+  must(fd, "openat2", part);
+  int tree = (int)syscall(SYS_open_tree, fd, "", flags);
+  must(tree, "open_tree", source);
+  close(fd);
+  close(whole);
+  return tree;
+}
+
 static void make_readonly(int tree, bool recursive, const char *about) {
   struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
   must((int)syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0),
@@ -80,13 +94,23 @@ static int file_target(const char *path, const char *about) {
   return inside_openat2(inside_root(), path, O_PATH);
 }
 
-/* Letters: `b` with what is mounted below it, `r` read-only, `R` that too below. */
+static bool says(const char *how, char letter) {
+  const char *at = strchr(how, letter);
+  return at != NULL && at < how + strcspn(how, ":");
+}
+
+/*
+ * Letters: `b` with what is mounted below it, `r` read-only, `R` that too below; then, behind a
+ * colon, what of the source.
+ */
 static void place_mount(const char *destination, const char *source, const char *how) {
   char path[MAX_NAME_BYTES];
   struct stat st;
-  int tree = clone_tree(source, strchr(how, 'b') != NULL);
+  const char *part = strchr(how, ':');
+  int tree = part == NULL ? clone_tree(source, says(how, 'b'))
+                          : clone_part(source, part + 1, says(how, 'b'));
   must(fstat(tree, &st), "fstat", source);
-  if (strchr(how, 'r') != NULL) make_readonly(tree, strchr(how, 'R') != NULL, source);
+  if (says(how, 'r')) make_readonly(tree, says(how, 'R'), source);
   inside_clean(destination, path);
   int target = S_ISDIR(st.st_mode) ? dup(inside_directory(path, destination))
                                    : file_target(path, destination);

@@ -164,8 +164,6 @@ test('what refuses a conversation has a status', async (t) => {
     containers: { execStart: () => Promise.reject(notFound('No such exec instance: e')) },
   });
   const cases = [
-    [attachHead(upgrade), 404, 'No such container: c'],
-    [attachHead(), 404, 'No such container: c'],
     [execHead('{}', upgrade), 404, 'No such exec instance: e'],
     [execHead('{', upgrade), 400, 'invalid JSON: unexpected EOF'],
     [execHead('{"Tty":1}', upgrade), 400, 'cannot unmarshal number into field Tty'],
@@ -178,6 +176,14 @@ test('what refuses a conversation has a status', async (t) => {
     wire.socket.destroy();
     t.match(text, new RegExp(`^HTTP/1\\.1 ${status} `));
     t.match(text, message);
+  }
+  // Docker has taken the connection of an attach over by then.
+  for (const head of [attachHead(upgrade), attachHead()]) {
+    const wire = dial(path, head);
+    const text = await wire.until('No such container: c\r\n');
+    wire.socket.destroy();
+    t.match(text, /^HTTP\/1\.1 404 Not Found\r\n/);
+    t.match(text, 'Content-Type: application/vnd.docker.raw-stream\r\n');
   }
 });
 

@@ -3,5 +3,5 @@ import { holdUnderUserMode } from '../support/kernel-suites.js';
 
 holdUnderUserMode([
   'integration/shim', 'integration/shim-attach', 'integration/shim-faults', 'integration/shim-gate',
-  'integration/runtime', 'integration/runtime-tasks',
+  'integration/runtime', 'integration/runtime-tasks', 'integration/host-config-kernel',
 ]);

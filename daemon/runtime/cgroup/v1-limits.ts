@@ -52,8 +52,8 @@ function blockIo(limits: OciBlockIo, writes: ControlWrite[]): void {
     add('weight', value, { file: 'blkio.bfq.weight', value });
   }
   for (const { major, minor, weight } of limits.weightDevice ?? []) {
-    const value = `${major}:${minor} ${weight}`;
-    add('weight_device', value, { file: 'blkio.bfq.weight_device', value });
+    // blkio.bfq.weight_device takes only devices that bfq schedules: discarded, as Docker warns.
+    add('weight_device', `${major}:${minor} ${weight}`);
   }
   const throttles = [
     ['throttle.read_bps_device', limits.throttleReadBpsDevice],

@@ -193,6 +193,8 @@ function thawIfThere(file: string): void {
 const needed: readonly {
   readonly controller: string;
   readonly file: string;
+  /** Serves as well. */
+  readonly or?: string;
   readonly isAsked: (resources: OciResources) => boolean;
   readonly warning: string;
 }[] = [
@@ -234,10 +236,16 @@ const needed: readonly {
     warning: 'Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.',
   },
   {
-    controller: 'blkio', file: 'blkio.weight',
+    controller: 'blkio', file: 'blkio.weight', or: 'blkio.bfq.weight',
     isAsked: ({ blockIO }) => blockIO?.weight !== undefined,
     warning: 'Your kernel does not support Block I/O weight or the cgroup is not mounted. ' +
       'Weight discarded.',
+  },
+  {
+    controller: 'blkio', file: 'blkio.weight_device',
+    isAsked: ({ blockIO }) => (blockIO?.weightDevice ?? []).length > 0,
+    warning: 'Your kernel does not support Block I/O weight_device or the cgroup is not mounted. ' +
+      'Weight-device discarded.',
   },
 ];
 
@@ -251,7 +259,8 @@ function warnings(hierarchies: readonly Hierarchy[], resources: OciResources): r
     return fs.existsSync(`${folder}/${file}`) || child === undefined;
   };
   return needed
-    .filter(({ isAsked, controller, file }) => isAsked(resources) && !isThere(controller, file))
+    .filter(({ isAsked }) => isAsked(resources))
+    .filter(({ controller, file, or = file }) => ![file, or].some((at) => isThere(controller, at)))
     .map(({ warning }) => warning);
 }
 

@@ -8,6 +8,7 @@ export const O_DIRECTORY = 0o200000;
 export const O_PATH = 0o10000000;
 export const O_CLOEXEC = 0o2000000;
 export const AT_RECURSIVE = 0x8000;
+export const AT_EMPTY_PATH = 0x1000;
 
 // linux/openat2.h
 export const RESOLVE_NO_MAGICLINKS = 0x02;

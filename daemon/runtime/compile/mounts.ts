@@ -37,6 +37,7 @@ function openSource(builder: ProgramBuilder, mount: OciMount, out: Slot): Step[]
   const about = `bind source ${mount.source}`;
   const { recursive } = parseMountOptions(mount.options);
   const flags = kernel.OPEN_TREE_CLONE | (recursive ? kernel.AT_RECURSIVE : 0);
+  if (mount.subpath !== undefined) return openSubpath(builder, mount, { out, flags, about });
   const other = /^\/proc\/(\d+)\/root(\/.*)$/.exec(mount.source);
   if (other === null) return [{ op: 'openTree', out, dir: CWD, path: mount.source, flags, about }];
   // A tree of another mount namespace can only be cloned from within it.
@@ -56,6 +57,25 @@ function openSource(builder: ProgramBuilder, mount: OciMount, out: Slot): Step[]
     { op: 'fstatfsMagic', fd: out, magic: kernel.TMPFS_MAGIC, about },
     { op: 'close', fd: own },
     { op: 'close', fd: theirs },
+  ];
+}
+
+/** Links that others make in the source lead nowhere else: it is a root for them. */
+function openSubpath(
+  builder: ProgramBuilder,
+  { source, subpath = '' }: OciMount,
+  { out, flags, about }: { readonly out: Slot; readonly flags: number; readonly about: string },
+): Step[] {
+  const whole = builder.slot();
+  const part = builder.slot();
+  const resolve = kernel.INSIDE;
+  const open = { op: 'openat2', flags: kernel.O_PATH, mode: 0, about } as const;
+  return [
+    { ...open, out: whole, dir: CWD, path: source, resolve: 0 },
+    { ...open, out: part, dir: whole, path: subpath, resolve },
+    { op: 'openTree', out, dir: part, path: '', flags: flags | kernel.AT_EMPTY_PATH, about },
+    { op: 'close', fd: part },
+    { op: 'close', fd: whole },
   ];
 }
 

@@ -87,6 +87,7 @@ function userMount(mount: ResolvedMount): OciMount {
   const readonly = mount.readonly ? [mount.recursiveReadonly ? 'rro' : 'ro'] : [];
   return {
     destination, type: 'bind', source: mount.source,
+    ...(mount.subpath === undefined ? {} : { subpath: mount.subpath }),
     options: [
       mount.recursive ? 'rbind' : 'bind',
       mount.propagation === '' ? 'rprivate' : mount.propagation,

@@ -48,10 +48,12 @@ function inPercent(value: number | undefined): { swappiness: number } | undefine
 export function cpuLimits(host: HostConfig): OciCpu | undefined {
   const nano = host.NanoCpus ?? 0;
   const quota = host.CpuQuota ?? 0;
+  // Less than 0.00001 CPUs is none to the kernel, and so no limit, as Docker has it.
+  const nanoQuota = Math.trunc((nano * DEFAULT_PERIOD_US) / NANO);
   const cpu: OciCpu = {
     ...(positive(host.CpuShares, 'shares') ?? {}),
     ...(nano > 0
-      ? { period: DEFAULT_PERIOD_US, quota: Math.trunc((nano * DEFAULT_PERIOD_US) / NANO) }
+      ? { period: DEFAULT_PERIOD_US, ...(nanoQuota > 0 ? { quota: nanoQuota } : {}) }
       : { ...(positive(host.CpuPeriod, 'period') ?? {}), ...(quota === 0 ? {} : { quota }) }),
     ...(positive(host.CpuRealtimePeriod, 'realtimePeriod') ?? {}),
     ...(positive(host.CpuRealtimeRuntime, 'realtimeRuntime') ?? {}),

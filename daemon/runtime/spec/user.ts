@@ -59,7 +59,7 @@ export function resolveUser(request: UserRequest, files: AccountFiles): Resolved
   const uid = inRange(entry?.uid ?? number ?? 0);
   const gid = inRange(groupName === '' ? (entry?.gid ?? 0) : groupId(groupName, groups));
   const own = groupName !== '' || entry === undefined ? [] : memberships(entry.name, groups);
-  const added = request.groupAdd.map((name) => inRange(groupId(name, groups)));
+  const added = request.groupAdd.map((name) => inRange(groupId(name, groups, 'Unable')));
   return { uid, gid, groups: [...new Set([gid, ...own, ...added])], home: entry?.home || '/' };
 }
 
@@ -81,12 +81,16 @@ function inRange(id: number): number {
   return id;
 }
 
-function groupId(name: string, groups: readonly GroupEntry[]): number {
+function groupId(
+  name: string,
+  groups: readonly GroupEntry[],
+  unable = 'unable',
+): number {
   const number = asNumber(name);
   if (number !== undefined) return number;
   const entry = groups.find((each) => each.name === name);
   if (entry === undefined) {
-    throw invalidParameter(`unable to find group ${name}: no matching entries in group file`);
+    throw invalidParameter(`${unable} to find group ${name}: no matching entries in group file`);
   }
   return entry.gid;
 }

@@ -8,7 +8,7 @@ import {
   wantsRestart,
   wantsStartWithDaemon,
 } from '../../../daemon/containers/restart-policy.js';
-import { parseSignal } from '../../../daemon/containers/signals.js';
+import { parseKillSignal, parseSignal } from '../../../daemon/containers/signals.js';
 import { humanDuration, statusText } from '../../../daemon/containers/status-text.js';
 import { frame } from '../../../daemon/containers/stdcopy.js';
 import { checkConfig, checkName } from '../../../daemon/containers/validate.js';
@@ -73,6 +73,16 @@ test('signals by name and number; what is none is refused in Docker’s words', 
       message: `invalid signal: ${wrong}`,
     });
   }
+  t.end();
+});
+
+test('a number that is no signal is one that cannot be sent', (t) => {
+  for (const wrong of ['-1', '65', '999']) {
+    const message = `the linux daemon does not support signal ${wrong}`;
+    t.throws(() => parseKillSignal(wrong), { kind: 'InvalidParameter', message });
+  }
+  t.throws(() => parseKillSignal('0'), { message: 'invalid signal: 0' });
+  t.equal(parseKillSignal('64'), 64);
   t.end();
 });
 

@@ -15,6 +15,7 @@ export const hostFacts: HostFacts = {
   architecture: 'amd64',
   thermalThrottle: [],
   apparmor: false,
+  memoryNodes: '0',
   cpus: 4,
   hasKcore: true,
 };

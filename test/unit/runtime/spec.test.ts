@@ -90,7 +90,7 @@ test('ids out of range and unknown names are refused', (t) => {
     { message: 'unable to find user alice: no matching entries in passwd file' },
   );
   t.throws(() => user('99999999999999999999'), { message: /unable to find user/ });
-  t.throws(() => user('bob', ['nogroup']), { message: /unable to find group nogroup/ });
+  t.throws(() => user('bob', ['nogroup']), { message: /Unable to find group nogroup/ });
   const many = { passwd: '\n'.repeat(70_000), group: '' };
   t.throws(
     () => resolveUser({ user: '', groupAdd: [] }, many), { message: /more than 65536 lines/ },
