@@ -1,5 +1,5 @@
 /** Gives memory back when there is nothing to do: an idle daemon is mostly what it once needed. */
-import { releaseFreeMemory } from '../native/memory.js';
+import { releaseFreeMemory, releaseProgramText } from '../native/memory.js';
 
 const lookMs = 10_000;
 /** Of CPU time between two looks: below it the daemon was idle. */
@@ -21,6 +21,7 @@ export function keepLean(): () => void {
       wasBusy = false;
       globalThis.gc?.();
       releaseFreeMemory();
+      releaseProgramText();
       last = process.cpuUsage();
     }
   }, lookMs);

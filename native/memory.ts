@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
+import { errnoName } from './errno.js';
+import { ErrnoError } from './errno-error.js';
 
 let trim: ((keepBytes: number) => number) | undefined;
 
@@ -20,4 +23,47 @@ function loadTrim(): (keepBytes: number) => number {
     if (!(error instanceof Error)) throw error;
     return () => 0;
   }
+}
+
+const MADV_DONTNEED = 4;
+
+/**
+ * Lets go of the program's code as far as it was only read on the way here: the pages stay in the
+ * kernel's cache, which may now drop them, and come back a few at a time when they run. Only
+ * mappings that are executable and of which no page was ever written. (madvise(2))
+ * Takes some milliseconds; throws `ErrnoError`.
+ */
+export function releaseProgramText(): void {
+  const { madvise } = textCalls();
+  for (const { start, size } of programText(readFileSync('/proc/self/smaps', 'utf8'))) {
+    if (madvise(start, size, MADV_DONTNEED) < 0) {
+      throw new ErrnoError('madvise', errnoName(koffi.errno()), 'program text');
+    }
+  }
+}
+
+let calls: { madvise: (start: number, size: number, advice: number) => number } | undefined;
+
+function textCalls() {
+  const found = calls ?? {
+    // koffi's functions are untyped; this one returns an int.
+    madvise: koffi.load(null).func('int madvise(uintptr_t, size_t, int)') as (
+      start: number,
+      size: number,
+      advice: number,
+    ) => number,
+  };
+  return (calls = found);
+}
+
+/** Executable, private mappings of files in text of the form of /proc/PID/smaps. */
+export function programText(
+  smaps: string,
+): readonly { readonly start: number; readonly size: number }[] {
+  return smaps.split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/).flatMap((mapping) => {
+    const head = /^([0-9a-f]+)-([0-9a-f]+) r-xp [0-9a-f]+ \S+ [1-9]\d* +\//.exec(mapping);
+    if (head === null || !/^Anonymous: +0 kB$/m.test(mapping)) return [];
+    const [start, end] = [Number.parseInt(head[1] ?? '', 16), Number.parseInt(head[2] ?? '', 16)];
+    return [{ start, size: end - start }];
+  });
 }
