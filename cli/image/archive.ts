@@ -8,6 +8,7 @@ import { flag } from '../flags.js';
 import { familiarName, parseImageName } from '../reference.js';
 import { showProgress } from '../terminal/progress.js';
 import { consoleSize } from '../terminal/terminal.js';
+import { platformJson } from './transfer.js';
 
 /** `load`: images from a tar archive of a file or of standard input. */
 export const loadCommand: Command = {
@@ -29,7 +30,10 @@ async function load({ engine, flags, print }: Call): Promise<void> {
   }
   const isTerminal = process.stdout.isTTY;
   const answer = await engine.open('POST', '/images/load', {
-    query: { quiet: flags.switch('quiet') || !isTerminal ? 1 : 0 },
+    query: {
+      quiet: flags.switch('quiet') || !isTerminal ? 1 : 0,
+      platform: flags.list('platform').flatMap((text) => platformJson(text) ?? []),
+    },
     stream: path === '' ? process.stdin : opened(path),
     contentType: 'application/x-tar',
   });
@@ -55,7 +59,12 @@ async function save({ engine, flags, operands }: Call): Promise<void> {
       'cowardly refusing to save to a terminal. Use the -o flag or redirect',
     );
   }
-  const answer = await engine.open('GET', '/images/get', { query: { names: operands } });
+  const answer = await engine.open('GET', '/images/get', {
+    query: {
+      names: operands,
+      platform: flags.list('platform').flatMap((text) => platformJson(text) ?? []),
+    },
+  });
   if (path === '') await pipeline(answer, process.stdout, { end: false });
   else await writeWhole(path, answer);
 }

@@ -5,6 +5,7 @@ import type { Heard } from '../engine/heard.js';
 import { flag } from '../flags.js';
 import { renderList, type ListShape } from '../format/list.js';
 import { ellipsis, humanAge, humanSize, shortId } from '../units.js';
+import { platformJson } from './transfer.js';
 
 /** `history`: the steps that made an image, newest first. */
 export const historyCommand: Command = {
@@ -28,7 +29,7 @@ async function history({ engine, flags, operands, print }: Call): Promise<void> 
   const rows = await engine.json<readonly Heard<ImageHistoryResponseItem>[]>(
     'GET',
     `/images/${name}/history`,
-    { query: { platform: flags.text('platform') || undefined } },
+    { query: { platform: platformJson(flags.text('platform')) } },
   );
   const shape = historyShape(!flags.switch('no-trunc'), flags.switch('human'));
   print(renderList(rows, shape, { format: flags.text('format'), quiet: flags.switch('quiet') }));

@@ -22,6 +22,11 @@ export function layerFailure(error: unknown, digest: string, signal: AbortSignal
   return error;
 }
 
+/** What the disk said of an archive on its way in; anything else as it is. */
+export function fileFailure(error: unknown): unknown {
+  return isFileError(error) ? diskFailure(error.code, error) : error;
+}
+
 const prefix = 'failed to register layer: ';
 
 function diskFailure(code: string, error: Error): ApiError {

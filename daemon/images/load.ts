@@ -21,7 +21,7 @@ import { hostPlatform, mediaTypes, parsePlatformJson, pullError } from '../regis
 import { changes } from './catalog.js';
 import { maxConfigBytes, parseImageConfig } from './image-config.js';
 import type { Hold } from './keeper.js';
-import { layerFailure } from './layer-failure.js';
+import { fileFailure, layerFailure } from './layer-failure.js';
 import { layerKeys } from './layer-keys.js';
 import {
   readArchive,
@@ -67,7 +67,7 @@ export async function loadImages(context: PullContext, request: LoadRequest): Pr
     }
   } catch (error) {
     request.signal.throwIfAborted();
-    throw pullError(error, { repository: '', reference: '' });
+    throw pullError(fileFailure(error), { repository: '', reference: '' });
   } finally {
     request.signal.removeEventListener('abort', stop);
     ended.abort();

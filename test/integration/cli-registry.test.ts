@@ -1,6 +1,6 @@
 /** The client's commands that have to do with registries, against a daemon and a real registry. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,15 @@ import { startDaemon } from '../support/daemon.js';
 import { basicUser, startRegistry } from '../support/registry.js';
 
 const program = fileURLToPath(new URL('../../cli/tsdocker.cjs', import.meta.url));
+
+/** A credential helper that keeps one password in a file. */
+const helper = (kept: string): string => `#!/bin/sh
+case "$1" in
+  store) cat >${kept} ;;
+  erase) rm -f ${kept} ;;
+  get) cat ${kept} 2>/dev/null || { echo "credentials not found in native keychain"; exit 1; } ;;
+esac
+`;
 
 interface Outcome {
   readonly status: number;
@@ -33,7 +42,8 @@ test('an image is pushed, found again and pulled, once one has logged in', async
 
   const run = (words: string, input = ''): Promise<Outcome> =>
     new Promise((resolve) => {
-      const env = { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: config };
+      const path = `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`;
+      const env = { ...process.env, PATH: path, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: config };
       const options = { env, timeout: 60_000 };
       const child = execFile(
         process.execPath,
@@ -96,4 +106,28 @@ test('an image is pushed, found again and pulled, once one has logged in', async
     t.equal((await run(`logout ${registry.host}`)).stdout, `Not logged in to ${registry.host}\n`);
     t.match((await run(`push ${name}:1`)).stderr, /no basic auth credentials/);
   });
+  for (const [what, settings] of [
+    ['of all registries', { credsStore: 'fake' }],
+    ['of this registry', { credsStore: 'none', credHelpers: { [registry.host]: 'fake' } }],
+  ] as const) {
+    await t.test(`the helper ${what} keeps the password, not config.json`, async (t) => {
+      const kept = join(directory, 'kept');
+      await mkdir(join(directory, 'bin'), { recursive: true });
+      await writeFile(join(directory, 'bin/docker-credential-fake'), helper(kept), { mode: 0o755 });
+      const path = join(config, 'config.json');
+      await writeFile(path, JSON.stringify(settings));
+      t.match((await run(`push ${name}:1`)).stderr, /no basic auth credentials/);
+      const words = `login -u ${basicUser.username} --password-stdin ${registry.host}`;
+      t.equal((await run(words, basicUser.password)).status, 0);
+      t.notMatch(await readFile(path, 'utf8'), /secret|YWxpY2U/);
+      t.same(JSON.parse(await readFile(kept, 'utf8')), {
+        ServerURL: registry.host,
+        Username: basicUser.username,
+        Secret: basicUser.password,
+      });
+      t.equal((await run(`push ${name}:1`)).status, 0);
+      t.equal((await run(`logout ${registry.host}`)).status, 0);
+      await t.rejects(stat(kept), { code: 'ENOENT' });
+    });
+  }
 });

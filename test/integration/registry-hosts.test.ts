@@ -1,19 +1,16 @@
 /** `certs.d/HOST/hosts.toml`, with registries that answer. */
-import { execFile } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { test, type Test } from 'tap';
 import { buildImage } from '../support/image-builder.js';
 import { openImageWorld, type ImageWorld } from '../support/image-world.js';
 import { startLyingRegistry, type LyingRegistry } from '../support/lying-registry.js';
+import { ownAddress } from '../support/own-address.js';
 import { startRegistry } from '../support/registry.js';
 import { tarOf } from '../support/tar.js';
 
 const image = buildImage([tarOf([{ name: 'file', content: 'content' }])]);
-const run = promisify(execFile);
 const needsRoot = { skip: process.geteuid?.() === 0 ? false : 'addresses need root' };
 const auth = { username: 'a', password: 'b' };
 
@@ -145,9 +142,7 @@ test('a push goes to the first server that takes one', async (t) => {
 
 test('TLS of a server is what its table says', needsRoot, async (t) => {
   // Loopback is trusted anyway: the registry gets an address that is not.
-  const address = `10.${128 + randomInt(128)}.${randomInt(256)}.${1 + randomInt(254)}`;
-  await run('ip', ['address', 'add', `${address}/32`, 'dev', 'lo']);
-  t.teardown(() => run('ip', ['address', 'del', `${address}/32`, 'dev', 'lo']));
+  const address = await ownAddress(t);
   const folder = await directory(t);
   const server = await startRegistry({ directory: folder, tls: true, address });
   t.teardown(() => server.stop());

@@ -39,6 +39,8 @@ export interface ImageWorld {
   /** Ends this daemon's part and opens the same disk again, as after a restart. */
   readonly reopen: () => Promise<ImageWorld>;
   readonly close: () => Promise<void>;
+  /** Closes everything and removes nothing. */
+  readonly end: () => Promise<void>;
 }
 
 /** Of `index.json`. */
@@ -133,6 +135,7 @@ export async function openImageWorld(options: WorldOptions = {}): Promise<ImageW
       await next.images.recover();
       return next;
     },
+    end,
     close: async () => {
       await end();
       await rm(directory, { recursive: true, force: true });

@@ -4,13 +4,13 @@
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { request, Agent } from 'undici';
+import { packageFolder } from './debian-package.js';
 
 const run = promisify(execFile);
 
@@ -52,7 +52,7 @@ const startTimeoutMs = 15_000;
 
 /** Starts one; resolves when it answers. */
 export async function startRegistry(options: RegistryUnderTestOptions): Promise<RegistryUnderTest> {
-  const program = await registryProgram();
+  const program = join(await packageFolder('docker-registry'), 'usr/bin/docker-registry');
   const port = await freePort();
   const address = options.address ?? '127.0.0.1';
   const host = `${address}:${port}`;
@@ -97,37 +97,6 @@ function authSection(options: RegistryUnderTestOptions): object {
   }
   if (options.basicAuth !== true) return {};
   return { auth: { htpasswd: { realm: 'test', path: join(options.directory, 'htpasswd') } } };
-}
-
-/** Path of the program, downloaded with apt the first time. */
-async function registryProgram(): Promise<string> {
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tsdocker-test');
-  const program = join(cache, 'docker-registry', 'usr/bin/docker-registry');
-  if (await isThere(program)) return program;
-  await mkdir(cache, { recursive: true });
-  const scratch = await mkdtemp(join(cache, 'download-'));
-  try {
-    await run('apt-get', ['download', 'docker-registry'], { cwd: scratch });
-    const name = (await readdir(scratch)).find((file) => file.endsWith('.deb'));
-    if (name === undefined) throw new Error('apt-get download gave no package');
-    await run('dpkg', ['-x', join(scratch, name), join(scratch, 'unpacked')]);
-    await rename(join(scratch, 'unpacked'), join(cache, 'docker-registry')).catch(
-      async (error: unknown) => {
-        // Another test was faster.
-        if (!(await isThere(program))) throw error;
-      },
-    );
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
-  return program;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** A port that was free a moment ago. */
