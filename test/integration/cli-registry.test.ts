@@ -43,7 +43,8 @@ test('an image is pushed, found again and pulled, once one has logged in', async
   const run = (words: string, input = ''): Promise<Outcome> =>
     new Promise((resolve) => {
       const path = `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}`;
-      const env = { ...process.env, PATH: path, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: config };
+      const own = { PATH: path, DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: config };
+      const env = { ...process.env, ...own };
       const options = { env, timeout: 60_000 };
       const child = execFile(
         process.execPath,
