@@ -22,10 +22,15 @@ export function buildContainersOf(
       return (await containers().create(request)).Id;
     },
     run: (id, output, signal) => runContainer(containers(), id, { output, signal }),
-    layer: (id, targets, signal) => {
+    layer: (id, { targets, goes, signal }) => {
       const { layers } = containers().find(id).record;
       const ours = [...ownPaths, ...targets];
-      return (fd) => driver.diff(id, layers, fd, { ours, signal });
+      return async (fd) => {
+        const how = { ours, signal };
+        if (!goes || driver.take === undefined) return driver.diff(id, layers, fd, how);
+        const { written, stage } = await driver.take(id, layers, fd, how);
+        return { ...written, taken: { sizeBytes: written.sizeBytes, stage } };
+      };
     },
     keep: (id) => containers().keep(id),
     remove: async (id) => {
@@ -121,7 +126,7 @@ const frameHeadBytes = 8;
 /** Unpacks a context or an archive; `ApiError` in words for whoever sent it. */
 export const unpackForBuild: BuildContext['unpack'] = async ({ source, target, signal }) => {
   try {
-    await unpackLayer({ source, target, whiteouts: 'apply', signal });
+    await unpackLayer({ source, target, whiteouts: 'none', signal });
   } catch (error) {
     signal.throwIfAborted();
     throw worded(error);

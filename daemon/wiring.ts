@@ -6,6 +6,7 @@ import {
   putIntoContainer,
   statInContainer,
   removeTree,
+  syncTrees,
   unpackLayer,
 } from '../native/unpack/index.js';
 import { createBridgePlugin } from '../netplugins/bridge/index.js';
@@ -27,6 +28,7 @@ import type { DaemonLog } from './daemon-log.js';
 import type { Events } from './events/index.js';
 import type { Services } from './http/needs.js';
 import { createImages } from './images/index.js';
+import { createUnsynced } from './images/unsynced.js';
 import { createSlots } from './images/exclusive.js';
 import type { Images } from './images/index.js';
 import type { Layout } from './layout.js';
@@ -93,6 +95,7 @@ export async function buildImages(
     content: await openContent(layout.dataRoot),
     registry,
     unpack: unpackLayer,
+    unsynced: createUnsynced((paths) => syncTrees(layout.dataRoot, paths)),
     users: imageUsers(base.containers, base.builder),
     maxConcurrentDownloads: config.maxConcurrentDownloads,
   });

@@ -55,6 +55,16 @@ export interface StorageDriver {
     outputFd: number,
     options: DiffOptions,
   ): Promise<WrittenLayer>;
+  /**
+   * As `diff`, of a container that has ended for good: what was written is moved into a stage, as
+   * the layer would be unpacked. Absent where a driver has no way to.
+   */
+  readonly take?: (
+    id: string,
+    layers: readonly string[],
+    outputFd: number,
+    options: DiffOptions,
+  ) => Promise<TakenLayer>;
   /** The same as a list, in the order of paths; folders above a change are told as modified. */
   changes(id: string, layers: readonly string[], options: DiffOptions): Promise<readonly Change[]>;
   /** All that `id` sees of its own, without mounts, as a tar; see `exportTree` for its end. */
@@ -94,8 +104,20 @@ export interface LayerStage {
   isAsKept(signal?: AbortSignal): Promise<boolean>;
   /** Makes everything durable and then visible under its key; a layer already there wins. */
   commit(): Promise<void>;
+  /**
+   * Makes it visible without making it durable; the folder that has to be synced, its name with it,
+   * before anything that lasts refers to the layer.
+   */
+  show(): Promise<string>;
   /** Removes all of it; idempotent. */
   abort(): Promise<void>;
+}
+
+/** What a container changed, as a layer. */
+export interface TakenLayer {
+  readonly written: WrittenLayer;
+  /** Its folder, to be committed under the key that the diffID makes; or to be aborted. */
+  readonly stage: (key: string) => LayerStage;
 }
 
 /** How differences are looked for. */

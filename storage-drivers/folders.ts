@@ -9,7 +9,7 @@
  *     <root>/trash/<random>/       things to be removed, by one process for many
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -40,6 +40,8 @@ export interface Folders {
   stage(): Promise<string>;
   /** Shows a staged folder under its name; false when the name was there already, which wins. */
   publish(staged: string, shelf: Shelf, name: string): Promise<boolean>;
+  /** The same, but the name need not last. */
+  show(staged: string, shelf: Shelf, name: string): Promise<void>;
   /** The name is free when it resolves; bytes go later. Idempotent. */
   discard(path: string): Promise<void>;
   /** What a crash left: stages and trash go, and names that are not known; says what went. */
@@ -60,7 +62,7 @@ export async function openFolders(root: string): Promise<Folders> {
   return {
     root,
     path: pathOf,
-    has: (shelf, name) => exists(pathOf(shelf, name)),
+    has: (shelf, name) => Promise.resolve(existsSync(pathOf(shelf, name))),
     names: (shelf) => readdir(join(root, shelf)),
     async stage() {
       const path = join(root, 'stage', randomName());
@@ -72,6 +74,9 @@ export async function openFolders(root: string): Promise<Folders> {
       if (first) await syncFolder(join(root, shelf));
       else await discard(staged);
       return first;
+    },
+    async show(staged, shelf, name) {
+      if (!(await renamedIfFree(staged, pathOf(shelf, name)))) await discard(staged);
     },
     discard,
     async reconcile(known) {

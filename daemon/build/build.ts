@@ -48,6 +48,8 @@ export interface Build {
   readonly slots: Slots;
   readonly scratch: Scratch;
   readonly signal: AbortSignal;
+  /** Writes down what steps have made so far: durable, for whatever refers to it. */
+  flush(): Promise<void>;
   /** Keys of records that were found: counted as used once the build has ended. */
   readonly found: Set<string>;
   /** Goes on beside the steps, and is waited for at the build's end. */

@@ -22,10 +22,19 @@ export interface CacheRecord {
 
 /** Records in the database; reads are synchronous. */
 export interface Cache {
+  /** Also one that was only added. */
   find(key: string): CacheRecord | undefined;
+  /** All that are written down. */
   all(): readonly CacheRecord[];
-  /** Kept with what else belongs to it; lost at a power cut, which only costs time. */
-  add(record: CacheRecord, statements: readonly Statement[]): Promise<void>;
+  /** Kept in memory with what else belongs to it, until `flush`; a crash before loses it. */
+  add(record: CacheRecord, statements: readonly Statement[]): void;
+  /** How many were added and are not written down. */
+  readonly pending: number;
+  /**
+   * Writes down what was added before, once `settle` has made its layers durable; on a failure it
+   * is forgotten. A power cut may lose the records, which only costs time.
+   */
+  flush(settle: () => Promise<void>): Promise<void>;
   /** A later build found these. */
   touch(keys: readonly string[], nowMs: number): Promise<void>;
   /** Durable: what it stood on may be removed afterwards. */
@@ -55,12 +64,19 @@ type Row = {
 
 /** Over the tables of `tables.ts`. */
 export function openCache(store: Store): Cache {
+  const pending = new Map<string, Pending>();
+  const records = (): readonly CacheRecord[] => [...pending.values()].map(({ record }) => record);
   return {
     find: (key) =>
+      pending.get(key)?.record ??
       store.rows<Row>('SELECT * FROM build_records WHERE key = ?', key).map(recordOf)[0],
     all: () =>
       store.rows<Row>('SELECT * FROM build_records ORDER BY last_used_at_ms').map(recordOf),
-    add: (record, statements) => store.commit([...statements, insert(record)], 'normal'),
+    add: (record, statements) => void pending.set(record.key, { record, statements }),
+    get pending() {
+      return pending.size;
+    },
+    flush: (settle) => flush(store, pending, settle),
     touch: (keys, nowMs) =>
       store.commit(
         keys.map((key) => ({
@@ -82,14 +98,37 @@ export function openCache(store: Store): Cache {
           .rows<{
             storage_key: string;
           }>("SELECT DISTINCT storage_key FROM build_records WHERE storage_key <> ''")
-          .map((row) => row.storage_key),
+          .map((row) => row.storage_key)
+          .concat(records().flatMap(({ storageKey }) => (storageKey === '' ? [] : storageKey))),
       ),
     isBlobInUse: (digest) =>
+      records().some(({ diffId }) => diffId === digest) ||
       store.rows<{ found: number }>(
         'SELECT 1 AS found FROM build_records WHERE diff_id = ? LIMIT 1',
         digest,
       ).length > 0,
   };
+}
+
+interface Pending {
+  readonly record: CacheRecord;
+  readonly statements: readonly Statement[];
+}
+
+async function flush(
+  store: Store,
+  pending: Map<string, Pending>,
+  settle: () => Promise<void>,
+): Promise<void> {
+  const all = [...pending];
+  if (all.length === 0) return;
+  try {
+    await settle();
+    const statements = all.flatMap(([, one]) => [...one.statements, insert(one.record)]);
+    await store.commit(statements, 'normal');
+  } finally {
+    for (const [key, one] of all) if (pending.get(key) === one) pending.delete(key);
+  }
 }
 
 function recordOf(row: Row): CacheRecord {

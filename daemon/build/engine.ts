@@ -6,6 +6,7 @@
  */
 import { unusedArgs, platformArgs } from './build-args.js';
 import type { Build, BuildRequest } from './build.js';
+import type { BuildHold } from '../images/builds.js';
 import type { Cache } from './cache.js';
 import { parseDockerfile, type Dockerfile } from './dockerfile/parse.js';
 import { invalidParameter } from '../../api-spec/errors.js';
@@ -88,6 +89,7 @@ async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<Build
       scratch,
       signal: AbortSignal.any([signal, failed.signal]),
       found,
+      flush: () => engine.cache.flush(() => hold.settle()),
       later: (work) => {
         // Nobody may wait for it before the end.
         work.catch(() => undefined);
@@ -103,20 +105,32 @@ async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<Build
       stages.set(stage.index, ended);
     }
     const state = await inOrder([...stages.values()], failed);
-    await register(build, state);
+    await build.flush();
+    // Together: one commit serves both.
+    await Promise.all([touch(engine, found), register(build, state)]);
     return { imageId: state.id, unusedArgs: unusedArgs(request.args, plan.used) };
   } finally {
-    await endAll(engine, later, found);
+    await endAll(engine, { later, hold });
     await hold.release();
   }
 }
 
-async function endAll(
-  { context, cache }: Engine,
-  later: readonly Promise<void>[],
-  found: ReadonlySet<string>,
-): Promise<void> {
+interface Ending {
+  readonly later: readonly Promise<void>[];
+  readonly hold: BuildHold;
+}
+
+async function touch({ cache, context }: Engine, found: ReadonlySet<string>): Promise<void> {
   if (found.size > 0) await cache.touch([...found], context.nowMs());
+}
+
+/** Steps of a build that failed are kept for the next one all the same. */
+async function endAll({ context, cache }: Engine, { later, hold }: Ending): Promise<void> {
+  try {
+    await cache.flush(() => hold.settle());
+  } catch (error) {
+    context.warn('the cache of a build could not be kept', error);
+  }
   for (const result of await Promise.allSettled(later)) {
     if (result.status === 'rejected') {
       context.warn('a container of a build could not be removed', result.reason);

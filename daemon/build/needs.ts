@@ -17,14 +17,23 @@ export interface RunContainer {
 /** Takes a piece of output; settles when there is room for more. */
 export type OutputSink = (stream: 'stdout' | 'stderr', bytes: Uint8Array) => Promise<void>;
 
+/** How the layer of a container that has ended is made. */
+export interface LayerOptions {
+  /** Mount points that are no changes. */
+  readonly targets: readonly string[];
+  /** Whether nobody wants the container any more: its files may be moved into the layer. */
+  readonly goes: boolean;
+  readonly signal: AbortSignal;
+}
+
 /** Containers: those made here are gone after a crash of the daemon, unless they were kept. */
 export interface ContainersNeed {
   /** Its id. `ApiError` as at any create. */
   create(request: RunContainer): Promise<string>;
   /** Starts it and waits for its end; its exit code. An abort kills it and rejects. */
   run(id: string, output: OutputSink, signal: AbortSignal): Promise<number>;
-  /** What it changed, written as a layer; mount points at `targets` are no changes. */
-  layer(id: string, targets: readonly string[], signal: AbortSignal): WriteLayer;
+  /** What it changed, written as a layer. */
+  layer(id: string, options: LayerOptions): WriteLayer;
   /** It stays as any other container. */
   keep(id: string): Promise<void>;
   /** Gone with its volumes, whatever its state; idempotent. */

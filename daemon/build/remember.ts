@@ -122,6 +122,9 @@ function sameEntry(one: HistoryEntry, other: HistoryEntry | undefined): boolean 
   );
 }
 
+/** How many steps a crash of the daemon may cost; a flush of many costs little more than of one. */
+const maxPending = 64;
+
 /** The state after a step that was carried out now, written down for the next build. */
 export async function remember(
   build: Build,
@@ -131,7 +134,7 @@ export async function remember(
   const nowMs = build.context.nowMs();
   const createdAt = new Date(nowMs).toISOString();
   const next = afterStep(state, { ...step, createdAt, layer }, build.context.version);
-  await build.cache.add(
+  build.cache.add(
     {
       key: keyOf(state, step),
       id: next.id,
@@ -150,5 +153,6 @@ export async function remember(
     },
     layer === undefined ? [] : [layer.statement],
   );
+  if (build.cache.pending >= maxPending) await build.flush();
   return next;
 }

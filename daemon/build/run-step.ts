@@ -116,7 +116,8 @@ async function execute(step: StepContext, state: StageState, execution: Executio
     await step.tell({ kind: 'running', containerId: id });
     const exitCode = await containers.run(id, step.output, build.signal);
     if (exitCode !== 0) throw new CommandFailed(words, exitCode);
-    const write = containers.layer(id, mounts.targets, build.signal);
+    const { targets } = mounts;
+    const write = containers.layer(id, { targets, goes: !keep, signal: build.signal });
     return await build.hold.addLayer(state.diffIds, write, build.signal);
   } catch (error) {
     keep ||= !build.signal.aborted && build.request.keepContainers === 'ifFailed';
@@ -131,6 +132,8 @@ const emptyImageId = `sha256:${'0'.repeat(64)}`;
 async function leave(step: StepContext, id: string, keep: boolean): Promise<void> {
   const { containers } = step.build.context;
   if (keep) {
+    // From here on it lasts, and so must what it stands on.
+    await step.build.flush();
     await containers.keep(id);
     return;
   }

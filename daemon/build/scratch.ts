@@ -11,20 +11,24 @@ export interface Scratch {
   remove(): Promise<void>;
 }
 
-/** Makes a folder for one build below `root`. */
-export async function openScratch(
+/** For one build, below `root`. */
+export function openScratch(
   root: string,
   removeTree: (path: string) => Promise<void>,
-): Promise<Scratch> {
+): Scratch {
   const folder = join(root, randomBytes(12).toString('hex'));
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  // Most builds need none.
+  let made: Promise<unknown> | undefined;
   return {
     async make() {
+      made ??= mkdir(folder, { recursive: true, mode: 0o700 });
+      await made;
       const path = join(folder, randomBytes(8).toString('hex'));
       await mkdir(path, { mode: 0o755 });
       return path;
     },
     remove: async () => {
+      if (made === undefined) return;
       const doomed = join(root, '..', 'trash', randomBytes(12).toString('hex'));
       await mkdir(join(root, '..', 'trash'), { recursive: true, mode: 0o700 });
       await rename(folder, doomed);

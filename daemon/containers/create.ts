@@ -122,7 +122,8 @@ async function make(context: Context, draft: ContainerRecord): Promise<void> {
     await context.rootfs.create(id, draft.layers);
     const container = new Container({ ...draft, mounts });
     await save(context, container, container.record, {
-      durability: 'full',
+      // Nobody is told of a container that the next start of the daemon removes.
+      durability: draft.ephemeral === true ? 'normal' : 'full',
       events: [containerEvent(container.record, 'create')],
     });
     context.book.add(container);

@@ -86,7 +86,8 @@ async function takeApart(
   // From here on nobody gets it but to be refused.
   (await container.lease.take(true, () => undefined))();
   const destroyed = context.events.stamp(containerEvent(record, 'destroy'));
-  await context.store.commit([forget(id), ...destroyed.statements], 'full');
+  const durability = record.ephemeral === true ? 'normal' : 'full';
+  await context.store.commit([forget(id), ...destroyed.statements], durability);
   context.book.remove(container);
   const results = await Promise.allSettled([
     context.rootfs.remove(id),

@@ -1,5 +1,5 @@
 /** A blob that another process writes through an fd, and measures as it does. */
-import { open, rm } from 'node:fs/promises';
+import { link, open, rm } from 'node:fs/promises';
 import { renameDurably } from './durable.js';
 
 /** Exactly one of `commit` and `abort` ends it; `abort` may follow a failure. */
@@ -8,6 +8,8 @@ export interface Draft {
   readonly fd: number;
   /** Makes it durable and shows it under `digest`, which the writer vouches for. */
   commit(digest: string): Promise<void>;
+  /** Shows it without making it durable; the path that has to be synced for that. */
+  show(digest: string): Promise<string>;
   /** Removes it; idempotent, and nothing after a commit. */
   abort(): Promise<void>;
 }
@@ -31,9 +33,21 @@ export async function openDraft(
       await end();
       await renameDurably(path, target(digest));
     },
+    async show(digest) {
+      await end();
+      // A blob that is there already may be durable: it must not make room for one that is not.
+      await link(path, target(digest)).catch(unlessThere);
+      await rm(path);
+      return target(digest);
+    },
     async abort() {
       await end();
       await rm(path, { force: true });
     },
   };
+}
+
+function unlessThere(error: unknown): void {
+  if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+  throw error;
 }

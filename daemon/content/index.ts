@@ -8,7 +8,7 @@
  *     <data-root>/tmp/ingest-<random>         everything else under way; removed at start
  */
 import { randomBytes } from 'node:crypto';
-import { createReadStream, type ReadStream } from 'node:fs';
+import { createReadStream, existsSync, type ReadStream } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hexOf, isDigest } from './digest.js';
@@ -44,6 +44,8 @@ export interface ContentStore {
   path(digest: string): string;
   /** Size of a blob that is there. */
   stat(digest: string): Promise<{ readonly sizeBytes: number } | undefined>;
+  /** Whether a blob is there; some ten microseconds. */
+  has(digest: string): boolean;
   /** From an offset on; the stream closes itself, and fails with ENOENT when there is no blob. */
   read(digest: string, offsetBytes?: number): ReadStream;
   /** A small blob as a whole; refuses more than `limitBytes`. */
@@ -80,6 +82,7 @@ export async function openContent(dataRoot: string): Promise<ContentStore> {
   const store: ContentStore = {
     path,
     stat: (digest) => statBlob(path(digest)),
+    has: (digest) => existsSync(path(digest)),
     read: (digest, start = 0) => createReadStream(path(digest), { start }),
     readAll: async (digest, limitBytes) => {
       const found = await statBlob(path(digest));

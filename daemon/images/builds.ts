@@ -12,11 +12,13 @@ import {
   platformName,
   satisfies,
 } from '../registry/index.js';
+import type { LayerStage } from '../../storage-drivers/driver.js';
 import type { Statement } from '../store/store.js';
-import { changes, type ImageRecord } from './catalog.js';
+import { changes, type ImageRecord, type LayerRecord } from './catalog.js';
 import { parseImageConfig, type ImageConfig } from './image-config.js';
 import { distinctKeys, layerKeys } from './layer-keys.js';
-import { ensureLayer, registerLocalImage } from './local-image.js';
+import type { Hold } from './keeper.js';
+import { knownLayer, registerLocalImage, unpackInto, type WantedLayer } from './local-image.js';
 import { findImage } from './lookup.js';
 import { pull, type PullContext } from './pull.js';
 import { fullName, familiarName, parseReference } from './reference.js';
@@ -48,16 +50,26 @@ export type WriteLayer = (fd: number) => Promise<{
   readonly diffId: string;
   readonly tarBytes: number;
   readonly entries: number;
+  /** Where it lies unpacked already. */
+  readonly taken?: {
+    readonly sizeBytes: number;
+    readonly stage: (key: string) => LayerStage;
+  };
 }>;
 
 /** What one build keeps from being removed while it runs. */
 export interface BuildHold {
-  /** Makes a layer out of what `write` writes; undefined when that is nothing. */
+  /**
+   * Makes a layer out of what `write` writes; undefined when that is nothing. It lasts once
+   * `settle` has resolved: until then nothing that lasts may refer to it.
+   */
   addLayer(
     beneath: readonly string[],
     write: WriteLayer,
     signal: AbortSignal,
   ): Promise<BuildLayer | undefined>;
+  /** Makes all layers so far durable. */
+  settle(): Promise<void>;
   /** What is there of a layer that was made before stays; false when it is not there any more. */
   keepLayer(layer: { readonly storageKey: string; readonly digest: string }): Promise<boolean>;
   /** Everything that an image stands on stays. */
@@ -185,29 +197,10 @@ async function openBuildHold(context: PullContext): Promise<BuildHold> {
   const { keeper, content, driver } = context;
   const hold = await keeper.hold({ layers: [], blobs: [] });
   const isThere = async (storageKey: string, digest: string): Promise<boolean> =>
-    (await driver.hasLayer(storageKey)) && (await content.stat(digest)) !== undefined;
+    (await driver.hasLayer(storageKey)) && content.has(digest);
   return {
-    addLayer: async (beneath, write, signal) => {
-      const draft = await content.draft();
-      try {
-        const { diffId, tarBytes, entries } = await write(draft.fd);
-        if (entries === 0) {
-          await draft.abort();
-          return undefined;
-        }
-        const layer = layerKeys([...beneath, diffId], driver.layerIdentity).at(-1);
-        if (layer === undefined) throw systemError('a layer without a key');
-        await hold.add({ layers: [layer.key], blobs: [diffId] });
-        await draft.commit(diffId);
-        const blob = { mediaType: mediaTypes.ociLayer, digest: diffId, size: tarBytes };
-        const record = await ensureLayer(context, { blob, layer, diffId }, { signal });
-        const statement = changes.addLayerRow(record);
-        return { blob, diffId, storageKey: layer.key, sizeBytes: record.sizeBytes, statement };
-      } catch (error) {
-        await draft.abort();
-        throw error;
-      }
-    },
+    addLayer: (beneath, write, signal) => addLayer(context, hold, { beneath, write, signal }),
+    settle: () => context.unsynced.settle(),
     keepLayer: async ({ storageKey, digest }) => {
       await hold.add({ layers: [storageKey], blobs: [digest] });
       return isThere(storageKey, digest);
@@ -224,6 +217,63 @@ async function openBuildHold(context: PullContext): Promise<BuildHold> {
     },
     release: () => hold.release({ keepPartials: false }),
   };
+}
+
+interface Addition {
+  readonly beneath: readonly string[];
+  readonly write: WriteLayer;
+  readonly signal: AbortSignal;
+}
+
+async function addLayer(
+  context: PullContext,
+  hold: Hold,
+  { beneath, write, signal }: Addition,
+): Promise<BuildLayer | undefined> {
+  const draft = await context.content.draft();
+  let stage: LayerStage | undefined;
+  try {
+    const { diffId, tarBytes, entries, taken } = await write(draft.fd);
+    const layer = layerKeys([...beneath, diffId], context.driver.layerIdentity).at(-1);
+    if (layer === undefined) throw systemError('a layer without a key');
+    stage = taken?.stage(layer.key);
+    if (entries === 0) {
+      await Promise.all([draft.abort(), stage?.abort()]);
+      return undefined;
+    }
+    await hold.add({ layers: [layer.key], blobs: [diffId] });
+    context.unsynced.add(await draft.show(diffId));
+    const blob = { mediaType: mediaTypes.ociLayer, digest: diffId, size: tarBytes };
+    const wanted = { blob, layer, diffId };
+    const record =
+      stage === undefined || taken === undefined
+        ? await unpacked(context, wanted, signal)
+        : await shown(context, wanted, { stage, sizeBytes: taken.sizeBytes });
+    const statement = changes.addLayerRow(record);
+    return { blob, diffId, storageKey: layer.key, sizeBytes: record.sizeBytes, statement };
+  } catch (error) {
+    await Promise.all([draft.abort(), stage?.abort()]);
+    throw error;
+  }
+}
+
+async function unpacked(
+  context: PullContext,
+  wanted: WantedLayer,
+  signal: AbortSignal,
+): Promise<LayerRecord> {
+  const known = await knownLayer(context, wanted);
+  return known ?? unpackInto(context, wanted, { signal, show: true });
+}
+
+async function shown(
+  context: PullContext,
+  { layer, diffId }: WantedLayer,
+  { stage, sizeBytes }: { readonly stage: LayerStage; readonly sizeBytes: number },
+): Promise<LayerRecord> {
+  context.unsynced.add(await stage.show());
+  // What a container changed has an entry for each folder.
+  return { storageKey: layer.key, diffId, sizeBytes, implied: [] };
 }
 
 async function register(

@@ -2,8 +2,9 @@
  * What is kept and what goes. Every change of the image tables passes here, one at a time, followed
  * by the OCI index, which is a projection of them.
  *
- * Layers and blobs are on disk before the rows that refer to them. So whatever no row refers to, no
- * container stands on and nobody holds is left over from something that failed or was removed.
+ * Layers and blobs are on disk, synced, before the rows that refer to them. So whatever no row
+ * refers to, no container stands on and nobody holds is left over from something that failed or was
+ * removed.
  */
 import type { Statement } from '../store/store.js';
 import { changes, type Catalog, type LayerRecord } from './catalog.js';
@@ -33,6 +34,8 @@ export interface Keeper {
   hold(things: Things): Promise<Hold>;
   /** One durable transaction with its events, then the index; the answer may follow. */
   commit(change: Change): Promise<void>;
+  /** What changes nothing that has to last, with its events: no sync, and the index stays. */
+  note(change: Change): Promise<void>;
   /** Removes those that nothing uses; returns the layers that went. */
   collect(things: Things): Promise<readonly LayerRecord[]>;
   /** After a start: the index again, and everything that a crash left. Returns what was removed. */
@@ -105,17 +108,24 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
     },
     commit: ({ statements, events }) =>
       exclusive(async () => {
+        await context.unsynced.settle();
         const pending = events.map((event) => context.events.stamp({ type: 'image', ...event }));
-        await context.store.commit(
-          [...statements, ...pending.flatMap((event) => event.statements)],
-          'full',
-        );
+        const told = pending.flatMap((event) => event.statements);
+        await context.store.commit([...statements, ...told], 'full');
         await context.content.writeIndex(index(catalog));
         for (const event of pending) event.announce();
       }),
+    note: ({ statements, events }) => note(context, { statements, events }),
     collect: (things) => exclusive(() => collectNow(things, false)),
     recover: () => exclusive(recover),
   };
+}
+
+async function note(context: ImageContext, { statements, events }: Change): Promise<void> {
+  const pending = events.map((event) => context.events.stamp({ type: 'image', ...event }));
+  const told = pending.flatMap((event) => event.statements);
+  await context.store.commit([...statements, ...told], 'normal');
+  for (const event of pending) event.announce();
 }
 
 function countHeld(held: Map<string, number>, { layers, blobs }: Things, step: 1 | -1): void {

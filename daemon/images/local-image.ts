@@ -63,7 +63,7 @@ export async function registerLocalImage(context: PullContext, image: LocalImage
 }
 
 /** A layer with its blob, which is in the content store. */
-interface WantedLayer {
+export interface WantedLayer {
   readonly blob: Descriptor;
   readonly layer: { readonly key: string; readonly parents: readonly string[] };
   readonly diffId: string;
@@ -103,13 +103,31 @@ async function ensureLayers(
 export async function ensureLayer(
   context: PullContext,
   wanted: WantedLayer,
-  { signal, onLayer }: Pick<LocalImage, 'signal' | 'onLayer'>,
+  options: Pick<LocalImage, 'signal' | 'onLayer'>,
 ): Promise<LayerRecord> {
-  const { catalog, content, driver } = context;
-  const { blob, layer, diffId } = wanted;
+  return (await knownLayer(context, wanted)) ?? unpackInto(context, wanted, options);
+}
+
+/** A layer that is there, by its row and on disk. */
+export async function knownLayer(
+  { catalog, driver }: PullContext,
+  { blob, layer, diffId }: WantedLayer,
+): Promise<LayerRecord | undefined> {
   const known = catalog.layer(layer.key);
   const isSame = blob.digest === diffId || catalog.diffIdOf(blob.digest) === diffId;
-  if (known !== undefined && isSame && (await driver.hasLayer(layer.key))) return known;
+  return isSame && (await driver.hasLayer(layer.key)) ? known : undefined;
+}
+
+/**
+ * Unpacks a layer, verified. `show`: it is not durable yet, and what has to be synced is noted.
+ */
+export async function unpackInto(
+  context: PullContext,
+  wanted: WantedLayer,
+  { signal, onLayer, show }: Pick<LocalImage, 'signal' | 'onLayer'> & { readonly show?: boolean },
+): Promise<LayerRecord> {
+  const { content, driver, unsynced } = context;
+  const { blob, layer, diffId } = wanted;
   onLayer?.(blob);
   const stage = await driver.stageLayer(layer);
   try {
@@ -119,7 +137,8 @@ export async function ensureLayer(
     if (unpacked.diffId !== diffId) {
       throw systemError(`invalid diffID for layer: expected ${diffId}, got ${unpacked.diffId}`);
     }
-    await stage.commit();
+    if (show === true) unsynced.add(await stage.show());
+    else await stage.commit();
     const { sizeBytes, impliedDirectories: implied } = unpacked;
     return { storageKey: layer.key, diffId, sizeBytes, implied };
   } catch (error) {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { JsonMessage } from '../../api-spec/index.js';
 import type { StorageDriver } from '../../storage-drivers/driver.js';
 import type { ContentStore } from '../content/index.js';
+import type { Unsynced } from './unsynced.js';
 import type { Registry } from '../registry/index.js';
 import type { Statement, Store } from '../store/store.js';
 
@@ -52,6 +53,7 @@ export interface ImageContext {
   readonly driver: StorageDriver;
   readonly registry: Registry;
   readonly unpack: UnpackLayer;
+  readonly unsynced: Unsynced;
   readonly users: ImageUsers;
   readonly events: ImageEvents;
   readonly nowMs: () => number;

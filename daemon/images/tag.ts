@@ -34,13 +34,14 @@ export async function tagImage(
   const reference = targetReference(target.repo, target.tag);
   if (reference === undefined) return;
   const labels = image.config.config.Labels ?? {};
-  await keeper.commit({
-    statements: [
-      changes.setTag(fullName(reference), image.id),
-      changes.touchTagTime(image.id, nowMs),
-    ],
-    events: [
-      { action: 'tag', id: image.id, attributes: { ...labels, name: familiarName(reference) } },
-    ],
-  });
+  const touched = changes.touchTagTime(image.id, nowMs);
+  const events = [
+    { action: 'tag', id: image.id, attributes: { ...labels, name: familiarName(reference) } },
+  ];
+  if (catalog.imageOfTag(fullName(reference)) === image.id) {
+    await keeper.note({ statements: [touched], events });
+    return;
+  }
+  const named = changes.setTag(fullName(reference), image.id);
+  await keeper.commit({ statements: [named, touched], events });
 }

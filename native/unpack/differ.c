@@ -47,10 +47,12 @@ static void tell_folder(struct frame *frame, enum kind kind) {
   if (frame->told) return;
   frame->told = true;
   if (frame->above != NULL) tell_folder(frame->above, MODIFIED);
-  if (listing)
+  if (listing) {
     list_one(kind, frame->path);
-  else
-    emit_folder(frame->fd, &frame->st, frame->path);
+    return;
+  }
+  emit_folder(frame->fd, &frame->st, frame->path);
+  lay_folder(frame->fd, &frame->st, frame->path);
 }
 
 static void tell_marker(const struct frame *in, const char *name, const struct stat *st) {
@@ -58,6 +60,7 @@ static void tell_marker(const struct frame *in, const char *name, const struct s
   if (asprintf(&path, "%s%s.wh.%s", in->path, in->path[0] == 0 ? "" : "/", name) < 0)
     fail_errno("malloc", name);
   emit_marker(path, st);
+  lay_marker(path);
   free(path);
 }
 
@@ -162,10 +165,12 @@ static void compare_child(struct frame *here, const struct merged *old, const ch
   if (before.there && !is_changed(here, old, name, &st, &before)) return;
   if (!before.there && is_ours(path) && (!S_ISREG(st.st_mode) || st.st_size == 0)) return;
   tell_folder(here, MODIFIED);
-  if (listing)
+  if (listing) {
     list_one(before.there ? MODIFIED : ADDED, path);
-  else
-    emit_node(here->fd, name, &st, path);
+    return;
+  }
+  emit_node(here->fd, name, &st, path);
+  lay_node(here->fd, name, &st, path);
 }
 
 static void compare_removed(struct frame *here, const struct merged *old) {
@@ -224,8 +229,10 @@ int command_diff(const char *target, const struct differ *how, char *const *laye
   comparing = how->comparing;
   if (comparing) emit_for_comparison();
   ours = how->ours;
+  if (how->into != NULL) lay_prepare(how->into);
   walk(target, layers, layer_count);
   if (!listing) {
+    lay_end();
     report_archive();
     return 0;
   }

@@ -32,6 +32,15 @@ export interface WrittenLayer {
   readonly sizeBytes: number;
 }
 
+/** How a layer is written. */
+export interface WriteOptions extends TreeOptions {
+  /**
+   * An empty folder of the same filesystem: all that is written is moved there, and lies as the
+   * layer would be unpacked (`overlay`). What is left of the source is of no use.
+   */
+  readonly into?: string;
+}
+
 /** One path that is not as it was; folders above a change are among them, before it. */
 export interface Change {
   readonly path: string;
@@ -49,9 +58,11 @@ const MAX_LIST_BYTES = 64 * 2 ** 20;
 export async function writeLayer(
   difference: Difference,
   outputFd: number,
-  options: TreeOptions = {},
+  options: WriteOptions = {},
 ): Promise<WrittenLayer> {
-  const report = await runProgram({ ...callOf(difference, options), outputFd });
+  const call = callOf(difference, options);
+  const into = options.into === undefined ? {} : { into: options.into };
+  const report = await runProgram({ ...call, settings: { ...call.settings, ...into }, outputFd });
   return {
     diffId: `sha256:${report.text('sha256')}`,
     tarBytes: report.number('tarBytes'),

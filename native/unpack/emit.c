@@ -44,13 +44,13 @@ static int open_regular(int directory, const char *name, struct stat *st) {
   return fd;
 }
 
-static bool is_kept(const char *name) {
+bool emit_keeps(const char *name) {
   return (strncmp(name, "user.", 5) == 0 &&
           strncmp(name, USER_OVERLAY_XATTRS, strlen(USER_OVERLAY_XATTRS)) != 0) ||
          strcmp(name, CAPABILITY_XATTR) == 0 || strncmp(name, "system.posix_acl_", 17) == 0;
 }
 
-static void read_attributes(int fd, struct entry *entry) {
+void emit_attributes(int fd, struct entry *entry) {
   static char names[MAX_XATTR_BYTES];
   static unsigned char values[MAX_XATTR_BYTES];
   static struct attribute list[MAX_XATTRS];
@@ -58,7 +58,7 @@ static void read_attributes(int fd, struct entry *entry) {
   ssize_t length = flistxattr(fd, names, sizeof names);
   entry->attributes = list;
   for (char *name = names; length > 0 && name < names + length; name += strlen(name) + 1) {
-    if (!is_kept(name) || entry->attribute_count == MAX_XATTRS) continue;
+    if (!emit_keeps(name) || entry->attribute_count == MAX_XATTRS) continue;
     ssize_t size = fgetxattr(fd, name, values + used, sizeof values - used);
     if (size < 0) continue;
     list[entry->attribute_count++] = (struct attribute){name, values + used, (size_t)size};
@@ -116,7 +116,7 @@ static void emit_file(int directory, const char *name, const char *path) {
   if (!emit_link(&st, path)) {
     struct entry entry = entry_of(&st, path, '0');
     entry.stored = (uint64_t)st.st_size;
-    read_attributes(fd, &entry);
+    emit_attributes(fd, &entry);
     output_entry(&entry);
     put_content(fd, entry.stored, path);
     links_remember(&st, path);
@@ -161,7 +161,7 @@ void emit_folder(int fd, const struct stat *st, const char *path) {
   if (length == 0 || path[length - 1] != '/') strcpy(name + length, "/");
   struct entry entry = entry_of(st, name, '5');
   if (comparing) entry.mtime = (struct timespec){0};
-  read_attributes(fd, &entry);
+  emit_attributes(fd, &entry);
   output_entry(&entry);
   free(name);
 }

@@ -38,6 +38,9 @@ static void refuse_attributes(const struct entry *entry) {
   }
 }
 
+/* Only in a layer do `.wh.` names mean something. */
+static bool is_layer = true;
+
 static bool is_file(const struct entry *entry) {
   return entry->type == '0' || entry->type == 0 || entry->type == '7' || entry->type == 'S';
 }
@@ -68,9 +71,9 @@ static void place_by_type(struct entry *entry, const char *path) {
 
 static void place(struct entry *entry, const char *path) {
   const char *base = base_of(path);
-  if (is_aufs_metadata(path)) {
+  if (is_layer && is_aufs_metadata(path)) {
     tar_skip(entry->stored, 0);
-  } else if (starts_with(base, WHITEOUT)) {
+  } else if (is_layer && starts_with(base, WHITEOUT)) {
     tar_skip(entry->stored, 0);
     place_whiteout(path, base);
   } else if (path[0] == 0 && entry->type != '5') {
@@ -94,9 +97,10 @@ static void report(uint64_t entries, uint64_t tar_bytes, const char *hex) {
   report_end();
 }
 
-int command_unpack(const char *target, bool overlay, const struct limits *limits) {
+int command_unpack(const char *target, enum whiteouts whiteouts, const struct limits *limits) {
   (void)target;
-  inside_overlay = overlay;
+  inside_overlay = whiteouts == WHITEOUTS_OVERLAY;
+  is_layer = whiteouts != WHITEOUTS_NONE;
   place_prepare(inside_root(), limits->reserve_bytes);
   stream_start(limits, true);
   struct entry entry = {0};

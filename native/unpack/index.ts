@@ -24,8 +24,8 @@ export interface UnpackOptions {
   readonly source: Source;
   /** Folder on the host that exists and that nobody else writes to: `LayerStage.path`. */
   readonly target: string;
-  /** As `LayerStage.whiteouts`. */
-  readonly whiteouts: 'overlay' | 'apply';
+  /** As `LayerStage.whiteouts`; `none` for what is no layer: `.wh.` names are names as others. */
+  readonly whiteouts: 'overlay' | 'apply' | 'none';
   readonly limits?: Partial<UnpackLimits>;
   readonly signal?: AbortSignal;
   /** The process is killed after this time; half an hour by default. */
@@ -117,6 +117,19 @@ export async function copyTree(options: CopyOptions): Promise<{ copied: boolean 
  */
 export async function syncTree(path: string, options: TreeOptions = {}): Promise<void> {
   await runTree('sync', path, options);
+}
+
+/**
+ * Makes files and trees of the filesystem of `root` survive a power cut, with their names; what is
+ * not there any more is passed over. One by one when these are few, else the whole filesystem.
+ */
+export async function syncTrees(root: string, paths: readonly string[]): Promise<void> {
+  await runProgram({
+    command: 'sync',
+    settings: { target: root },
+    operands: paths,
+    timeoutMs: TREE_TIMEOUT_MS,
+  });
 }
 
 /**

@@ -15,8 +15,9 @@
 #define MAX_MEMORY_BYTES (UINT64_C(2) << 30)
 
 struct settings {
-  const char *target, *path, *ours, *as;
-  bool overlay, only_if_empty, own_sha256, listing, comparing, only_stat;
+  const char *target, *path, *ours, *as, *into;
+  enum whiteouts whiteouts;
+  bool only_if_empty, own_sha256, listing, comparing, only_stat;
   struct view view;
   struct put put;
   struct limits limits;
@@ -73,9 +74,16 @@ static bool read_setting(const char *argument, struct settings *settings) {
     settings->ours = value;
   } else if ((value = value_of(argument, "as")) != NULL) {
     settings->as = value;
+  } else if ((value = value_of(argument, "into")) != NULL) {
+    settings->into = value;
   } else if ((value = value_of(argument, "whiteouts")) != NULL) {
-    settings->overlay = strcmp(value, "overlay") == 0;
-    return settings->overlay || strcmp(value, "apply") == 0;
+    static const char *const names[] = {"apply", "overlay", "none"};
+    for (int at = 0; at < 3; at++)
+      if (strcmp(value, names[at]) == 0) {
+        settings->whiteouts = (enum whiteouts)at;
+        return true;
+      }
+    return false;
   } else {
     return read_number(argument, "maxBytes", &limits->max_bytes) ||
            read_number(argument, "maxEntries", &limits->max_entries) ||
@@ -148,7 +156,7 @@ static int run(const char *command, struct settings *settings, char *const *oper
   if (strcmp(command, "unpack") == 0) {
     enter(settings);
     drop_privileges();
-    return command_unpack(target, settings->overlay, &settings->limits);
+    return command_unpack(target, settings->whiteouts, &settings->limits);
   }
   if (strcmp(command, "put") == 0 || strcmp(command, "fetch") == 0)
     return run_inside(command, settings, operands, count);
@@ -161,13 +169,17 @@ static int run(const char *command, struct settings *settings, char *const *oper
   if (expanding) return command_expand(&settings->limits);
   if (strcmp(command, "diff") == 0) {
     sha256_prepare(settings->own_sha256);
-    struct differ how = {settings->overlay, settings->listing, settings->comparing, settings->ours};
+    struct differ how = {.overlay = settings->whiteouts == WHITEOUTS_OVERLAY,
+                         .listing = settings->listing,
+                         .comparing = settings->comparing,
+                         .ours = settings->ours,
+                         .into = settings->into};
     return command_diff(target, &how, operands, count);
   }
   if (strcmp(command, "export") == 0) return command_export(operands, count);
   if (strcmp(command, "copy") == 0 && settings->path[0] != 0)
     return command_copy(target, settings->path, settings->only_if_empty, operands, count);
-  if (strcmp(command, "sync") == 0) return command_sync(target);
+  if (strcmp(command, "sync") == 0) return command_sync(target, operands, count);
   if (strcmp(command, "usage") == 0) return command_usage(target);
   if (strcmp(command, "remove") == 0) return command_remove(target);
   return 2;

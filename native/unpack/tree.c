@@ -202,15 +202,64 @@ static void sync_one(int directory, const char *name, const struct stat *st, voi
   close(fd);
 }
 
-int command_sync(const char *target) {
+/* What is gone needs no sync: it was removed while others were collected. */
+static int open_if_there(const char *target) {
+  int fd = open(target, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0 && errno != ENOENT) fail_errno("open", target);
+  return fd;
+}
+
+static bool is_folder(int fd, const char *target) {
+  struct stat st;
+  if (fstat(fd, &st) != 0) fail_errno("fstat", target);
+  return S_ISDIR(st.st_mode);
+}
+
+static void count_tree(const char *target, uint64_t *files) {
+  int fd = open_if_there(target);
+  if (fd < 0) return;
+  ++*files;
+  if (is_folder(fd, target))
+    walk(fd, 0, count_file, files);
+  else
+    close(fd);
+}
+
+static void sync_tree(const char *target) {
+  int fd = open_if_there(target);
+  if (fd < 0) return;
+  if (is_folder(fd, target)) walk(dup(fd), 0, sync_one, NULL);
+  if (fsync(fd) != 0) fail_errno("fsync", target);
+  close(fd);
+}
+
+/* The name lasts once its folder is on disk: once for neighbours that follow each other. */
+static void sync_parent(const char *path) {
+  static char last[MAX_NAME_BYTES];
+  const char *slash = strrchr(path, '/');
+  size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+  if (length == 0 || length >= sizeof last) return;
+  if (strlen(last) == length && memcmp(last, path, length) == 0) return;
+  memcpy(last, path, length);
+  last[length] = 0;
+  int fd = open_if_there(last);
+  if (fd < 0) return;
+  if (fsync(fd) != 0) fail_errno("fsync", last);
+  close(fd);
+}
+
+/* `target` has to be there; of the files and folders in `more`, and their names, what is. */
+int command_sync(const char *target, char *const *more, size_t count) {
   uint64_t files = 0;
-  walk(open_tree_root(target), 0, count_file, &files);
-  int fd = open_tree_root(target);
-  if (files <= SYNC_FILES) {
-    walk(open_tree_root(target), 0, sync_one, NULL);
-    if (fsync(fd) != 0) fail_errno("fsync", target);
-  } else if (syncfs(fd) != 0) {
-    fail_errno("syncfs", target);
+  int root = open_tree_root(target);
+  if (count == 0) count_tree(target, &files);
+  for (size_t at = 0; at < count; at++) count_tree(more[at], &files);
+  if (files > SYNC_FILES) {
+    if (syncfs(root) != 0) fail_errno("syncfs", target);
+  } else {
+    for (size_t at = 0; at < count; at++) sync_tree(more[at]);
+    for (size_t at = 0; at < count; at++) sync_parent(more[at]);
+    if (count == 0) sync_tree(target);
   }
   report_begin();
   report_end();

@@ -155,7 +155,17 @@ void emit_folder(int fd, const struct stat *st, const char *path);
 /* From now on folders and markers have no time: theirs is that of their making here. */
 void emit_for_comparison(void);
 void emit_marker(const char *path, const struct stat *about);
+void emit_attributes(int fd, struct entry *entry);
+/* Whether an attribute is part of what an archive holds. */
+bool emit_keeps(const char *name);
 uint64_t emit_bytes(void);
+
+/* lay.c: what is emitted also lies in a folder, moved there; nothing before `lay_prepare`. */
+void lay_prepare(const char *into);
+void lay_folder(int fd, const struct stat *st, const char *path);
+void lay_marker(const char *path);
+void lay_node(int directory, const char *name, const struct stat *st, const char *path);
+void lay_end(void);
 
 /* pathset.c: whether a path was seen, by a keyed 64-bit hash. */
 struct pathset {
@@ -172,10 +182,12 @@ void tree_remove_entry(int directory, const char *name);
 void tree_remove_children(int directory, const char *path, const struct pathset *keep);
 int command_remove(const char *target);
 int command_usage(const char *target);
-int command_sync(const char *target);
+int command_sync(const char *target, char *const *more, size_t count);
 
 /* extract.c, place.c, copy.c */
-int command_unpack(const char *target, bool overlay, const struct limits *limits);
+enum whiteouts { WHITEOUTS_APPLY, WHITEOUTS_OVERLAY, WHITEOUTS_NONE };
+/* With `WHITEOUTS_NONE` a `.wh.` name is a name as any other: the archive is no layer. */
+int command_unpack(const char *target, enum whiteouts whiteouts, const struct limits *limits);
 void place_attributes(int fd, const char *base, const struct entry *entry);
 void place_file(const char *path, const struct entry *entry);
 void place_other(const char *path, const struct entry *entry);
@@ -240,6 +252,8 @@ struct differ {
   /* To be compared with another tree: without times of folders, but with every opaque marker. */
   bool comparing;
   const char *ours;
+  /* Where what is written is moved to; NULL leaves it. */
+  const char *into;
 };
 int command_diff(const char *target, const struct differ *how, char *const *layers,
                  size_t layer_count);

@@ -23,7 +23,7 @@ import {
   treeUsage,
   writeLayer,
 } from '../../native/unpack/index.js';
-import type { LayerStage, MountOptions, MountRecipe, StorageDriver } from '../driver.js';
+import type { LayerStage, MountOptions, MountRecipe, StorageDriver, TakenLayer } from '../driver.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import {
   type Folders,
@@ -62,13 +62,9 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
     name: 'overlay',
     layerIdentity: 'diffID',
     status: () => statusOf(backing),
-    stageLayer: async (layer) => stageLayer(folders, links, nameOfKey(layer.key)),
+    stageLayer: async ({ key }) => stageAt(await stageFolder(folders), { folders, links }, key),
     hasLayer: async (key) => folders.has('layers', nameOfKey(key)),
-    async removeLayer(key) {
-      const name = nameOfKey(key);
-      await rm(join(links, shortName(name)), { force: true });
-      await folders.discard(folders.path('layers', name));
-    },
+    removeLayer: (key) => removeLayer(folders, links, nameOfKey(key)),
     layerFolders: (layers) =>
       layerNames(folders, layers).map((name) => diffOf(folders, 'layers', name)),
     layerUsage: async (key) => treeUsage(diffOf(folders, 'layers', nameOfKey(key))),
@@ -88,6 +84,8 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
     containerUsage: async (id) => treeUsage(diffOf(folders, 'containers', nameOfContainer(id))),
     diff: async (id, layers, outputFd, { ours, signal }) =>
       writeLayer(await differenceOf(id, layers, ours), outputFd, treeOptions(signal)),
+    take: async (id, layers, outputFd, { ours, signal }) =>
+      take({ folders, links }, await differenceOf(id, layers, ours), outputFd, signal),
     changes: async (id, layers, { ours, signal }) =>
       listChanges(await differenceOf(id, layers, ours), treeOptions(signal)),
     async export(id, layers, signal) {
@@ -128,19 +126,60 @@ function shortName(name: string): string {
   return name.slice(0, SHORT_NAME_DIGITS);
 }
 
-async function stageLayer(folders: Folders, links: string, name: string): Promise<LayerStage> {
+async function stageFolder(folders: Folders): Promise<string> {
   const staged = await folders.stage();
+  await mkdir(join(staged, 'diff'), { mode: 0o755 });
+  return staged;
+}
+
+async function removeLayer(folders: Folders, links: string, name: string): Promise<void> {
+  await rm(join(links, shortName(name)), { force: true });
+  await folders.discard(folders.path('layers', name));
+}
+
+interface Place {
+  readonly folders: Folders;
+  readonly links: string;
+}
+
+async function take(
+  place: Place,
+  difference: Difference,
+  outputFd: number,
+  signal: AbortSignal | undefined,
+): Promise<TakenLayer> {
+  const staged = await stageFolder(place.folders);
+  try {
+    const options = { ...treeOptions(signal), into: join(staged, 'diff') };
+    const written = await writeLayer(difference, outputFd, options);
+    return { written, stage: (key) => stageAt(staged, place, key) };
+  } catch (error) {
+    await place.folders.discard(staged);
+    throw error;
+  }
+}
+
+function stageAt(staged: string, { folders, links }: Place, key: string): LayerStage {
+  const name = nameOfKey(key);
   const path = join(staged, 'diff');
-  await mkdir(path, { mode: 0o755 });
+  const markOpaque = async (): Promise<void> => {
+    if (isOpaqueFolder(path)) await writeFile(join(staged, 'opaque'), '');
+  };
   return {
     path,
     whiteouts: 'overlay',
     isAsKept: (signal) => sameTree(path, diffOf(folders, 'layers', name), signal),
     async commit() {
-      if (isOpaqueFolder(path)) await writeFile(join(staged, 'opaque'), '');
+      await markOpaque();
       await syncTree(staged);
       await folders.publish(staged, 'layers', name);
       makeLayerLink(links, name);
+    },
+    async show() {
+      await markOpaque();
+      await folders.show(staged, 'layers', name);
+      makeLayerLink(links, name);
+      return folders.path('layers', name);
     },
     abort: () => folders.discard(staged),
   };

@@ -117,6 +117,10 @@ async function stageLayer(folders: Folders, layer: LayerKey): Promise<LayerStage
       await syncTree(staged);
       await folders.publish(staged, 'layers', name);
     },
+    async show() {
+      await folders.show(staged, 'layers', name);
+      return folders.path('layers', name);
+    },
     abort: () => folders.discard(staged),
   };
 }

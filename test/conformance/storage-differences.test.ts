@@ -44,6 +44,15 @@ const low: readonly TarEntry[] = [
   file('kind'), dir('other'), file('other/x'), file('own'), { name: 'l', type: '2', link: 'own' },
 ];
 
+/** A file that no archive holds. */
+const socket = `python3 -c 'import socket; s = socket.socket(1); s.bind("so")'`;
+
+/** Whole seconds of all folders below one, their raw names as text. */
+function folderTimes(folder: string): string {
+  const words = [folder, '-mindepth', '1', '-type', 'd', '-printf', '%P %T@\\n'];
+  return execFileSync('find', words).toString('latin1').split('\n').sort().join('\n');
+}
+
 /** A row of the promise: what a container does. */
 const scripts: Readonly<Record<string, string>> = {
   'files that are added, changed and removed':
@@ -91,6 +100,28 @@ for (const name of ['overlay', 'vfs']) {
       const diff = await diffOf(t, world, container, keys);
       t.equal(await world.see(await laid(world, diff, keys), shape), seen);
       t.equal((await diffOf(t, world, container, keys)).diffId, diff.diffId, 'and the same bytes');
+    });
+  }
+
+  for (const [what, script] of Object.entries(scripts)) {
+    promise(`changes that are taken lie as they would be unpacked: ${what}`, async (t, world) => {
+      const { driver } = world;
+      if (driver.take === undefined) return void t.pass('which has no way to take them');
+      const keys = await world.layers(low);
+      const container = id();
+      await world.see(keys, script, container);
+      await world.see(keys, socket, container);
+      const diff = await diffOf(t, world, container, keys);
+      const [key = ''] = (await laid(world, diff, keys)).slice(-1);
+      const output = await open(t.testdir({}) + '/tar', 'w');
+      t.teardown(() => output.close());
+      const taken = await driver.take(container, keys, output.fd, { ours: [] });
+      t.equal(taken.written.diffId, diff.diffId);
+      const stage = taken.stage(key);
+      t.teardown(() => stage.abort());
+      t.ok(await stage.isAsKept());
+      const kept = join(world.storage, 'layers', key.slice(7), 'diff');
+      t.same(folderTimes(stage.path), folderTimes(kept));
     });
   }
 

@@ -21,6 +21,9 @@ async function world(t: Test): Promise<TestDaemon> {
 
 const base = 'FROM tsdocker-demo\n';
 
+/** A context that is not held in memory. */
+const onDisk = { link: { link: 'x' } };
+
 /** Temporary files and containers of builds: there are none when none runs. */
 async function leftovers({ api, dataRoot }: TestDaemon): Promise<readonly string[]> {
   const containers = (await api.get('/containers/json?all=1')).json as { Id: string }[];
@@ -138,7 +141,7 @@ test('a failed command ends the build with its code and leaves its container', a
 test('a client that hangs up ends its build, and nothing of it stays', async (t) => {
   const daemon = await world(t);
   const request = {
-    files: { Dockerfile: `${base}RUN echo begun; sleep 1000\n` },
+    files: { Dockerfile: `${base}RUN echo begun; sleep 1000\n`, ...onDisk },
     query: { t: 'gone', buildid: 'mine' },
   };
   const leaving = new AbortController();
@@ -159,7 +162,7 @@ test('a client that hangs up ends its build, and nothing of it stays', async (t)
 
 test('after kill -9 nothing of a build is left, and the next one works', async (t) => {
   const daemon = await world(t);
-  const files = { Dockerfile: `${base}RUN echo begun; sleep 1000\n` };
+  const files = { Dockerfile: `${base}RUN echo begun; sleep 1000\n`, ...onDisk };
   const build = buildOn(daemon.socket, { files });
   build.catch(() => undefined);
   await until('it runs', async () => (await leftovers(daemon)).length === 2);

@@ -11,9 +11,10 @@ import {
   type Images,
   type ImageUsers,
 } from '../../daemon/images/index.js';
+import { createUnsynced } from '../../daemon/images/unsynced.js';
 import { createRegistry, type RegistryOptions } from '../../daemon/registry/index.js';
 import { openStore } from '../../daemon/store/index.js';
-import { unpackLayer } from '../../native/unpack/index.js';
+import { syncTrees, unpackLayer } from '../../native/unpack/index.js';
 import { createStorageDriver, type StorageDriver } from '../../storage-drivers/index.js';
 
 /** A service with its disk. */
@@ -91,6 +92,7 @@ export async function openImageWorld(options: WorldOptions = {}): Promise<ImageW
     driver,
     registry,
     version: '0.0.0',
+    unsynced: createUnsynced((paths) => syncTrees(directory, paths)),
     unpack: unpackLayer,
     users: {
       usersOf: (id) => world.users.usersOf(id),

@@ -9,6 +9,7 @@ import { parseIgnore } from '../dockerfile/ignore.js';
 import type { BuildContext } from '../needs.js';
 import { fetchFile } from '../remote/fetch.js';
 import { cloneRepository, isRepository } from '../remote/git.js';
+import { holdContext } from './held-context.js';
 import type { Scratch } from '../scratch.js';
 import { openFolders, readSmall, type SourceTree } from '../source-tree.js';
 
@@ -34,11 +35,11 @@ export async function openContext(
   context: BuildContext,
   request: ContextRequest,
 ): Promise<ClassicContext> {
-  const folder = await contextFolder(context, request);
-  const tree = openFolders([folder]);
+  const opened = await openFiles(context, request);
+  const { tree } = opened;
   try {
     const dockerfile = await readDockerfile(tree, request);
-    await applyIgnore(context, folder, tree);
+    await applyIgnore(opened);
     return { tree, dockerfile };
   } catch (error) {
     tree.close();
@@ -46,13 +47,36 @@ export async function openContext(
   }
 }
 
-async function contextFolder(context: BuildContext, request: ContextRequest): Promise<string> {
+/** A context before its ignored files are gone. */
+interface Opened {
+  readonly tree: SourceTree;
+  /** Takes away what is at a path of the tree, with all below. */
+  readonly remove: (path: string) => Promise<void>;
+}
+
+async function openFiles(context: BuildContext, request: ContextRequest): Promise<Opened> {
+  const { remote, scratch, signal } = request;
+  if (remote !== '' && remote !== 'client-session') {
+    return inFolder(context, await remoteFolder(context, request));
+  }
+  const held = await holdContext(request.body, context.nowMs());
+  if ('tree' in held) {
+    const { tree } = held;
+    return { tree, remove: (path) => Promise.resolve(tree.remove(path)) };
+  }
+  const target = await scratch.make();
+  await context.unpack({ source: held.body, target, signal });
+  return inFolder(context, target);
+}
+
+function inFolder(context: BuildContext, folder: string): Opened {
+  const remove = (path: string): Promise<void> => removeBelow(context, join(folder, path));
+  return { tree: openFolders([folder]), remove };
+}
+
+async function remoteFolder(context: BuildContext, request: ContextRequest): Promise<string> {
   const { remote, body, scratch, signal } = request;
   const target = await scratch.make();
-  if (remote === '' || remote === 'client-session') {
-    await context.unpack({ source: body, target, signal });
-    return target;
-  }
   body.resume();
   if (isRepository(remote)) {
     const url = remote;
@@ -126,11 +150,7 @@ async function findDockerfile(tree: SourceTree, name: string): Promise<Buffer | 
  * Docker's client leaves ignored files out itself, but for the two that the engine has to read;
  * others, and what was fetched, have all of them still.
  */
-async function applyIgnore(
-  context: BuildContext,
-  folder: string,
-  tree: SourceTree,
-): Promise<void> {
+async function applyIgnore({ tree, remove }: Opened): Promise<void> {
   const text = await readSmall(tree, '.dockerignore', maxDockerfileBytes);
   if (text === undefined) return;
   const rules = parseIgnore(text.toString('utf8'));
@@ -139,7 +159,7 @@ async function applyIgnore(
   for await (const { path, kind } of tree.walk('', enter)) {
     if (rules.ignores(path) && !(kind === 'directory' && rules.hasExceptions)) doomed.push(path);
   }
-  for (const path of doomed) await removeBelow(context, join(folder, path));
+  for (const path of doomed) await remove(path);
 }
 
 /** What was walked are real names: no link is on the way. */

@@ -35,7 +35,7 @@ export async function buildClassic(engine: Engine, request: ClassicRequest): Pro
   const { context } = engine;
   const { images } = context;
   const options = readOptions(request.query, (text) => images.checkTag(text));
-  const scratch = await openScratch(`${context.folder}/builds`, context.removeTree);
+  const scratch = openScratch(`${context.folder}/builds`, context.removeTree);
   try {
     await buildIn(engine, request, { options, scratch });
   } finally {
