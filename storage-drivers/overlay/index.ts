@@ -23,7 +23,13 @@ import {
   treeUsage,
   writeLayer,
 } from '../../native/unpack/index.js';
-import type { LayerStage, MountOptions, MountRecipe, StorageDriver, TakenLayer } from '../driver.js';
+import type {
+  LayerStage,
+  MountOptions,
+  MountRecipe,
+  StorageDriver,
+  TakenLayer,
+} from '../driver.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import {
   type Folders,
