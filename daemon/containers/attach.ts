@@ -60,6 +60,8 @@ export function attachContainer(
   ref: string,
   request: AttachRequest,
 ): AttachConversation {
+  // Docker reads them before it looks for the container.
+  parseDetachKeys(request.detachKeys);
   const container = context.book.resolve(ref);
   const { record } = container;
   if (record.state.status === 'paused') {

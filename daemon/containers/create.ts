@@ -30,6 +30,7 @@ const startIntervalMinor = 44;
  * clients are read.
  */
 export interface CreateRequest {
+  /** With or without a slash in front. */
   readonly name?: string;
   readonly platform?: string;
   readonly body: ContainerCreateBody;
@@ -53,7 +54,8 @@ export async function createContainer(
   if (Object.keys(request.body).length === 0) {
     throw invalidParameter('config cannot be empty in order to create a container');
   }
-  if (request.name !== undefined) checkName(request.name);
+  const name = request.name?.replace(/^\//, '');
+  if (name !== undefined) checkName(name, { given: request.name ?? name });
   checkConfig(user, hostConfig);
   checkHostConfig(user, hostConfig, { runtimes: runtimesOf(context) });
   const image = request.image ?? context.images.resolve(user.Image ?? '', request.platform);
@@ -65,7 +67,7 @@ export async function createContainer(
     user,
     hostConfig,
     endpoints: networking?.EndpointsConfig ?? {},
-    ...(request.name === undefined ? {} : { name: request.name }),
+    ...(name === undefined ? {} : { name }),
     ...(request.ephemeral === undefined ? {} : { ephemeral: request.ephemeral }),
   });
   const warnings = context.runtime.check(draft);

@@ -36,7 +36,8 @@ function said(given: HostConfig): HostConfig {
   const means = ([field, value]: readonly [string, unknown]): boolean => {
     if (notKept.has(field)) return false;
     if (leftOutWhenEmpty.has(field)) return Object.keys(value ?? {}).length > 0;
-    if (field === 'PidsLimit' || field === 'KernelMemoryTCP') return value !== 0;
+    if (field === 'PidsLimit') return Number(value) > 0;
+    if (field === 'KernelMemoryTCP') return value !== 0;
     return field !== 'MemorySwappiness' || value !== -1;
   };
   return Object.fromEntries(Object.entries(given).filter(means));

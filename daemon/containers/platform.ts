@@ -14,13 +14,13 @@ export function checkPlatform(
   const parts = wanted.toLowerCase().split('/');
   const [os = '', architecture, variant] = parts;
   if (parts.length > 3 || !parts.every((part) => /^[a-z0-9_-]+$/.test(part))) {
-    throw invalidParameter(`"${wanted}" is an invalid platform: it is written os[/arch[/variant]]`);
+    throw invalidParameter(`"${wanted}": cannot parse platform specifier: invalid argument`);
   }
   if (image.os === os && fitsArchitecture(image, architecture, variant)) return;
   const actual = [image.os, image.architecture, image.variant].filter(Boolean).join('/');
   throw notFound(
     `image with reference ${name} was found but does not match the specified platform: ` +
-      `wanted ${wanted}, actual: ${actual}`,
+      `wanted ${parts.length === 1 ? `${os}/${image.architecture}` : wanted}, actual: ${actual}`,
   );
 }
 

@@ -68,7 +68,8 @@ export async function allocate(
 function takeAll(context: Context, record: ContainerRecord) {
   const endpoints: EndpointRecord[] = [];
   try {
-    for (const plan of plans(context, record)) endpoints.push(makeEndpoint(context.book, plan));
+    const wanted = record.config.NetworkDisabled === true ? [] : plans(context, record);
+    for (const plan of wanted) endpoints.push(makeEndpoint(context.book, plan));
     return { endpoints, reservations: reserve(context, record, endpoints) };
   } catch (error) {
     giveBack(context, endpoints, []);

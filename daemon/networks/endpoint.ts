@@ -26,7 +26,7 @@ export function checkEndpoint(
     const text = faults.length === 1 ? faults.join() : faults.map((f) => `* ${f}`).join('\n');
     throw invalidParameter(`${messagePrefix}invalid endpoint settings:\n${text}`);
   }
-  checkMac(asked.MacAddress ?? '');
+  checkMac(asked.MacAddress ?? '', messagePrefix);
 }
 
 function addressFaults(network: NetworkRecord, four: string, six: string): string[] {
@@ -55,9 +55,9 @@ function placeFaults(network: NetworkRecord, asked: readonly string[]): readonly
     .map((address) => `no configured subnet or ip-range contain the IP address ${address}`);
 }
 
-function checkMac(mac: string): void {
+function checkMac(mac: string, messagePrefix: string): void {
   if (mac !== '' && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(mac)) {
-    throw invalidParameter(`invalid MAC address ${mac}`);
+    throw invalidParameter(`${messagePrefix}invalid MAC address ${mac}`);
   }
 }
 

@@ -42,6 +42,7 @@ export function checkRecord(record: ContainerRecord, context: CheckContext): rea
   checkMemory(hostConfig);
   checkCpu(hostConfig, host);
   checkShares(hostConfig, host);
+  checkRates(hostConfig);
   checkRest(hostConfig);
   return warnings(hostConfig, context);
 }
@@ -102,6 +103,7 @@ function checkCpu(hostConfig: HostConfig, host: HostFacts): void {
     'CPU cfs quota can not be less than 1ms (i.e. 1000)',
   );
   const { CpuRealtimePeriod: period = 0, CpuRealtimeRuntime: runtime = 0 } = hostConfig;
+  refuseIf(period < 0 || runtime < 0, 'cpu real-time limits cannot be negative');
   refuseIf(
     period !== 0 && runtime !== 0 && runtime > period,
     'cpu real-time runtime cannot be higher than cpu real-time period',
@@ -134,6 +136,21 @@ function cpusOf(list: string): number[] {
   return list === '' ? [] : list.split(/[,-]/).map(Number);
 }
 
+const rateFields = [
+  'BlkioDeviceReadBps', 'BlkioDeviceWriteBps', 'BlkioDeviceReadIOps', 'BlkioDeviceWriteIOps',
+] as const;
+
+/** Docker's rates are unsigned, and so no JSON with another is one to it. */
+function checkRates(hostConfig: HostConfig): void {
+  for (const field of rateFields) {
+    const wrong = (hostConfig[field] ?? []).find(({ Rate = 0 }) => Rate < 0)?.Rate;
+    refuseIf(
+      wrong !== undefined,
+      `invalid JSON: cannot unmarshal number ${wrong} into field ${field}.Rate of type uint64`,
+    );
+  }
+}
+
 function checkRest(hostConfig: HostConfig): void {
   const { OomScoreAdj = 0, BlkioWeight = 0, ShmSize = 0 } = hostConfig;
   refuseIf(
@@ -154,9 +171,13 @@ function checkRest(hostConfig: HostConfig): void {
   }
 }
 
-/** Docker's minimum, which the files of version 1 keep silently. */
-function checkShares({ CpuShares }: HostConfig, { cgroups }: HostFacts): void {
-  refuseIf(cgroups.version === 1 && CpuShares === 1, 'the minimum allowed cpu-shares is 2');
+const MAX_SHARES = 262_144;
+
+/** Docker's bounds, which the files of version 1 keep silently. */
+function checkShares({ CpuShares = 0 }: HostConfig, { cgroups }: HostFacts): void {
+  if (cgroups.version === 2) return;
+  refuseIf(CpuShares === 1, 'the minimum allowed cpu-shares is 2');
+  refuseIf(CpuShares > MAX_SHARES, `the maximum allowed cpu-shares is ${MAX_SHARES}`);
 }
 
 function warnings(hostConfig: HostConfig, { cgroups, host }: CheckContext): readonly string[] {

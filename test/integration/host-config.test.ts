@@ -75,6 +75,7 @@ const seen: Partial<Record<Field, readonly Seen[]>> = {
   ],
   NetworkMode: [
     { host: { NetworkMode: 'none' }, script: 'ls /sys/class/net', prints: 'lo' },
+    { host: {}, config: { NetworkDisabled: true }, script: 'ls /sys/class/net', prints: 'lo' },
   ],
   UTSMode: [
     { host: { UTSMode: 'host' }, script: 'cat /proc/sys/kernel/hostname', prints: /^(?!.{12}$)/ },
@@ -115,6 +116,14 @@ const told: Partial<Record<Field, readonly (readonly [HostConfig, string | RegEx
     [{ BlkioWeightDevice: [{ Path: '/dev/loop0', Weight: 200 }] },
       /^(?:Your kernel does not support Block I\/O weight_device .* Weight-device discarded\.)?$/],
   ],
+  BlkioDeviceReadBps: [
+    [{ BlkioDeviceReadBps: [{ Path: '/dev/loop0', Rate: -5 }] },
+      /cannot unmarshal number -5 into field BlkioDeviceReadBps\.Rate/],
+  ],
+  CpuShares: [
+    [{ CpuShares: 1 }, /^(?:the minimum allowed cpu-shares is 2)?$/],
+    [{ CpuShares: 262_145 }, /^(?:the maximum allowed cpu-shares is 262144)?$/],
+  ],
   OomKillDisable: [[{ OomKillDisable: true }, /OOM killer is disabled|OomKillDisable is ignored/]],
   CpusetMems: [
     [{ CpusetMems: '77' }, /^Requested memory nodes are not available - requested 77, available: /],
@@ -154,6 +163,7 @@ const elsewhere: ReadonlySet<string> = new Set<Field>([
   'PublishAllPorts', 'PortBindings', // ports.test.ts
   'RestartPolicy', 'AutoRemove', // daemon-life.test.ts
   'VolumesFrom', // volumes.test.ts
+  'RestartOnUnhealthy', // live-edit.test.ts
   'CpuRealtimePeriod', 'CpuRealtimeRuntime', // The kernels that can are configured for it.
   'Annotations', 'ContainerIDFile', 'Cgroup', 'CpuCount', // kept, and shown
   'KernelMemory', 'KernelMemoryTCP', // Docker itself passes them over.

@@ -45,7 +45,7 @@ const lifecycle = (containers: ContainersApi) =>
         throw invalidParameter('config cannot be empty in order to create a container');
       }
       return containers.create({
-        ...(query.name !== '' && { name: query.name.replace(/^\//, '') }),
+        ...(query.name !== '' && { name: query.name }),
         ...(query.platform !== '' && { platform: query.platform }),
         body,
         apiMinor,

@@ -182,6 +182,103 @@ export const intended: readonly Intended[] = [
     path: /^status$/,
     reason: 'checkpoints are for experimental engines alone: the routes are not there',
   },
+  {
+    of: /checkpoint-dir/,
+    path: /^status$/,
+    ours: /^403 /,
+    reason: 'checkpoints are refused before the state of the container is looked at',
+  },
+  {
+    of: /attach/,
+    path: /^header (?:api-version|docker-experimental|ostype|server)$/,
+    reference: /absent/,
+    reason: 'said on every answer of the API, whoever writes its head',
+  },
+  {
+    of: /attach\/ws/,
+    ours: /not websocket protocol|^"application\/json"$|^application\/json$/,
+    reason: 'who does not speak the websocket protocol is told so first, in JSON',
+  },
+  {
+    of: /^rename/,
+    path: /\.DNSNames$/,
+    ours: /^null$/,
+    reason: 'the default network has no names: Docker tells some after a rename alone',
+  },
+  {
+    of: /system\/df/,
+    path: /^Images\[\]\.RepoDigests$/,
+    reason: 'a list without items is one, wherever it is told',
+  },
+  {
+    of: /^create/,
+    path: /^(?:status|message)$/,
+    ours: /^404 .*No such container: tsdiff-x|^"No such container: tsdiff-x"$/s,
+    reason: 'follows from a create that was refused, whose own line is compared',
+  },
+  {
+    of: /^create/,
+    path: /^(?:HostnamePath|HostsPath|ResolvConfPath|LogPath|NetworkSettings\.\S+)$/,
+    ours: /^""$/,
+    reason: 'a start that failed, or a run that is over, leaves nothing of its network',
+  },
+  {
+    of: /^create Cmd \[\]/,
+    path: /^State\./,
+    reason: 'a shell without input ends at once: of the moment',
+  },
+  {
+    of: /^create (?:Entrypoint|Healthcheck)/,
+    path: /^Config\.(?:Entrypoint|Healthcheck(?:\.Test)?)$/,
+    reason: 'what was given empty is as good as not given',
+  },
+  {
+    of: /^create NetworkDisabled/,
+    path: /^(?:NetworkSettings\.(?:Networks\.bridge|SandboxID)|HostsPath|ResolvConfPath)$/,
+    reason: 'without a network there still is a namespace, with files of its own',
+  },
+  {
+    of: /^create (?:Devices|LogConfig|Ulimits)/,
+    path: /^(?:status|State\.|NetworkSettings\.|\w+Path)/,
+    reference: /^(?!404 )/,
+    reason: 'access that is not said is all of it, compressing needs no size that is said, since ' +
+      'logs rotate by default, and no limit is as much as the kernel gives',
+  },
+  {
+    of: /^create CpuRealtime/,
+    path: /^State\.Error$/,
+    reason: 'the kernel refuses it; which file of which group it was is each engine\'s own',
+  },
+  {
+    of: /^create NetworkMode "container:/,
+    path: /^(?:Config\.Hostname|NetworkSettings\.SandboxID)$/,
+    reason: 'who joins another is told of it when it starts',
+  },
+  {
+    of: /^create Volumes/,
+    path: /^Mounts\[0\]\.Destination$/,
+    reason: 'a destination is a path, and told as one',
+  },
+  {
+    of: /^create WorkingDir "\/etc\/passwd"/,
+    path: /^status$/,
+    reason: 'a working directory is made, or found to be none, when the container starts',
+  },
+  {
+    of: /^create Memory 6291456/,
+    path: /^(?:status|State\.|NetworkSettings\.|\w+Path)/,
+    reason: 'the helpers of other runtimes do not fit into 6 MB',
+  },
+  {
+    of: /^create Blkio/,
+    path: /^(?:HostConfig\.BlkioWeight(?:Device\[\])?|Warnings\[\]|State\.Error)$/,
+    reason: 'bfq takes weights too; what was asked is shown, and what was discarded warned of',
+  },
+  {
+    of: /^create BlkioWeightDevice/,
+    path: /^(?:status|State\.|NetworkSettings\.|\w+Path)/,
+    reason: 'what is no block device is refused, also where its weight would be discarded',
+  },
 ];
 
 /** The reason why a difference is meant; undefined for one that is not. */
