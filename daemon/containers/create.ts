@@ -176,11 +176,20 @@ function draftRecord(context: Context, draft: Draft): ContainerRecord {
 
 /** `container:` modes by id, so that a renamed container is still the one that was meant. */
 function withIds({ book }: Context, hostConfig: HostConfig): HostConfig {
+  // Not a 404: the client would take that for a missing image.
+  const find = (ref: string): Container => {
+    try {
+      return book.resolve(ref);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      throw new ApiError('InvalidParameter', error.message, { cause: error });
+    }
+  };
   const donor = /^container:(.*)/.exec(hostConfig.IpcMode ?? '')?.[1];
-  if (donor !== undefined) checkDonor(book.resolve(donor));
+  if (donor !== undefined) checkDonor(find(donor));
   const byId = (mode: string | undefined): string | undefined => {
     if (mode?.startsWith('container:') !== true) return mode;
-    return `container:${book.resolve(mode.slice('container:'.length)).id}`;
+    return `container:${find(mode.slice('container:'.length)).id}`;
   };
   const modes = {
     NetworkMode: hostConfig.NetworkMode,

@@ -41,15 +41,30 @@ export async function inspectContainer(
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: appArmorProfile(record),
     ExecIDs: execIds.length === 0 ? null : execIds,
-    HostConfig: { ...hostConfigDefaults, ...record.hostConfig },
+    HostConfig: { ...hostConfigDefaults, ...record.hostConfig, ...shownLinks(record) },
     GraphDriver: { Name: record.storageDriver, Data: null },
     Mounts: record.mounts,
     Config: { ...configDefaults, ...shownConfig(record) },
     NetworkSettings: networkSettings(container),
     ...(size ? await sizes(context, record) : {}),
   };
+}
+
+/** Links as Docker keeps them: whom, and by which name in this container. */
+function shownLinks({ name, hostConfig: { Links: links = [] } }: ContainerRecord) {
+  const shown = links.flatMap((link) => {
+    const [target = '', alias = target] = link.replace(/^\//, '').split(':');
+    const last = alias.split('/').at(-1) ?? '';
+    return last === '' ? [] : [`/${target}:/${name}/${last}`];
+  });
+  return links.length === 0 ? {} : { Links: shown.length === 0 ? null : shown };
+}
+
+function appArmorProfile({ hostConfig: { SecurityOpt: options } }: ContainerRecord): string {
+  const given = (options ?? []).map((option) => /^apparmor[=:](.*)$/.exec(option)?.[1]);
+  return given.findLast((profile) => profile !== undefined) ?? '';
 }
 
 /** Docker's seven overlapping booleans, derived from the one state. */

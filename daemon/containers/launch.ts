@@ -22,6 +22,8 @@ const maxLaunchMs = 60_000;
 
 /** What a start that came to nothing shows as its exit code, by what it says. */
 const failureCodes: readonly (readonly [RegExp, number])[] = [
+  // A part of a volume, not of the command.
+  [/^cannot access path /, 128],
   [/executable file not found|no such file or directory|system cannot find/i, 127],
   [/permission denied|not a directory|is a directory|exec format error/i, 126],
 ];

@@ -64,6 +64,7 @@ export function mountSpec(mount: Mount): MountSpec {
     case 'tmpfs':
       return tmpfsOf(mount);
     default:
+      targetOf(mount);
       throw wrong(type, 'mount type unknown');
   }
 }
@@ -174,6 +175,7 @@ function tmpfsOf(mount: Mount): TmpfsSpec {
   const destination = targetOf(mount);
   if ((mount.Source ?? '') !== '') throw wrong('tmpfs', 'field Source must not be specified');
   const { SizeBytes = 0, Mode = 0, Options = [] } = mount.TmpfsOptions ?? {};
+  if (SizeBytes < 0) throw wrong('tmpfs', 'must not have a negative size');
   const readonly = mount.ReadOnly ?? false;
   return {
     type: 'tmpfs',

@@ -255,6 +255,22 @@ export const intended: readonly Intended[] = [
     reason: 'who joins another is told of it when it starts',
   },
   {
+    of: /^create OomScoreAdj/,
+    path: /^(?:status|Warnings\[\]|State\.|NetworkSettings\.|\w+Path)/,
+    reason: 'where it may not be lowered it is passed over, and warned of',
+  },
+  {
+    of: /^create SecurityOpt \["apparmor=nope/,
+    path: /^(?:status|State\.|NetworkSettings\.|\w+Path)/,
+    ours: /AppArmor profile|^"|^0|^128|^false/,
+    reason: 'a profile that cannot confine is refused, never passed over',
+  },
+  {
+    of: /^create SecurityOpt \["(?:systempaths|writable-cgroups)/,
+    path: /^status$/,
+    reason: 'options of later versions',
+  },
+  {
     of: /^create Volumes/,
     path: /^Mounts\[0\]\.Destination$/,
     reason: 'a destination is a path, and told as one',
