@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Task, TaskExit } from '../runtime/task.js';
 import type { Container } from './container.js';
-import { containerEvent, save, tell } from './context.js';
+import { containerEvent, save } from './context.js';
 import type { Context } from './context.js';
 import { failuresOf } from './failures.js';
 import { endHealth } from './healthcheck.js';
+import { noteOom, oomKills, watchOom } from './oom.js';
 import type { ContainerRecord } from './record.js';
 import { nextDelayMs, wantsRestart } from './restart-policy.js';
 import { become, isLive } from './state.js';
@@ -16,6 +17,7 @@ const maxReleaseWaitMs = 3_000;
 /** Sees to it that the end of `task` is recorded, told and cleaned up after, whenever it comes. */
 export function followTask(context: Context, container: Container, task: Task): void {
   context.logs.attend(container.record, task);
+  watchOom(context, container, task);
   void task.exited
     .then((exit) => container.lock.run(() => recordExit(context, container, { task, exit })))
     .catch((error: unknown) => {
@@ -33,10 +35,10 @@ async function recordExit(context: Context, container: Container, end: End): Pro
   // The order of these calls is that of their events, as in Docker: the network's end is told
   // before the container's. None is waited for to be written: should the daemon go before it is,
   // the next one reads the exit file.
-  const oom = tellOom(context, container, end.exit);
+  if (end.exit.oomKilled && oomKills(container.record.state) === 0) noteOom(context, container, 1);
   const givenBack = giveBack(context, container, end.task);
   const { again, recorded } = recordEnd(context, container, end.exit);
-  Promise.all([oom, recorded]).catch((error: unknown) => {
+  recorded.catch((error: unknown) => {
     context.log.error({ id: container.id, err: error }, 'an exit could not be recorded');
   });
   await givenBack;
@@ -47,15 +49,6 @@ async function recordExit(context: Context, container: Container, end: End): Pro
   if (again) planRestart(context, container, wellMs);
   container.tellExit(end.exit.exitCode);
   if (!again && record.hostConfig.AutoRemove === true) removeLater(context, container);
-}
-
-/** Before anything else of an end. */
-export async function tellOom(
-  context: Context,
-  { record }: Container,
-  { oomKilled }: TaskExit,
-): Promise<void> {
-  if (oomKilled) await tell(context, containerEvent(record, 'oom'));
 }
 
 /** The end of a live container, as its record has it already. */
@@ -104,12 +97,15 @@ async function giveBack(context: Context, container: Container, task: Task): Pro
 function ended(record: ContainerRecord, exit: TaskExit, again: boolean): ContainerRecord {
   const { state } = record;
   const startedAtMs = 'startedAtMs' in state ? state.startedAtMs : exit.finishedAtMs;
-  const { exitCode, finishedAtMs, oomKilled } = exit;
+  const { exitCode, finishedAtMs } = exit;
+  // Once said of a run it stays so, whoever it was that was killed.
+  const oomKilled = exit.oomKilled || oomKills(state) > 0;
   if (again) {
+    const restarting = { startedAtMs, finishedAtMs, exitCode, oomKilled };
     return {
       ...record,
       restartCount: record.restartCount + 1,
-      state: become(state, { status: 'restarting', startedAtMs, finishedAtMs, exitCode }),
+      state: become(state, { status: 'restarting', ...restarting }),
     };
   }
   return {

@@ -9,6 +9,7 @@ import type { Container } from './container.js';
 import type { Context } from './context.js';
 import { shownHealth } from './healthcheck.js';
 import { configDefaults, endpointDefaults, hostConfigDefaults } from './inspect-defaults.js';
+import { oomKills } from './oom.js';
 import type { ContainerRecord } from './record.js';
 import { isLive } from './state.js';
 
@@ -76,7 +77,7 @@ export function shownState(record: ContainerRecord): ShownState {
     Running: isLive(state) || status === 'restarting',
     Paused: status === 'paused',
     Restarting: status === 'restarting',
-    OOMKilled: status === 'exited' && state.oomKilled,
+    OOMKilled: oomKills(state) > 0 || ('oomKilled' in state && state.oomKilled),
     Dead: status === 'dead',
     Pid: isLive(state) ? state.pid : 0,
     ExitCode: lastExitCode(record),

@@ -4,9 +4,10 @@ import type { Container } from './container.js';
 import { loadContainers, save } from './context.js';
 import type { Context } from './context.js';
 import { recoverExecs } from './exec-recover.js';
-import { followTask, recordEnd, tellOom } from './exit.js';
+import { followTask, recordEnd } from './exit.js';
 import { watchHealth } from './healthcheck.js';
 import { launch } from './launch.js';
+import { noteOom, oomKills } from './oom.js';
 import type { ContainerRecord } from './record.js';
 import { wantsStartWithDaemon } from './restart-policy.js';
 import { become, isLive } from './state.js';
@@ -73,7 +74,7 @@ async function reattach(context: Context, container: Container): Promise<void> {
 }
 
 async function endUnseen(context: Context, container: Container, exit: TaskExit): Promise<void> {
-  await tellOom(context, container, exit);
+  if (exit.oomKilled && oomKills(container.record.state) === 0) noteOom(context, container, 1);
   await recordEnd(context, container, exit).recorded;
 }
 

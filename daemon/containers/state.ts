@@ -14,12 +14,19 @@ export type ContainerState =
       /** Why its last start came to nothing; it never ran. */
       readonly failure?: { readonly exitCode: number; readonly error: string };
     }
-  | { readonly status: 'running' | 'paused'; readonly pid: number; readonly startedAtMs: number }
+  | {
+      readonly status: 'running' | 'paused';
+      readonly pid: number;
+      readonly startedAtMs: number;
+      /** Processes of this run that were killed because memory ran out, as far as is told. */
+      readonly oomKills?: number;
+    }
   | {
       readonly status: 'restarting';
       readonly startedAtMs: number;
       readonly finishedAtMs: number;
       readonly exitCode: number;
+      readonly oomKilled: boolean;
     }
   | ExitedState
   | { readonly status: 'removing' }

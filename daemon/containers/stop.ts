@@ -57,8 +57,8 @@ export async function cancelRestart(context: Context, container: Container): Pro
   await container.lock.run(async () => {
     const { record } = container;
     if (record.state.status !== 'restarting') return;
-    const { startedAtMs, finishedAtMs, exitCode } = record.state;
-    const exited = { startedAtMs, finishedAtMs, exitCode, oomKilled: false, error: '' };
+    const { startedAtMs, finishedAtMs, exitCode, oomKilled } = record.state;
+    const exited = { startedAtMs, finishedAtMs, exitCode, oomKilled, error: '' };
     await save(context, container, {
       ...record,
       stoppedByUser: true,

@@ -45,6 +45,7 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
     attach: (options: AttachOptions): Promise<Duplex> => shim.attach(options),
     attachAfterLog: (options: AttachOptions) => shim.attachAfterLog(options),
     logTurn: (seen) => shim.logTurn(seen),
+    oomTurn: (seen) => shim.oomTurn(seen),
     logCompressed: (inode) => shim.logCompressed(inode),
     logKeep: (files) => shim.logKeep(files),
     logSettings: (bounds) => shim.logSettings(bounds),

@@ -25,6 +25,8 @@ export interface Task {
   }>;
   /** Resolves once the log has been rotated more than `seen` times, to how often; else rejects. */
   logTurn(seen: bigint): Promise<bigint>;
+  /** Resolves once memory has run out for more than `seen` of its processes; for how many. */
+  oomTurn(seen: bigint): Promise<bigint>;
   /** `<log>.z<inode>` takes the place of that rotated file; false when it is none any more. */
   logCompressed(inode: bigint): Promise<boolean>;
   /** So many rotated files more than are configured stay, until another number is told. */

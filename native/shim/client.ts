@@ -128,6 +128,8 @@ export interface Shim {
    * longer one of the log's.
    */
   logCompressed(inode: bigint): Promise<boolean>;
+  /** Resolves once memory has run out for more than `seen` of its processes; for how many. */
+  oomTurn(seen: bigint): Promise<bigint>;
   /** So many rotated files more than are configured stay, until another number or this end. */
   logKeep(files: number): Promise<void>;
   /** The log is written by other bounds from the next line on; ENODATA when there is none. */

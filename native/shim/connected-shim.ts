@@ -117,10 +117,19 @@ export class ConnectedShim implements Shim {
     }
   }
 
-  async logTurn(seen: bigint): Promise<bigint> {
+  logTurn(seen: bigint): Promise<bigint> {
+    return this.#turn(frameTypes.logTurn, seen);
+  }
+
+  oomTurn(seen: bigint): Promise<bigint> {
+    return this.#turn(frameTypes.oomTurn, seen);
+  }
+
+  /** Answered once the shim has counted further than `seen`. */
+  async #turn(type: FrameType, seen: bigint): Promise<bigint> {
     const payload = Buffer.alloc(8);
     payload.writeBigUInt64LE(seen);
-    return (await this.connection.request(frameTypes.logTurn, payload, Infinity)).readBigUInt64LE();
+    return (await this.connection.request(type, payload, Infinity)).readBigUInt64LE();
   }
 
   async logKeep(files: number): Promise<void> {

@@ -16,9 +16,8 @@
 
 static int exit_dir = -1, exit_fd = -1;
 static char *exit_name, exit_draft[272];
-static char *oom_paths[MAX_PATHS], *kill_paths[MAX_PATHS];
-static uint64_t oom_before[MAX_PATHS];
-static uint32_t oom_count, kill_count;
+static char *kill_paths[MAX_PATHS];
+static uint32_t kill_count;
 
 static int write_record(const char *text)
 {
@@ -54,53 +53,10 @@ void exit_file_cancel(void)
         unlinkat(exit_dir, exit_draft, 0);
 }
 
-static int copy_paths(char **copies, const char *const *paths, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        copies[i] = strdup(paths[i]);
-        if (!copies[i])
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 int exit_paths_copy(const struct settings *settings)
 {
-    oom_count = settings->oom_count;
     kill_count = settings->kill_count;
-    int result = copy_paths(oom_paths, settings->oom_files, oom_count);
-    return result < 0 ? result : copy_paths(kill_paths, settings->kill_files, kill_count);
-}
-
-/* The `oom_kill` counter, spelt alike in memory.oom_control (v1) and memory.events (v2). */
-static uint64_t oom_kills(const char *path)
-{
-    char text[512];
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (size < 0)
-        return 0;
-    text[size] = 0;
-    for (char *line = text; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, "oom_kill ", 9) == 0)
-            return strtoull(line + 9, NULL, 10);
-    }
-    return 0;
-}
-
-void oom_baseline(void)
-{
-    for (uint32_t i = 0; i < oom_count; i++)
-        oom_before[i] = oom_kills(oom_paths[i]);
-}
-
-static bool oom_happened(void)
-{
-    for (uint32_t i = 0; i < oom_count; i++)
-        if (oom_kills(oom_paths[i]) > oom_before[i])
-            return true;
-    return false;
+    return paths_copy(kill_paths, settings->kill_files, kill_count);
 }
 
 static bool kill_procs(int fd)
@@ -149,7 +105,8 @@ void begin_drain(int status)
     result->finished_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
     result->signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
     result->code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    result->oom_killed = oom_happened();
+    result->oom_killed = oom_kills() > 0;
+    control_tell_oom(oom_kills());
     the_monitor.phase = DRAINING;
     the_monitor.drain_until_ms = now_ms() + the_monitor.drain_ms;
     stdin_close();

@@ -66,6 +66,8 @@ int prepare_monitor(const struct settings *settings, enum shim_part *part)
     the_monitor.drain_ms = settings->drain_ms;
     the_monitor.root_slot = settings->root_slot;
     int result = exit_paths_copy(settings);
+    if (result == 0)
+        result = oom_open(settings);
     if (result == 0) {
         *part = PART_LOG;
         result = log_open(settings);
@@ -194,7 +196,7 @@ static void reap(void)
     }
 }
 
-#define FIRST_CLIENT 7
+#define FIRST_CLIENT 8
 
 /* What is waited for; -1 stands for "not now": POLLHUP comes whether asked for or not. */
 static nfds_t fill(struct pollfd *fds)
@@ -212,6 +214,7 @@ static nfds_t fill(struct pollfd *fds)
     fds[5] = (struct pollfd){.fd = pending ? monitor->in : -1, .events = POLLOUT};
     int forwards = monitor->phase == RUNNING ? forwards_fd() : -1;
     fds[6] = (struct pollfd){.fd = forwards, .events = POLLIN};
+    fds[7] = (struct pollfd){.fd = monitor->phase == RUNNING ? oom_fd() : -1, .events = POLLIN};
     nfds_t count = FIRST_CLIENT;
     for (struct client *client = monitor->clients; client; client = client->next) {
         struct pollfd *at = &fds[count];
@@ -256,6 +259,7 @@ static int time_until(uint64_t due)
 static int next_timeout(void)
 {
     int timeout = earlier(attach_check_stalled(), forwards_timeout());
+    timeout = earlier(timeout, oom_timeout());
     if (the_monitor.phase == DRAINING)
         timeout = earlier(timeout, earlier(KILL_AGAIN_MS, time_until(the_monitor.drain_until_ms)));
     if (the_monitor.last_output_ms)
@@ -328,6 +332,9 @@ static void serve_all(const struct pollfd *fds)
         stdin_flush();
     for (struct client *client = the_monitor.clients; client; client = client->next)
         serve_client(client, fds[client->poll_index].revents);
+    /* Before the end that comes of it. */
+    if (fds[7].revents)
+        oom_noticed();
     if (fds[0].revents)
         reap();
     if (fds[1].revents)
@@ -348,6 +355,9 @@ static int loop(struct launch *launch, void *message, size_t size)
             return give_up();
         if (the_monitor.phase == RUNNING && the_monitor.hand_over)
             break; /* init goes to the nearest subreaper above us, which waits for it */
+        uint64_t kills;
+        if (the_monitor.phase == RUNNING && oom_check(&kills))
+            control_tell_oom(kills);
         check_drained();
         if (the_monitor.phase == ENDED)
             end_attachments();

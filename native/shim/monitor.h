@@ -50,6 +50,10 @@ struct client {
     /* Who waits for the log to be rotated. */
     bool turning;
     uint16_t turn_tag;
+    /* Who waits for more processes to be killed than it knows of. */
+    bool oom_waiting;
+    uint16_t oom_tag;
+    uint64_t oom_seen;
     /* How many rotated files more it wants to find. */
     uint32_t log_keep;
     uint32_t in_size;
@@ -182,6 +186,7 @@ void control_reply(struct client *client, struct frame request, int error, const
 int request_answer(struct client *client, struct frame frame, struct reader *reader);
 void control_tell_exit(void);
 void control_tell_turn(void);
+void control_tell_oom(uint64_t kills);
 /* What the clients that are left want to be kept. */
 void control_keep_logs(void);
 
@@ -208,13 +213,26 @@ void held_close(void);
 int exit_file_open(const char *path);
 void exit_file_cancel(void);
 int exit_paths_copy(const struct settings *settings);
-void oom_baseline(void);
 /* init has been reaped with this wait status. */
 void begin_drain(int status);
 /* Kills what is left in the cgroup; false when nothing was. */
 bool kill_rest(void);
 void finish(void);
 
+/* oom.c: processes of the container that were killed because memory had run out. */
+int oom_open(const struct settings *settings);
+/* From here on they count, and are noticed. */
+void oom_baseline(void);
+uint64_t oom_kills(void);
+/* What to poll for POLLIN, or -1. */
+int oom_fd(void);
+void oom_noticed(void);
+/* ms until it is to be looked again, or -1. */
+int oom_timeout(void);
+/* False when nothing has been noticed of late. */
+bool oom_check(uint64_t *kills);
+
 int open_parent(const char *path, const char **name);
+int paths_copy(char **copies, const char *const *from, uint32_t number);
 
 #endif

@@ -30,6 +30,7 @@ enum request {
     PORT_AIM,
     PORT_DROP,
     LOG_SETTINGS,
+    OOM_TURN,
 };
 
 /*

@@ -37,6 +37,7 @@ export const frameTypes = {
   portAim: 14,
   portDrop: 15,
   logSettings: 16,
+  oomTurn: 17,
   launch: 32,
   answer: 33,
   open: 34,

@@ -84,6 +84,28 @@ void control_tell_turn(void)
             tell_turn(client);
 }
 
+static void tell_oom(struct client *client, uint64_t kills)
+{
+    struct frame frame = {.type = OOM_TURN, .tag = client->oom_tag};
+    client->oom_waiting = false;
+    control_reply(client, frame, 0, &kills, sizeof kills);
+}
+
+void control_tell_oom(uint64_t kills)
+{
+    for (struct client *client = the_monitor.clients; client; client = client->next)
+        if (client->oom_waiting && client->oom_seen < kills)
+            tell_oom(client, kills);
+}
+
+static void on_oom_turn(struct client *client, struct frame frame, struct reader *reader)
+{
+    client->oom_seen = read_u64(reader);
+    client->oom_tag = frame.tag;
+    client->oom_waiting = true;
+    control_tell_oom(oom_kills());
+}
+
 void control_keep_logs(void)
 {
     uint32_t most = 0;
@@ -264,6 +286,9 @@ int request_answer(struct client *client, struct frame frame, struct reader *rea
         return on_log_keep(client, reader);
     case LOG_COMPRESSED:
         return log_compressed(read_u64(reader));
+    case OOM_TURN:
+        on_oom_turn(client, frame, reader);
+        return 1;
     case PORT_HOLD:
         return edit_hold(client);
     case PORT_AIM:

@@ -146,6 +146,26 @@ test('a process that takes too much memory is killed, and that is told', async (
   t.equal(exit.oomKilled, true);
 });
 
+test('it is told while the container lives, to whoever asks', async (t) => {
+  const { runtime, request, record, reopen } = world(t);
+  const options: ContainerOptions = {
+    command: shell('(yes | tr \\n x | head -c 100000000 | sort >/dev/null); sleep 60'),
+    host: { Memory: 8 * 2 ** 20, MemorySwap: 8 * 2 ** 20 },
+  };
+  const rec = record(options);
+  const task = await runtime.create(request(rec, options));
+  t.teardown(async () => { await task.signal(9); await task.exited; await task.dispose(); });
+  const turn = task.oomTurn(0n);
+  await task.start();
+  const kills = await turn;
+  t.ok(kills >= 1n, `${kills} killed`);
+  t.ok(await task.signal(0), 'its first process lives');
+  const found = await reopen().adopt(rec);
+  t.ok(found !== undefined && 'task' in found);
+  if (found === undefined || !('task' in found)) return;
+  t.ok(await found.task.oomTurn(0n) >= 1n, 'the next daemon is told too');
+});
+
 test('another daemon finds the task again, and its end', async (t) => {
   const { runtime, request, record, reopen } = world(t);
   const options: ContainerOptions = { command: shell('sleep 60; exit 5') };

@@ -53,6 +53,8 @@ export class FakeTask implements Task {
 
   /** Its log is never rotated. */
   logTurn = (): Promise<bigint> => new Promise(() => undefined);
+  /** Memory never runs out. */
+  oomTurn = (): Promise<bigint> => new Promise(() => undefined);
   logCompressed = (): Promise<boolean> => Promise.resolve(false);
   logKeep = (): Promise<void> => Promise.resolve();
   logSettings = (): Promise<void> => Promise.resolve();

@@ -7,7 +7,9 @@ const examples: Readonly<Record<Status, ContainerState>> = {
   created: { status: 'created' },
   running: { status: 'running', pid: 7, startedAtMs: 1 },
   paused: { status: 'paused', pid: 7, startedAtMs: 1 },
-  restarting: { status: 'restarting', startedAtMs: 1, finishedAtMs: 2, exitCode: 1 },
+  restarting: {
+    status: 'restarting', startedAtMs: 1, finishedAtMs: 2, exitCode: 1, oomKilled: false,
+  },
   exited: {
     status: 'exited',
     startedAtMs: 1,
