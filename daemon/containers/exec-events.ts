@@ -1,13 +1,28 @@
 import type { ExecRecord } from '../runtime/exec-task.js';
 import type { Container } from './container.js';
-import { containerEvent } from './context.js';
+import { containerEvent, tell } from './context.js';
+import type { Context } from './context.js';
 import type { ContainerEvent } from './needs.js';
 
+type Action = 'exec_create' | 'exec_start' | 'exec_detach';
+
+/** Tells of it in its turn, and lets nobody wait for that: an exec is no record that must last. */
+export function tellExec(
+  context: Context,
+  container: Container,
+  exec: ExecRecord,
+  action: Action,
+): void {
+  tell(context, execEvent(container, exec, action)).catch((error: unknown) => {
+    context.log.error({ id: container.id, exec: exec.id, err: error }, `${action} was not told`);
+  });
+}
+
 /** `exec_create: sh -c ls` and its like, with the exec's id. */
-export function execEvent(
+function execEvent(
   { record }: Container,
   { command, id }: ExecRecord,
-  action: 'exec_create' | 'exec_start' | 'exec_detach',
+  action: Action,
 ): ContainerEvent {
   const [program = '', ...args] = command;
   const attributes = { execID: id };

@@ -8,7 +8,7 @@ import { containerEvent, tell } from './context.js';
 import type { Context } from './context.js';
 import { parseDetachKeys } from './detach-keys.js';
 import type { Exec } from './exec-book.js';
-import { execEvent } from './exec-events.js';
+import { tellExec } from './exec-events.js';
 import { exchange } from './exchange.js';
 import { frame } from './stdcopy.js';
 
@@ -44,16 +44,14 @@ export async function startExec(
       stdin: exec.record.stdin && !detached,
       ...(size === undefined ? {} : { consoleSize: size }),
     };
-    const [live] = await Promise.all([
-      context.runtime.exec({
-        exec: record,
-        container: container.record,
-        task,
-        rootfs: () => context.rootfs.mount(container.record),
-        signal: AbortSignal.timeout(MAX_LAUNCH_MS),
-      }),
-      tell(context, execEvent(container, exec.record, 'exec_start')),
-    ]);
+    tellExec(context, container, exec.record, 'exec_start');
+    const live = await context.runtime.exec({
+      exec: record,
+      container: container.record,
+      task,
+      rootfs: () => context.rootfs.mount(container.record),
+      signal: AbortSignal.timeout(MAX_LAUNCH_MS),
+    });
     return await open(context, container, { exec, task: live, options });
   } catch (error) {
     exec.become({ status: 'ended', pid: 0, exitCode: NOT_STARTED });
@@ -182,7 +180,7 @@ async function converse(
   else await exchange(stream, client, { stdin, signal });
   if (signal.aborted) return;
   if (stream !== undefined && (await isAlive(exec))) {
-    await tell(context, execEvent(container, exec.record, 'exec_detach'));
+    tellExec(context, container, exec.record, 'exec_detach');
     return;
   }
   await exec.ended(signal);

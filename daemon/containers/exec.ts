@@ -9,11 +9,10 @@ import type {
 import type { ExecRecord } from '../runtime/exec-task.js';
 import type { AttachConversation } from './attach.js';
 import type { Container } from './container.js';
-import { tell } from './context.js';
 import type { Context } from './context.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { Exec } from './exec-book.js';
-import { execEvent } from './exec-events.js';
+import { tellExec } from './exec-events.js';
 import { conversationOf, startExec } from './exec-start.js';
 
 /** How long a resize waits for its exec to be started, as Docker does. */
@@ -30,7 +29,7 @@ export async function createExec(
   refuseUnlessRunning(container, ref);
   const exec = new Exec(recordOf(container.id, body));
   context.execs.add(exec, container);
-  await tell(context, execEvent(container, exec.record, 'exec_create'));
+  tellExec(context, container, exec.record, 'exec_create');
   return { Id: exec.record.id };
 }
 
@@ -45,7 +44,7 @@ export async function createProbe(
   const body = { Cmd: command, AttachStdout: true, AttachStderr: true };
   const exec = new Exec({ ...recordOf(container.id, body), isProbe: true });
   context.execs.add(exec, container);
-  await tell(context, execEvent(container, exec.record, 'exec_create'));
+  tellExec(context, container, exec.record, 'exec_create');
   return exec;
 }
 

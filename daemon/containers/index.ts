@@ -18,7 +18,7 @@ import { ExecBook } from './exec-book.js';
 import type { Filters } from './filters.js';
 import { inspectContainer } from './inspect.js';
 import { killContainer } from './kill.js';
-import { launch } from './launch.js';
+import { launch, launchAnew } from './launch.js';
 import { listContainers } from './list.js';
 import type { ListRequest } from './list.js';
 import type {
@@ -258,10 +258,10 @@ async function startContainer(
   ref: string,
 ): Promise<'started' | 'alreadyRunning'> {
   const container = context.book.resolve(ref);
-  clearTimeout(container.plannedStart);
   return container.lock.run(async () => {
     const { status } = container.record.state;
-    if (status === 'running') return 'alreadyRunning';
+    // One that waits for its restart counts as running, in Docker too.
+    if (status === 'running' || status === 'restarting') return 'alreadyRunning';
     if (status === 'paused') {
       throw conflict('cannot start a paused container, try unpause instead');
     }
@@ -269,7 +269,7 @@ async function startContainer(
       throw conflict('container is marked for removal and cannot be started');
     }
     try {
-      await launch(context, container);
+      await launchAnew(context, container);
     } catch (error) {
       if (container.record.hostConfig.AutoRemove === true) {
         context.afterExit.remove(container).catch((reason: unknown) => {

@@ -2,6 +2,7 @@ import { conflict } from '../../api-spec/errors.js';
 import type { Container } from './container.js';
 import { containerEvent, save, tell } from './context.js';
 import type { Context } from './context.js';
+import { cancelRestart } from './cancel-restart.js';
 import { unpauseContainer } from './pause.js';
 import { parseKillSignal, parseSignal } from './signals.js';
 import { isLive } from './state.js';
@@ -30,6 +31,10 @@ export async function killContainer(
   const signal =
     text === undefined || text === '' ? sigkill : prefixed(prefix, () => parseKillSignal(text));
   await container.settle();
+  if (container.record.state.status === 'restarting') {
+    await cancelRestart(context, container);
+    return;
+  }
   if (!isLive(container.record.state)) {
     throw conflict(`${prefix}container ${container.id} is not running`);
   }

@@ -46,6 +46,13 @@ export async function launch(context: Context, container: Container): Promise<vo
   }
 }
 
+/** As `launch`, because somebody asked for it: restarts by policy are counted from here. */
+export async function launchAnew(context: Context, container: Container): Promise<void> {
+  container.lastDelayMs = 0;
+  container.record = { ...container.record, restartCount: 0 };
+  await launch(context, container);
+}
+
 /** Its folder is mounted once only: who copies into it may finish, but not for ever. */
 async function takeLease({ id, lease }: Container): Promise<() => void> {
   const late = (): void => lease.demand(conflict(`container ${id} is being started`));

@@ -10,6 +10,10 @@ export async function pauseContainer(context: Context, container: Container): Pr
   await container.lock.run(async () => {
     const { record, task } = container;
     const { state } = record;
+    if (state.status === 'restarting') {
+      throw conflict(
+        `Container ${record.id} is restarting, wait until the container is running`);
+    }
     if (!isLive(state) || task === undefined) {
       throw conflict(`container ${record.id} is not running`);
     }

@@ -43,7 +43,7 @@ export async function recover(context: Context): Promise<Recovery> {
   const swept = await context.runtime.sweep(
     new Set(found.filter(({ task }) => task !== undefined).map(({ id }) => id)),
   );
-  for (const container of found) resume(context, container, wasLive.has(container));
+  for (const container of found) resume(context, container);
   const adopted = found.filter(({ task }) => task !== undefined).length;
   return {
     containers: found.length,
@@ -60,6 +60,7 @@ async function reattach(context: Context, container: Container): Promise<void> {
   const found = await context.runtime.adopt(record);
   if (found !== undefined && 'task' in found) {
     container.task = found.task;
+    container.exitIsWanted = record.stoppedByUser;
     if (!isLive(record.state)) {
       await save(context, container, ranUnseen(record, found.task.pid, Date.now()));
     }
@@ -75,6 +76,8 @@ async function reattach(context: Context, container: Container): Promise<void> {
 
 async function endUnseen(context: Context, container: Container, exit: TaskExit): Promise<void> {
   if (exit.oomKilled && oomKills(container.record.state) === 0) noteOom(context, container, 1);
+  // A stop that was under way is one.
+  container.exitIsWanted = container.record.stoppedByUser;
   await recordEnd(context, container, exit).recorded;
 }
 
@@ -125,7 +128,7 @@ async function retellLog(context: Context, { record }: Container, task: Task): P
 }
 
 /** What its policies want now that the daemon is back. */
-function resume(context: Context, container: Container, wasLive: boolean): void {
+function resume(context: Context, container: Container): void {
   const { record } = container;
   if (record.ephemeral === true) {
     removeInBackground(context, container);
@@ -137,7 +140,7 @@ function resume(context: Context, container: Container, wasLive: boolean): void 
   const { stoppedByUser } = record;
   const again =
     record.state.status === 'restarting' ||
-    wantsStartWithDaemon(policy, { stoppedByUser, wasLive });
+    wantsStartWithDaemon(policy, { stoppedByUser });
   if (again) relaunch(context, container);
   else if (autoRemove === true) removeInBackground(context, container);
 }

@@ -1,11 +1,11 @@
 import { conflict, systemError } from '../../api-spec/errors.js';
 import { failuresOf } from './failures.js';
 import { dropPending } from './attach.js';
+import { cancelRestart } from './cancel-restart.js';
 import type { Container } from './container.js';
 import { lastExitCode } from './container.js';
 import { containerEvent, forget } from './context.js';
 import type { Context } from './context.js';
-import { cancelRestart } from './stop.js';
 import { killAndWait } from './kill.js';
 import { become, isLive } from './state.js';
 

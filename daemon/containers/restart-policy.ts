@@ -46,16 +46,15 @@ export function nextDelayMs(lastDelayMs: number, ranMs: number): number {
  */
 export function wantsStartWithDaemon(
   policy: RestartPolicy | undefined,
-  { stoppedByUser, wasLive }: { readonly stoppedByUser: boolean; readonly wasLive: boolean },
+  { stoppedByUser }: { readonly stoppedByUser: boolean },
 ): boolean {
   switch (policy?.Name) {
     case 'always':
       return true;
     case 'unless-stopped':
       return !stoppedByUser;
-    case 'on-failure':
-      return wasLive;
     default:
+      // One that failed meanwhile is `restarting` by now.
       return false;
   }
 }

@@ -1,10 +1,11 @@
 import type { Container } from './container.js';
-import { containerEvent, save, tell } from './context.js';
+import { cancelRestart } from './cancel-restart.js';
+import { containerEvent, tell } from './context.js';
 import type { Context } from './context.js';
 import { exitOf, killAndWait, sendSignal, stopSignal } from './kill.js';
-import { launch } from './launch.js';
+import { launchAnew } from './launch.js';
 import { parseSignal } from './signals.js';
-import { become, isLive } from './state.js';
+import { isLive } from './state.js';
 
 /** Docker's patience when neither the request nor the container says anything. */
 const defaultTimeoutSeconds = 10;
@@ -45,26 +46,9 @@ export async function restartContainer(
 ): Promise<void> {
   await stopContainer(context, container, request);
   await container.lock.run(async () => {
-    if (!isLive(container.record.state)) await launch(context, container);
+    if (!isLive(container.record.state)) await launchAnew(context, container);
   });
   await tell(context, containerEvent(container.record, 'restart'));
-}
-
-/** Calls off the start that a restart policy has planned. */
-export async function cancelRestart(context: Context, container: Container): Promise<void> {
-  clearTimeout(container.plannedStart);
-  container.plannedStart = undefined;
-  await container.lock.run(async () => {
-    const { record } = container;
-    if (record.state.status !== 'restarting') return;
-    const { startedAtMs, finishedAtMs, exitCode, oomKilled } = record.state;
-    const exited = { startedAtMs, finishedAtMs, exitCode, oomKilled, error: '' };
-    await save(context, container, {
-      ...record,
-      stoppedByUser: true,
-      state: become(record.state, { status: 'exited', ...exited }),
-    });
-  });
 }
 
 /** How long a container may take to end before it is killed; Infinity for ever. */

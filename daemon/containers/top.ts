@@ -26,6 +26,9 @@ export async function topContainer(
   if (renamed !== null) {
     throw invalidParameter(`specifying "${renamed[1] ?? ''}=${renamed[2] ?? ''}" is not allowed`);
   }
+  if (record.state.status === 'restarting') {
+    throw conflict(`Container ${record.id} is restarting, wait until the container is running`);
+  }
   if (!isLive(record.state)) throw conflict(`container ${record.id} is not running`);
   const pids = new Set(context.runtime.cgroup(record).pids());
   const shown = processesOf(await ps(args), pids);

@@ -30,7 +30,7 @@ export interface Events {
   emit(event: Happening): Promise<void>;
   /**
    * What happened since `sinceNs` (from the store), then what happens until `untilNs` or `signal`.
-   * Without `sinceNs` only what is new. It listens from the call on, not from the first `next`.
+   * Without either only what is new; with `untilNs` alone all that there is, as in Docker. It listens from the call on, not from the first `next`.
    */
   watch(range: EventRange, signal: AbortSignal): AsyncGenerator<StampedEvent, void, undefined>;
 }
@@ -178,13 +178,13 @@ async function* drain(run: Drain): AsyncGenerator<StampedEvent, void, undefined>
 
 async function readPast(store: Store, range: EventRange): Promise<readonly StampedEvent[]> {
   const { sinceNs, untilNs, filters } = range;
-  if (sinceNs === undefined) return [];
+  if (sinceNs === undefined && untilNs === undefined) return [];
   // Commits keep their order: what happened before the question is in the book after this one.
   await store.commit([], 'normal');
   const rows = store.rows<Row>(
     'SELECT CAST(time_ns AS TEXT) AS time_ns, type, action, actor_id, attributes FROM events ' +
       'WHERE time_ns >= ? AND time_ns <= ? ORDER BY seq',
-    sinceNs,
+    sinceNs ?? 0n,
     untilNs ?? 2n ** 63n - 1n,
   );
   return rows.map(fromRow).filter((event) => matches(event, filters));

@@ -1,5 +1,4 @@
 /** Execs: a process of a container beside its first one, and how it is found after a restart. */
-import * as fs from 'node:fs';
 import { basename } from 'node:path';
 import { invalidParameter } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
@@ -20,6 +19,7 @@ import { lookUpUser } from './lookup.js';
 import type { OciProcess } from './oci.js';
 import { containerCapabilities } from './spec/capabilities.js';
 import { environment, variable } from './spec/environment.js';
+import { takePidFd } from './pid-fd.js';
 import type { TaskExit } from './task.js';
 
 /** What all execs of a daemon share. */
@@ -42,7 +42,7 @@ const DRAIN_MS = 2000;
 export async function createExec(context: ExecContext, request: ExecRequest): Promise<ExecTask> {
   const { exec, task } = request;
   const paths = execPaths(context.execRoot, exec.id);
-  const pidFd = await task.pidFd();
+  const { pidFd, release } = await takePidFd(task);
   // The shim is executed while its program is compiled.
   const started = startShim(basename(paths.socket), [pidFd]);
   // Its failure is `launch`'s to tell.
@@ -74,7 +74,7 @@ export async function createExec(context: ExecContext, request: ExecRequest): Pr
     forgetExec(paths);
     throw execFailure(error);
   } finally {
-    fs.closeSync(pidFd);
+    release();
   }
 }
 

@@ -32,8 +32,8 @@ export function systemRoutes(system: SystemApi, events: EventsApi): HandlersOf<I
     SystemAuth: ({ body }) => system.auth(body),
     SystemDataUsage: ({ query }) => system.dataUsage(kindsOf(query.type)),
     SystemEvents: async ({ query, filters, headers, response, signal }) => {
-      const sinceNano = parseUnixNano(query.since);
-      const untilNano = parseUnixNano(query.until);
+      const sinceNano = momentOf(query.since);
+      const untilNano = momentOf(query.until);
       if (sinceNano !== undefined && untilNano !== undefined && sinceNano > untilNano) {
         throw invalidParameter(
           `\`since\` time (${query.since}) cannot be after \`until\` time (${query.until})`,
@@ -49,6 +49,11 @@ export function systemRoutes(system: SystemApi, events: EventsApi): HandlersOf<I
       await sendTexts(response, format.contentType, encodeEvents(subscription, format), signal);
     },
   };
+}
+
+/** Unlike elsewhere `0` is the beginning of time here, in Docker too. */
+function momentOf(text: string): bigint | undefined {
+  return text === '0' ? 0n : parseUnixNano(text);
 }
 
 const pingHeaders = {

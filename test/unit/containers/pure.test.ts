@@ -147,12 +147,12 @@ test('restart policies: when, and after how long', (t) => {
 });
 
 test('with the daemon start: always, and unless-stopped unless somebody stopped it', (t) => {
-  const at = (stoppedByUser: boolean, wasLive: boolean) => ({ stoppedByUser, wasLive });
-  t.ok(wantsStartWithDaemon({ Name: 'always' }, at(true, false)));
-  t.ok(wantsStartWithDaemon({ Name: 'unless-stopped' }, at(false, false)));
-  t.notOk(wantsStartWithDaemon({ Name: 'unless-stopped' }, at(true, true)));
-  t.ok(wantsStartWithDaemon({ Name: 'on-failure' }, at(false, true)));
-  t.notOk(wantsStartWithDaemon({ Name: 'no' }, at(false, true)));
+  const at = (stoppedByUser: boolean) => ({ stoppedByUser });
+  t.ok(wantsStartWithDaemon({ Name: 'always' }, at(true)));
+  t.ok(wantsStartWithDaemon({ Name: 'unless-stopped' }, at(false)));
+  t.notOk(wantsStartWithDaemon({ Name: 'unless-stopped' }, at(true)));
+  t.notOk(wantsStartWithDaemon({ Name: 'on-failure' }, at(false)), 'unless it failed meanwhile');
+  t.notOk(wantsStartWithDaemon({ Name: 'no' }, at(false)));
   t.end();
 });
 

@@ -87,6 +87,17 @@ test('a range that is past ends by itself', async (t) => {
   t.equal(count, 1);
 });
 
+test('an end alone tells all that was, as in Docker', async (t) => {
+  const events = setUp(t);
+  await events.emit(happening('create'));
+  await events.emit(happening('start'));
+  const told: string[] = [];
+  const untilNs = BigInt(Date.now() + 50) * 1_000_000n;
+  const range = { untilNs, filters: {} };
+  for await (const { action } of events.watch(range, AbortSignal.timeout(5000))) told.push(action);
+  t.same(told, ['create', 'start']);
+});
+
 test('what is being written when somebody asks is of the past', async (t) => {
   const events = setUp(t);
   const emitted = events.emit(happening('destroy'));
