@@ -104,7 +104,8 @@ export function compileFilters(filters: Filters, world: FilterWorld): Predicate 
     const make = makers[name];
     if (make === undefined) throw invalidParameter(`invalid filter '${name}'`);
     const predicates = values.map((value) => make(value, world));
-    const all = name.startsWith('label');
+    // Of `label!` one that is missing will do: Docker spares only who has all of them.
+    const all = name === 'label';
     return (container: Container): boolean =>
       predicates.length === 0 ||
       (all

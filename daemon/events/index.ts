@@ -30,7 +30,8 @@ export interface Events {
   emit(event: Happening): Promise<void>;
   /**
    * What happened since `sinceNs` (from the store), then what happens until `untilNs` or `signal`.
-   * Without either only what is new; with `untilNs` alone all that there is, as in Docker. It listens from the call on, not from the first `next`.
+   * Without either only what is new; with `untilNs` alone all that there is. It listens from the
+   * call on, not from the first `next`.
    */
   watch(range: EventRange, signal: AbortSignal): AsyncGenerator<StampedEvent, void, undefined>;
 }

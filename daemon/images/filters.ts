@@ -30,14 +30,15 @@ export function flagFilter(filters: Filters, name: string, otherwise: boolean): 
   return first;
 }
 
-/** `key` or `key=value`; all of `label` hold and none of `label!`. */
+/** `key` or `key=value`; all of `label` hold, and not all of `label!`, as in Docker. */
 export function labelsMatch(labels: Readonly<Record<string, string>>, filters: Filters): boolean {
   const holds = (wish: string): boolean => {
     const [key = '', ...rest] = wish.split('=');
     const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
     return value !== undefined && (rest.length === 0 || value === rest.join('='));
   };
-  return (filters['label'] ?? []).every(holds) && !(filters['label!'] ?? []).some(holds);
+  const { label = [], 'label!': without = [] } = filters;
+  return label.every(holds) && (without.length === 0 || !without.every(holds));
 }
 
 const unitMs: Readonly<Record<string, number>> = {

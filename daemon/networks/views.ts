@@ -96,7 +96,8 @@ export function matchesPrune(record: NetworkRecord, filters: Filters, nowMs: num
   const without = filters['label!'] ?? [];
   return (
     labels.every((value) => hasLabel(record.labels, value)) &&
-    !without.some((value) => hasLabel(record.labels, value)) &&
+    // Docker spares only what has all of them.
+    (without.length === 0 || !without.every((value) => hasLabel(record.labels, value))) &&
     (filters['until'] ?? []).every((value) => Date.parse(record.created) < untilMs(value, nowMs))
   );
 }

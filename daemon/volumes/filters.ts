@@ -27,7 +27,8 @@ export function matchesPrune(volume: VolumeRecord, filters: Filters): boolean {
   return (
     (pruneAll(filters) || isAnonymous(volume)) &&
     label.every((wanted) => hasLabel(volume, wanted)) &&
-    !labelNot.some((unwanted) => hasLabel(volume, unwanted))
+    // Docker spares only what has all of them.
+    (labelNot.length === 0 || !labelNot.every((unwanted) => hasLabel(volume, unwanted)))
   );
 }
 

@@ -8,6 +8,8 @@ import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
 
 const pageBytes = 4096;
+/** `TSDOCKER_FLOOD_BYTES=10000000000` makes it ten gigabytes, which takes a minute or two. */
+const floodBytes = Number(process.env['TSDOCKER_FLOOD_BYTES'] ?? 1_000_000_000);
 
 async function world(t: Test): Promise<TestDaemon> {
   const daemon = await startDaemon(t);
@@ -66,7 +68,7 @@ test('a hundred execs at once, each with its own output and exit code', async (t
 
 test('a slow reader of a flood gets all of it, and costs no memory', async (t) => {
   const daemon = await world(t);
-  const sizeBytes = 1_000_000_000;
+  const sizeBytes = floodBytes;
   await daemon.api.post(`/exec/${await created(daemon, 'true')}/start`, { Detach: false });
   const before = residentBytes(daemon);
   const exec = await created(daemon, `head -c ${sizeBytes} /dev/zero; exit 3`);

@@ -50,6 +50,17 @@ test('stop asks, insists, and tells kill, kill, die, stop', async (t) => {
   t.equal(await containers.stop(id, {}), 'alreadyStopped');
 });
 
+test('prune spares who has all labels of label!, not who has one', async (t) => {
+  const { containers } = setUp(t);
+  const [one, both] = await Promise.all([
+    create(containers, { Labels: { a: '1' } }, 'one'),
+    create(containers, { Labels: { a: '1', b: '' } }, 'both'),
+  ]);
+  t.match(await containers.prune({ 'label!': ['a=1'] }), { ContainersDeleted: null });
+  t.match(await containers.prune({ 'label!': ['a=1', 'b'] }), { ContainersDeleted: [one] });
+  t.equal((await stateOf(containers, both)).Status, 'created');
+});
+
 test('restart tells kill, die, stop, start, and restart last', async (t) => {
   const { containers, actions } = setUp(t);
   const id = await create(containers);

@@ -52,6 +52,7 @@ test('filters', (t) => {
   t.ok(labelsMatch({ a: '1', b: '2' }, { label: ['a', 'b=2'] }));
   t.notOk(labelsMatch({ a: '1' }, { label: ['a', 'b'] }));
   t.notOk(labelsMatch({ a: '1' }, { 'label!': ['a=1'] }));
+  t.ok(labelsMatch({ a: '1' }, { 'label!': ['a=1', 'b'] }), 'only who has all is spared');
   t.notOk(labelsMatch({}, { label: ['constructor'] }));
   t.equal(parseTimeMs('1h30m', 10_000_000), 10_000_000 - 5_400_000);
   t.equal(parseTimeMs('1500000000', 0), 1_500_000_000_000);

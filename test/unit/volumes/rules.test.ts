@@ -64,6 +64,7 @@ test('prune takes anonymous volumes only, unless told to take all', (t) => {
   t.ok(matchesPrune(anonymous, {}));
   t.ok(matchesPrune(named, { all: ['true'] }));
   t.notOk(matchesPrune(named, { all: ['true'], 'label!': ['a'] }));
+  t.ok(matchesPrune(named, { all: ['true'], 'label!': ['a', 'other'] }));
   t.notOk(matchesPrune(named, { all: ['true'], label: ['c'] }));
   const message = `invalid filter 'all': strconv.ParseBool: parsing "maybe": invalid syntax`;
   t.throws(() => matchesPrune(named, { all: ['maybe'] }), bad(message));
