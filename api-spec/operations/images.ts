@@ -33,7 +33,7 @@ export const ImageList = operation({
   summary: 'Lists images.',
   since: 24,
   query: { all: bool, 'shared-size': bool, digests: bool, manifests: bool },
-  filters: ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'],
+  filters: ['before', 'dangling', 'label', 'reference', 'since', 'until'],
   answer: json(Type.Array(ImageSummary)),
 });
 

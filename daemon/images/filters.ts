@@ -92,6 +92,7 @@ function globMatcher(pattern: string): (name: string) => boolean {
       if (part === '*') return '[^/]*';
       if (part === '?') return '[^/]';
       if (part.length > 2 && part.startsWith('[')) return part;
+      if (part === '[') throw invalidParameter('syntax error in pattern');
       return part.replace(/^\\/, '').replace(/[$()*+./?[\\\]^{|}]/g, '\\$&');
     })
     .join('');

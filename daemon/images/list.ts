@@ -13,7 +13,7 @@ import { findImage } from './lookup.js';
 import { familiarName, parseReference } from './reference.js';
 import { createdSeconds, imageSummary } from './show.js';
 
-const listFilters = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'];
+const listFilters = ['dangling', 'label', 'before', 'since', 'reference', 'until'];
 
 /** As in `GET /images/json`. */
 export interface ListRequest {

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { index as ociIndex } from './oci-index.js';
 import type { Catalog, ImageRecord } from './catalog.js';
 import { hexOf, type Descriptor } from '../content/index.js';
-import { invalidParameter } from '../../api-spec/errors.js';
+import { ApiError, invalidParameter, notFound } from '../../api-spec/errors.js';
 import { findForPlatform } from './indexes.js';
 import type { Found } from './lookup.js';
 import type { PullContext } from './pull.js';
@@ -89,9 +89,16 @@ function meant(catalog: Catalog, name: string, platform: string): readonly Found
     tag === undefined && digest === undefined
       ? catalog.tags().filter(({ reference }) => reference.startsWith(`${repositoryOf(bare)}:`))
       : [];
-  return (tags.length === 0 ? [name] : tags.map(({ reference }) => reference)).map((each) =>
-    findForPlatform(catalog, each, platform),
-  );
+  if (tags.length > 0) {
+    return tags.map((row) => findForPlatform(catalog, row.reference, platform));
+  }
+  try {
+    return [findForPlatform(catalog, name, platform)];
+  } catch (error) {
+    // Docker names what was asked for, without a tag that nobody gave.
+    const isMissing = error instanceof ApiError && error.message.startsWith('No such image: ');
+    throw isMissing ? notFound(`No such image: ${name}`, error) : error;
+  }
 }
 
 async function withLayers(

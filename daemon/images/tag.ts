@@ -30,8 +30,9 @@ export async function tagImage(
   name: string,
   target: { readonly repo: string; readonly tag: string },
 ): Promise<void> {
-  const { image } = findImage(catalog, name);
+  // Docker looks at the new name first.
   const reference = targetReference(target.repo, target.tag);
+  const { image } = findImage(catalog, name);
   if (reference === undefined) return;
   const labels = image.config.config.Labels ?? {};
   const touched = changes.touchTagTime(image.id, nowMs);

@@ -204,7 +204,7 @@ test('load', async (t) => {
     t.same(await load(opened, Buffer.concat(chunks)), [{ stream: 'Loaded image: app:1\n' }]);
     t.equal(opened.images.resolve('app:1').id, image.id);
     await t.rejects(opened.images.save(['nope'], { signal: never }), {
-      message: 'No such image: nope:latest',
+      message: 'No such image: nope',
     });
   });
 });
@@ -271,6 +271,13 @@ test('names', async (t) => {
     t.throws(() => images.resolve('A'), { message: /must be lowercase/ });
   });
 
+  await t.test('a new name that is none is refused before the image is looked for', async (t) => {
+    await t.rejects(images.tag('nope', { repo: 'UPPER', tag: '' }), {
+      kind: 'InvalidParameter',
+      message: /must be lowercase/,
+    });
+  });
+
   await t.test('a tag is another name, which may be taken from another image', async (t) => {
     await images.tag('app:1', { repo: 'other/name', tag: '' });
     t.same(images.tagsOf(image.id), ['app:1', 'other/name:latest']);
@@ -296,6 +303,15 @@ test('names', async (t) => {
     t.same(await images.remove('second', { force: false, noprune: false }), [
       { Untagged: 'second:latest' },
     ]);
+  });
+
+  await t.test('a filter that is none is refused', async (t) => {
+    for (const [filters, message] of [
+      [{ 'label!': ['x'] }, "invalid filter 'label!'"],
+      [{ reference: ['['] }, 'syntax error in pattern'],
+    ] as const) {
+      await t.rejects(images.list({ filters, sharedSize: false }), { message });
+    }
   });
 
   await t.test('lists are filtered', async (t) => {
