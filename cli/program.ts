@@ -132,7 +132,6 @@ function countComplaint(path: string, command: Command, count: number): string |
   if (most === 0) return `${name} accepts no arguments`;
   if (least === most) return `${name} requires ${least} ${argument(least)}`;
   if (most === anyNumber) return `${name} requires at least ${least} ${argument(least)}`;
-  if (count < least) return `${name} requires at least ${least} ${argument(least)}`;
   return least === 0
     ? `${name} requires at most ${most} ${argument(most)}`
     : `${name} requires at least ${least} and at most ${most} ${argument(most)}`;

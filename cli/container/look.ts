@@ -52,6 +52,12 @@ export const portCommand: Command = {
 async function port(call: Call): Promise<void> {
   const { engine, operands, print } = call;
   const [container = '', wanted] = operands;
+  const number = wanted?.split('/')[0] ?? '0';
+  if (!/^\d+$/.test(number)) {
+    throw new CommandError(
+      `Error: invalid port (${number}): strconv.ParseUint: parsing "${number}": invalid syntax`,
+    );
+  }
   const { NetworkSettings } = await engine.json<Heard<ContainerInspectResponse>>(
     'GET',
     `/containers/${encodeURIComponent(container)}/json`,

@@ -3,7 +3,7 @@ import type {
   ContainerUpdateResponse,
 } from '../../api-spec/container-verbs.js';
 import type { ContainerInspectResponse } from '../../api-spec/container.js';
-import type { PortBinding } from '../../api-spec/host-config.js';
+import type { PortBinding, RestartPolicy } from '../../api-spec/host-config.js';
 import { anyNumber, type Call, type Command } from '../command.js';
 import { containerFlags } from '../create-options/flags.js';
 import { readRestartPolicy } from '../create-options/host.js';
@@ -68,11 +68,20 @@ function sameForAll({ flags }: Call): ContainerUpdateBody {
   const restart = flags.text('restart');
   return {
     ...planResources(flags),
-    ...(restart === '' ? {} : { RestartPolicy: readRestartPolicy(restart) }),
+    ...(restart === '' ? {} : { RestartPolicy: restartPolicyOf(restart) }),
     ...(flags.isSet('restart-on-unhealthy')
       ? { RestartOnUnhealthy: flags.switch('restart-on-unhealthy') }
       : {}),
   };
+}
+
+/** What `run` refuses with 125 is an ordinary failure here. */
+function restartPolicyOf(text: string): RestartPolicy {
+  try {
+    return readRestartPolicy(text);
+  } catch (problem) {
+    throw new CommandError(messageOf(problem), 1, { cause: problem });
+  }
 }
 
 /** What is added to or taken from what a container has already. */
