@@ -112,7 +112,8 @@ function entryOf(entry: SourceEntry, making: Making): LayerEntry | undefined {
   const { selected, placement, unpacked } = making;
   const own = { uid: entry.uid, gid: entry.gid };
   const { uid, gid } = unpacked && !placement.chown ? own : (placement.owner ?? own);
-  const mode = kind === 'link' ? 0o777 : entry.mode;
+  const isGiven = !unpacked && placement.owner !== undefined;
+  const mode = kind === 'link' ? 0o777 : isGiven ? givenMode(entry) : entry.mode;
   return {
     kind,
     mode: kind === 'link' ? mode : (placement.mode?.(mode, kind === 'directory') ?? mode),
@@ -126,6 +127,13 @@ function entryOf(entry: SourceEntry, making: Making): LayerEntry | undefined {
     ...(entry.capability === undefined ? {} : { capability: entry.capability }),
     ...(kind === 'file' ? { content: { tree: selected.tree, path: entry.path } } : {}),
   };
+}
+
+/** As Docker's, whose files lose these bits with the kernel's `chown`. */
+function givenMode({ kind, mode }: SourceEntry): number {
+  if (kind !== 'file') return mode;
+  const groupRuns = (mode & 0o010) !== 0;
+  return mode & (groupRuns ? ~0o6000 : ~0o4000);
 }
 
 /** Who new folders belong to, and over which image. */

@@ -1,0 +1,163 @@
+/**
+ * The same Dockerfiles on tsdockerd and, where REFERENCE_DOCKER_HOST names one, on a reference
+ * engine: the same text of the classic builder, the same files and the same config.
+ */
+import { randomBytes } from 'node:crypto';
+import { test } from 'tap';
+import { buildOn, filesOf, type BuildOptions, type ContextFile } from '../../support/builds.js';
+import { startDaemon } from '../../support/daemon.js';
+import { importDemoImage } from '../../support/demo-image.js';
+import { engineApi } from '../../support/engine-api.js';
+import { tarOf } from '../../support/tar.js';
+
+const base = 'FROM tsdocker-demo\n';
+const archive = tarOf([
+  { name: 'd/', type: '5', mode: 0o700, uid: 5, gid: 6 },
+  { name: 'd/f', content: 'f', uid: 5, gid: 6 },
+]);
+
+const builds: Readonly<Record<string, Omit<BuildOptions, 'files'> & { readonly files: object }>> = {
+  'instructions that change the config': {
+    files: {
+      Dockerfile:
+        `${base}MAINTAINER me\nENV A=b C="d e"\nENV old the rest\nLABEL a=1 "b c"='2'\n` +
+        'EXPOSE 80 90-92/udp\nVOLUME ["/v", "/w"]\nUSER user:extra\nWORKDIR /w/$A\nWORKDIR sub\n' +
+        'STOPSIGNAL SIGINT\nHEALTHCHECK --interval=5s --retries=2 CMD true || exit 1\n' +
+        'SHELL ["/bin/ash", "-c"]\nONBUILD RUN echo x\nENTRYPOINT exec top\nCMD ["a", "b"]\n',
+    },
+  },
+  'arguments and their scopes': {
+    files: {
+      Dockerfile:
+        `ARG BASE=tsdocker-demo\nFROM $BASE\nARG BASE\nARG X=1\nARG Y\nRUN echo $X-$Y-$BASE\n` +
+        'ENV X=env\nRUN echo $X\nLABEL v=${Y:-none} w=${Z:+set}\n',
+    },
+    query: { buildargs: JSON.stringify({ Y: '2', Unused: '3' }) },
+  },
+  'copies of every kind': {
+    files: {
+      Dockerfile:
+        `${base}COPY a /a\nCOPY a b* d/ /many/\nCOPY d /d2\nCOPY d/e/f /renamed\n` +
+        'COPY --chown=user:extra d /owned/\nCOPY --chown=12:34 a /numbers\nCOPY l /from-link\n' +
+        'WORKDIR /wd\nCOPY a .\nCOPY a sub/\n',
+      a: { content: 'A', mode: 0o4755 },
+      b1: 'B1',
+      b2: { content: 'B2', mode: 0o2640 },
+      'd/e/f': 'F',
+      'd/.hidden': 'H',
+      'd/link': { link: 'e/f' },
+      l: { link: 'a' },
+    },
+  },
+  'archives that ADD unpacks, and COPY does not': {
+    files: { Dockerfile: `${base}ADD in.tar /t/\nCOPY in.tar /c/\n`, 'in.tar': archive },
+  },
+  'what commands change': {
+    files: {
+      Dockerfile:
+        `${base}RUN mkdir /n && echo 1 > /n/one && ln /n/one /n/two && ln -s one /n/l\n` +
+        'RUN rm /n/one && chmod 700 /n && chown 1:2 /n/two\n' +
+        'RUN rm -r /n && mkdir /n && touch /n/x\n',
+    },
+  },
+  'a set-id file of another stage': {
+    files: {
+      Dockerfile:
+        `${base.trim()} AS one\nRUN touch /s && chmod 6755 /s\n${base}COPY --from=one /s /kept\n` +
+        'COPY --from=one --chown=1:2 /s /lost\n',
+    },
+  },
+  'stages that copy from one another': {
+    files: {
+      Dockerfile:
+        `${base.trim()} AS one\nRUN echo 1 > /one\nFROM one AS two\nRUN echo 2 > /two\n` +
+        'FROM scratch\nCOPY --from=two /one /two /x/\nCOPY --from=0 /one /y\nCMD ["/x/one"]\n',
+    },
+  },
+  'lines that go on, comments and another escape': {
+    files: {
+      Dockerfile:
+        '# escape=`\n# a comment\nFROM tsdocker-demo\n' +
+        'RUN echo a `\n  # inside\n\n  b\nENV p=c:`\\x\n',
+    },
+  },
+  'a command that fails': { files: { Dockerfile: `${base}RUN echo out; exit 3\n` } },
+  'a file that is missing': { files: { Dockerfile: `${base}COPY none /\n` } },
+  'an instruction that is unknown': { files: { Dockerfile: `${base}FOO bar\n` } },
+  'an ENV without a value': { files: { Dockerfile: `${base}ENV x\n` } },
+  'no Dockerfile': { files: { other: 'x' } },
+  'a target that is missing': { files: { Dockerfile: base }, query: { target: 'none' } },
+};
+
+/** Digests and ids by the order in which they are met. */
+function numbered(text: string): string {
+  const met = new Map<string, number>();
+  return text.replace(/\b(?:[0-9a-f]{64}|[0-9a-f]{12})\b/g, (id) => {
+    const short = id.slice(0, 12);
+    if (!met.has(short)) met.set(short, met.size);
+    return `#${met.get(short) ?? 0}`;
+  });
+}
+
+interface Built {
+  readonly status: number;
+  readonly text: string;
+  readonly errors: readonly string[];
+  readonly files: Readonly<Record<string, unknown>>;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** Other tests have an image of that name, too. */
+function over(from: string, { files }: BuildOptions): Readonly<Record<string, ContextFile>> {
+  const all = files as Readonly<Record<string, ContextFile>>;
+  const text = all['Dockerfile'];
+  return typeof text === 'string'
+    ? { ...all, Dockerfile: text.replaceAll('tsdocker-demo', from) }
+    : all;
+}
+
+async function built(socket: string, options: BuildOptions, tag: string): Promise<Built> {
+  const api = engineApi(socket);
+  const query = { ...options.query, t: tag, nocache: '1', forcerm: '1' };
+  const files = over(baseName, options);
+  const { status, text, lines, imageId } = await buildOn(socket, { ...options, files, query });
+  const errors = lines.flatMap(({ error }) => (error === undefined ? [] : numbered(error)));
+  const shown = numbered(text.replaceAll(tag, 'TAG'));
+  if (imageId === '' || errors.length > 0) {
+    return { status, text: shown, errors, files: {}, config: {} };
+  }
+  try {
+    const all = [...(await filesOf(socket, tag))].filter(([path]) => !path.startsWith('bin/'));
+    const { Config: config = {} } = (await api.get(`/images/${tag}/json`)).json as {
+      Config?: Record<string, unknown>;
+    };
+    // The state before, by its digest.
+    const rest = { ...config, Image: '' };
+    return { status, text: shown, errors, files: Object.fromEntries(all), config: rest };
+  } finally {
+    await api.delete(`/images/${tag}?force=1`);
+  }
+}
+
+const baseName = `same-${randomBytes(4).toString('hex')}`;
+const reference = process.env['REFERENCE_DOCKER_HOST']?.replace(/^unix:\/\//, '');
+
+test('the same Dockerfiles give the same text, files and config', async (t) => {
+  const daemon = await startDaemon(t);
+  await importDemoImage(daemon.api, baseName);
+  if (reference !== undefined) {
+    const api = engineApi(reference);
+    await importDemoImage(api, baseName);
+    t.teardown(() => api.delete(`/images/${baseName}?force=1`));
+  }
+  for (const [what, options] of Object.entries(builds)) {
+    await t.test(what, async (t) => {
+      const tag = `same-${randomBytes(4).toString('hex')}:1`;
+      const ours = await built(daemon.socket, options, tag);
+      const isWrong = ours.errors.length > 0 || ours.status !== 200;
+      t.equal(isWrong, /fails|missing|unknown|without|^no /.test(what), 'it fails, or not');
+      if (reference === undefined) return;
+      t.same(ours, await built(reference, options, tag), 'as on the reference');
+    });
+  }
+});
