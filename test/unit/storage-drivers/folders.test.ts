@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { openFolders } from '../../../storage-drivers/folders.js';
 
-test('a container that wrote nothing goes without a process, another with one', async (t) => {
+test('what is discarded is gone by its name at once, and wholly at the end', async (t) => {
   const root = t.testdir();
   const folders = await openFolders(root);
   const make = (name: string): string => {
@@ -14,17 +14,15 @@ test('a container that wrote nothing goes without a process, another with one', 
   };
   const trash = join(root, 'trash');
   const bare = make('bare');
-  await folders.discard(bare);
-  t.notOk(existsSync(bare), 'its name is free at once');
-  const closing = folders.close();
-  t.same(readdirSync(trash), [], 'gone before any process could have run');
-  await closing;
-
-  const again = await openFolders(root);
-  const full = make('full');
-  writeFileSync(join(full, 'diff', 'file'), '');
-  await again.discard(full);
-  t.equal(readdirSync(trash).length, 1, 'what was written takes its time');
-  await again.close();
+  const small = make('small');
+  writeFileSync(join(small, 'diff', 'file'), '');
+  const large = make('large');
+  for (let nth = 0; nth < 400; nth += 1) writeFileSync(join(large, 'diff', String(nth)), '');
+  for (const path of [bare, small, large]) {
+    await folders.discard(path);
+    t.notOk(existsSync(path), 'its name is free at once');
+  }
+  t.equal(readdirSync(trash).length, 1, 'they are gathered');
+  await folders.close();
   t.same(readdirSync(trash), []);
 });
