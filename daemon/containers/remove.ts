@@ -71,6 +71,13 @@ const refusals: Readonly<Partial<Record<string, string>>> = {
   restarting: 'container is restarting: stop the container before removing or force remove',
 };
 
+/** The last run is given back, and from then on nobody gets the folders but to be refused. */
+async function letGo({ id, lease, teardown }: Container): Promise<void> {
+  await teardown;
+  lease.demand(conflict(`container ${id} is being removed`));
+  (await lease.take(true, () => undefined))();
+}
+
 /**
  * The record goes first, for good; then what it stood for. A crash between the two leaves folders
  * that no record names, which the next start removes: never a record without its files.
@@ -81,13 +88,13 @@ async function takeApart(
   options: RemoveOptions,
 ): Promise<void> {
   const { id, record } = container;
-  await container.teardown;
-  container.lease.demand(conflict(`container ${id} is being removed`));
-  // From here on nobody gets it but to be refused.
-  (await container.lease.take(true, () => undefined))();
   const destroyed = context.events.stamp(containerEvent(record, 'destroy'));
   const durability = record.ephemeral === true ? 'normal' : 'full';
-  await context.store.commit([forget(id), ...destroyed.statements], durability);
+  // One waits for the kernel and for clients, the other for the disk.
+  await Promise.all([
+    letGo(container),
+    context.store.commit([forget(id), ...destroyed.statements], durability),
+  ]);
   context.book.remove(container);
   const results = await Promise.allSettled([
     context.rootfs.remove(id),
