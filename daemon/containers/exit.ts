@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import type { Task, TaskExit } from '../runtime/task.js';
 import type { Container } from './container.js';
 import { containerEvent, save } from './context.js';
@@ -82,7 +82,9 @@ async function giveBack(context: Context, container: Container, task: Task): Pro
   const released = sandbox === undefined ? Promise.resolve() : context.networks.release(sandbox.id);
   container.task = undefined;
   container.sandbox = undefined;
-  const rest = Promise.allSettled([released, task.dispose()]);
+  // Who waits for the exit hears of it before groups and sockets are removed.
+  const disposed = nextTurn().then(() => task.dispose());
+  const rest = Promise.allSettled([released, disposed]);
   container.teardown = rest.then((results) => {
     const failed = failuresOf(results);
     if (failed.length > 0)
