@@ -34,7 +34,7 @@ const MADV_DONTNEED = 4;
  * Takes some milliseconds; throws `ErrnoError`.
  */
 export function releaseProgramText(): void {
-  const { madvise } = textCalls();
+  madvise ??= loadMadvise();
   for (const { start, size } of programText(readFileSync('/proc/self/smaps', 'utf8'))) {
     if (madvise(start, size, MADV_DONTNEED) < 0) {
       throw new ErrnoError('madvise', errnoName(koffi.errno()), 'program text');
@@ -42,18 +42,13 @@ export function releaseProgramText(): void {
   }
 }
 
-let calls: { madvise: (start: number, size: number, advice: number) => number } | undefined;
+type Madvise = (start: number, size: number, advice: number) => number;
 
-function textCalls() {
-  const found = calls ?? {
-    // koffi's functions are untyped; this one returns an int.
-    madvise: koffi.load(null).func('int madvise(uintptr_t, size_t, int)') as (
-      start: number,
-      size: number,
-      advice: number,
-    ) => number,
-  };
-  return (calls = found);
+let madvise: Madvise | undefined;
+
+function loadMadvise(): Madvise {
+  // koffi's functions are untyped; this one returns an int.
+  return koffi.load(null).func('int madvise(uintptr_t, size_t, int)') as Madvise;
 }
 
 /** Executable, private mappings of files in text of the form of /proc/PID/smaps. */

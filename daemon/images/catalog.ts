@@ -1,5 +1,6 @@
 /** Reads the image tables, and builds the statements that change them. */
 import type { Descriptor } from '../content/index.js';
+import { remember } from '../remember.js';
 import type { Statement, Store } from '../store/store.js';
 import { parseImageConfig, type ImageConfig } from './image-config.js';
 
@@ -193,13 +194,7 @@ const maxParsed = 128;
 const parsed = new Map<string, ImageConfig>();
 
 function configOf({ id, config: text }: ImageRow): ImageConfig {
-  const known = parsed.get(id);
-  if (known !== undefined) return known;
-  const config = parseImageConfig(text);
-  const [oldest] = parsed.keys();
-  if (parsed.size >= maxParsed && oldest !== undefined) parsed.delete(oldest);
-  parsed.set(id, config);
-  return config;
+  return parsed.get(id) ?? remember(parsed, id, parseImageConfig(text), maxParsed);
 }
 
 function toRecord(row: ImageRow): ImageRecord {

@@ -42,9 +42,10 @@ const UNLIMITED = '18446744073709551615';
 
 /** A configuration as JSON. No limit is 2^64 - 1 there, which no JavaScript number is. */
 export function configText(config: OciConfig): string {
-  const text = JSON.stringify(config);
-  if (!/"(?:soft|hard)":-1\b/.test(text)) return text;
-  return text.replace(/("(?:soft|hard)":)-1\b/g, (_, key: string) => `${key}${UNLIMITED}`);
+  return JSON.stringify(config).replace(
+    /("(?:soft|hard)":)-1\b/g,
+    (_, key: string) => `${key}${UNLIMITED}`,
+  );
 }
 
 /** Writes config.json by rename. */

@@ -7,7 +7,7 @@ import { encodeProgram } from '../../native/launch/encode.js';
 import type { LaunchProgram } from '../../native/launch/opcodes.js';
 import type { EncodedProgram } from '../../native/shim/client.js';
 import type { CompiledLaunch } from './compile.js';
-import { remember } from './seccomp/remember.js';
+import { remember } from '../remember.js';
 
 /** A compiled launch in the form that the shim takes. */
 export interface EncodedLaunch extends Omit<CompiledLaunch, 'program'> {

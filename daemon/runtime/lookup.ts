@@ -7,7 +7,7 @@ import { isAbsent, readFileInLayers } from '../../native/inside.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerRecord } from '../containers/record.js';
 import type { OciDevice, OciDeviceRule } from './oci.js';
-import { remember } from './seccomp/remember.js';
+import { remember } from '../remember.js';
 import { deviceAccess, ruleFor } from './spec/devices.js';
 import { blockDevicePaths, type DeviceNumbers } from './spec/resources.js';
 import { resolveUser, type ResolvedUser } from './spec/user.js';

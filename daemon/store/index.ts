@@ -3,6 +3,7 @@ import type Database from 'better-sqlite3';
 import { ApiError, conflict, noSpace, systemError } from '../../api-spec/errors.js';
 import { createInline } from './inline.js';
 import { openDatabase } from './open.js';
+import { createPreparer, type SqliteRefusal } from './prepared.js';
 import type { SqlRow, SqlValue, Statement, Store } from './store.js';
 import type { WriteReply, WriteRequest } from './writer.js';
 
@@ -97,19 +98,14 @@ function createPoster(worker: Worker): (request: WriteRequest) => void {
 
 /** Reads on the calling thread; each statement is prepared once. */
 function createReader(database: Database.Database): Store['rows'] {
-  const prepared = new Map<string, Database.Statement<SqlValue[]>>();
+  const prepare = createPreparer(database);
   return <Row extends SqlRow>(sql: string, ...params: readonly SqlValue[]) => {
-    let statement = prepared.get(sql);
-    if (statement === undefined) {
-      statement = database.prepare<SqlValue[]>(sql);
-      prepared.set(sql, statement);
-    }
     // The caller's SELECT names the columns of Row; SQLite's STRICT tables keep their types.
-    return statement.all(...params) as Row[];
+    return prepare(sql).all(...params) as Row[];
   };
 }
 
-function refusal({ code, message }: { code: string; message: string }): Error {
+function refusal({ code, message }: SqliteRefusal): Error {
   if (code.startsWith('SQLITE_CONSTRAINT')) return conflict(message);
   if (code === 'SQLITE_FULL') return noSpace(`no space left for the database: ${message}`);
   return systemError(`database: ${message}`);

@@ -3,13 +3,8 @@
  * write-ahead log, a tenth of a millisecond. Checkpoints stay the writer's.
  */
 import Database from 'better-sqlite3';
-import type { SqlValue, Statement } from './store.js';
-
-/** What SQLite said. */
-export interface SqliteRefusal {
-  readonly code: string;
-  readonly message: string;
-}
+import { createTransaction, type SqliteRefusal } from './prepared.js';
+import type { Statement } from './store.js';
 
 /** How an attempt ended. */
 export type InlineOutcome =
@@ -28,19 +23,8 @@ export function createInline(
 ): (statements: readonly Statement[]) => InlineOutcome {
   database.pragma('synchronous = NORMAL');
   database.pragma('wal_autocheckpoint = 0');
-  const prepared = new Map<string, Database.Statement<SqlValue[]>>();
+  const run = createTransaction(database);
   let inARow = 0;
-
-  const prepare = (sql: string): Database.Statement<SqlValue[]> => {
-    const known = prepared.get(sql);
-    if (known !== undefined) return known;
-    const made = database.prepare<SqlValue[]>(sql);
-    prepared.set(sql, made);
-    return made;
-  };
-  const run = database.transaction((statements: readonly Statement[]) => {
-    for (const { sql, params } of statements) prepare(sql).run(...params);
-  });
 
   return (statements) => {
     inARow += 1;

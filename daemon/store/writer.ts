@@ -6,6 +6,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import Database from 'better-sqlite3';
+import { createTransaction, type SqliteRefusal } from './prepared.js';
 import type { Statement } from './store.js';
 
 /** One transaction. */
@@ -21,36 +22,26 @@ export type WriteRequests = readonly WriteRequest[];
 /** To the main thread: how one transaction ended. */
 export interface WriteReply {
   readonly id: number;
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: SqliteRefusal;
 }
 
 /** How many transactions one disk sync may carry. */
 const maxBatch = 256;
 
-function failure(error: unknown): { code: string; message: string } {
+function failure(error: unknown): SqliteRefusal {
   if (error instanceof Database.SqliteError) return { code: error.code, message: error.message };
   return { code: 'UNKNOWN', message: error instanceof Error ? error.message : String(error) };
 }
 
 function serve(port: MessagePort, path: string): void {
   const database = new Database(path, { timeout: 5_000 });
-  const prepared = new Map<string, Database.Statement>();
   let full: boolean | undefined;
 
-  const prepare = (sql: string): Database.Statement => {
-    const known = prepared.get(sql);
-    if (known !== undefined) return known;
-    const made = database.prepare(sql);
-    prepared.set(sql, made);
-    return made;
-  };
-  const runOne = database.transaction((commit: WriteRequest) => {
-    for (const { sql, params } of commit.statements) prepare(sql).run(...params);
-  });
+  const runOne = createTransaction(database);
   const runAll = database.transaction((batch: WriteRequests): WriteReply[] =>
     batch.map((commit) => {
       try {
-        runOne(commit);
+        runOne(commit.statements);
         return { id: commit.id };
       } catch (error) {
         return { id: commit.id, error: failure(error) };

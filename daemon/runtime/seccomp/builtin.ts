@@ -2,7 +2,7 @@
 import type { OciSeccomp } from '../oci.js';
 import { defaultProfile } from './default-profile.js';
 import { resolveProfile, type SeccompTarget } from './profile.js';
-import { remember } from './remember.js';
+import { remember } from '../../remember.js';
 
 const resolved = new Map<string, OciSeccomp>();
 

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { OciSeccomp, OciSeccompArg, OciSyscall, SeccompAction } from '../oci.js';
 import { syscallNumbers, type SyscallArch } from './syscalls.js';
-import { remember } from './remember.js';
+import { remember } from '../../remember.js';
 
 /** AUDIT_ARCH_* of linux/audit.h. */
 const auditArch: Readonly<Record<SyscallArch, number>> = {
