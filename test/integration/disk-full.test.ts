@@ -11,7 +11,9 @@ import { gzipSync } from 'node:zlib';
 import { test, type Test } from 'tap';
 import { buildImage } from '../support/image-builder.js';
 import { openImageWorld, type ImageWorld } from '../support/image-world.js';
+import { importTar } from '../support/import-tar.js';
 import { startLyingRegistry } from '../support/lying-registry.js';
+import { expectNothing } from '../support/registry-scene.js';
 import { tarOf } from '../support/tar.js';
 
 const run = promisify(execFile);
@@ -28,13 +30,6 @@ async function smallWorld(t: Test, megabytes: number): Promise<ImageWorld> {
   const world = await openImageWorld({ directory });
   t.teardown(() => world.end());
   return world;
-}
-
-async function expectNothing(t: Test, world: ImageWorld): Promise<void> {
-  t.same(await world.images.list({ filters: {}, sharedSize: false }), []);
-  t.same(await world.content.digests(), []);
-  t.same(await world.unpacked(), []);
-  t.same(await world.leftovers(), []);
 }
 
 /** Small as it comes, large when it is unpacked. */
@@ -107,17 +102,7 @@ for (const [what, megabytes, layer] of [
 
   test(`an import that does not fit ${what}`, { skip }, async (t) => {
     const world = await smallWorld(t, megabytes);
-    const importing = world.images.import({
-      source: '-',
-      body: Readable.from([layer]),
-      repo: 'in',
-      tag: '1',
-      message: '',
-      changes: [],
-      platform: '',
-      sink: async () => undefined,
-      signal,
-    });
+    const importing = importTar(world.images, layer);
     await t.rejects(importing, noSpace);
     await expectNothing(t, world);
   });

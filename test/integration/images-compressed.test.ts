@@ -8,6 +8,7 @@ import type { JsonMessage } from '../../api-spec/index.js';
 import { bzip2Bytes, xzBytes, zstdBytes } from '../support/compressed.js';
 import { buildImage, digest } from '../support/image-builder.js';
 import { openImageWorld, type ImageWorld } from '../support/image-world.js';
+import { importTar } from '../support/import-tar.js';
 import { scene } from '../support/registry-scene.js';
 import { tarOf } from '../support/tar.js';
 
@@ -86,17 +87,7 @@ for (const [name, compress] of Object.entries(compressions)) {
 
   test(`a tar that is ${name} is imported`, async (t) => {
     const opened = await world(t);
-    await opened.images.import({
-      source: '-',
-      body: Readable.from([compress(layer)]),
-      repo: 'in',
-      tag: '1',
-      message: '',
-      changes: [],
-      platform: '',
-      sink: async () => undefined,
-      signal,
-    });
+    await importTar(opened.images, compress(layer));
     t.match(await opened.images.inspect('in:1'), { RootFS: { Layers: [digest(layer)] } });
     t.same(await typesOf(opened), [type]);
     t.same(await opened.leftovers(), []);
@@ -152,16 +143,9 @@ test('a tar is imported from a URL, or its absence told', async (t) => {
   const opened = await world(t);
   const lines: JsonMessage[] = [];
   const bring = (source: string): Promise<void> =>
-    opened.images.import({
+    importTar(opened.images, Buffer.alloc(0), {
       source,
-      body: Readable.from([]),
-      repo: 'in',
-      tag: '1',
-      message: '',
-      changes: [],
-      platform: '',
       sink: async (message) => void lines.push(message),
-      signal,
     });
   await bring(`${base}/moved`);
   t.same(lines[0], { status: `Downloading from ${base}/moved` });

@@ -6,6 +6,7 @@ import { test, type Test } from 'tap';
 import type { JsonMessage } from '../../api-spec/index.js';
 import { buildImage, digest } from '../support/image-builder.js';
 import { openImageWorld, type ImageWorld } from '../support/image-world.js';
+import { importTar } from '../support/import-tar.js';
 import { tarOf } from '../support/tar.js';
 
 const never = new AbortController().signal;
@@ -36,16 +37,10 @@ async function load({ images }: ImageWorld, archive: Buffer): Promise<readonly J
 
 async function bring({ images }: ImageWorld, body: Buffer, more: object = {}): Promise<string> {
   let id = '';
-  await images.import({
-    source: '-',
-    body: Readable.from([body]),
+  await importTar(images, body, {
     repo: '',
     tag: '',
-    message: '',
-    changes: [],
-    platform: '',
     sink: async ({ status }) => void (id = status ?? ''),
-    signal: never,
     ...more,
   });
   return id;

@@ -4,7 +4,7 @@ import { test } from 'tap';
 import type { ImageManifestSummary } from '../../api-spec/index.js';
 import { buildImage, digest, type BuiltImage } from '../support/image-builder.js';
 import type { LyingRegistry } from '../support/lying-registry.js';
-import { ociManifest, scene } from '../support/registry-scene.js';
+import { indexEntry, scene } from '../support/registry-scene.js';
 import { tarOf } from '../support/tar.js';
 
 const signal = new AbortController().signal;
@@ -17,23 +17,17 @@ const amd = imageFor('amd64');
 const arm = imageFor('arm64', 'v8');
 const old = imageFor('arm', 'v6');
 
-const entry = (image: BuiltImage, platform: object): object => ({
-  mediaType: ociManifest,
-  digest: digest(image.manifest),
-  size: image.manifest.length,
-  platform,
-});
 const attestation = `sha256:${'a'.repeat(64)}`;
 const index = Buffer.from(
   JSON.stringify({
     schemaVersion: 2,
     mediaType,
     manifests: [
-      entry(amd, { os: 'linux', architecture: 'amd64' }),
-      entry(arm, { os: 'linux', architecture: 'arm64', variant: 'v8' }),
-      entry(old, { os: 'linux', architecture: 'arm', variant: 'v6' }),
+      indexEntry(amd, { os: 'linux', architecture: 'amd64' }),
+      indexEntry(arm, { os: 'linux', architecture: 'arm64', variant: 'v8' }),
+      indexEntry(old, { os: 'linux', architecture: 'arm', variant: 'v6' }),
       {
-        ...entry(amd, { os: 'unknown', architecture: 'unknown' }),
+        ...indexEntry(amd, { os: 'unknown', architecture: 'unknown' }),
         digest: attestation,
       },
     ],

@@ -8,6 +8,7 @@ import type { ContainerInspectResponse, ContainerSummary } from '../../api-spec/
 import { create, run, start, stateOf, until } from '../support/containers.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
+import { heard } from '../support/heard.js';
 import { inPrivateNetns } from '../support/private-netns.js';
 
 const slow = { timeout: 90_000 };
@@ -36,17 +37,6 @@ async function inspect({ api }: TestDaemon, id: string): Promise<ContainerInspec
 async function update({ api }: TestDaemon, id: string, body: object): Promise<void> {
   const answer = await api.post(`/containers/${id}/update`, body);
   if (answer.status !== 200) throw new Error(`update: ${answer.status} ${answer.text}`);
-}
-
-/** What is said at a port of the host; empty when nobody does. */
-function heard(host: string, port: number): Promise<string> {
-  return new Promise((resolve) => {
-    let text = '';
-    const socket = connect({ host, port, timeout: 2000 });
-    socket.setEncoding('utf8').on('data', (part: string) => (text += part));
-    socket.once('error', () => resolve('')).once('timeout', () => socket.destroy());
-    socket.once('close', () => resolve(text.trim()));
-  });
 }
 
 async function answers(t: Test, port: number, text: string): Promise<void> {

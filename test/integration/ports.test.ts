@@ -1,13 +1,14 @@
 /** Published ports of a daemon: at which addresses, what the API shows, and who outlives whom. */
 import { createSocket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { test, type Test } from 'tap';
 import type { ContainerSummary } from '../../api-spec/index.js';
 import { openNetlink } from '../../native/netlink/index.js';
 import { create, run, start, stateOf, until } from '../support/containers.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
+import { heard } from '../support/heard.js';
 import { inPrivateNetns } from '../support/private-netns.js';
 
 const server = ['sh', '-c', 'while true; do echo served | nc -l -p 80; done'];
@@ -21,17 +22,6 @@ async function ready(t: Test): Promise<TestDaemon> {
 const bindings = (...list: readonly (readonly [string, string])[]): object => ({
   PortBindings: { '80/tcp': list.map(([HostIp, HostPort]) => ({ HostIp, HostPort })) },
 });
-
-/** What is said at an address; empty when nobody does. */
-function heard(host: string, port: number): Promise<string> {
-  return new Promise((resolve) => {
-    let text = '';
-    const socket = connect({ host, port, timeout: 2000 });
-    socket.setEncoding('utf8').on('data', (part: string) => (text += part));
-    socket.once('error', () => resolve('')).once('timeout', () => socket.destroy());
-    socket.once('close', () => resolve(text.trim()));
-  });
-}
 
 async function answers(t: Test, places: readonly (readonly [string, number])[]): Promise<void> {
   for (const [host, port] of places) {

@@ -12,6 +12,7 @@ import { test, type Test } from 'tap';
 import { treeDigest } from '../../native/unpack/index.js';
 import { lacking, packageFolder } from '../support/debian-package.js';
 import { openImageWorld, type ImageWorld } from '../support/image-world.js';
+import { importTar } from '../support/import-tar.js';
 import { ownAddress } from '../support/own-address.js';
 import { basicUser, startRegistry } from '../support/registry.js';
 
@@ -63,16 +64,10 @@ test('a Debian root goes to a registry and comes back the same', { skip }, async
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.teardown(() => tar.kill('SIGKILL'));
-  await here.images.import({
-    source: '-',
+  await importTar(here.images, Buffer.alloc(0), {
     body: Readable.from(tar.stdout, { objectMode: false }),
     repo: name,
-    tag: '1',
-    message: '',
     changes: ['CMD ["bash"]', 'USER 1000'],
-    platform: '',
-    sink: async () => undefined,
-    signal,
   });
   const sending = (auth: object): Promise<void> =>
     here.images.push({ image: name, tag: '1', auth, sink: async () => undefined, signal });

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createHttpServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { test, type Test } from 'tap';
 import type { JsonMessage } from '../../api-spec/index.js';
 import { openImageWorld, type ImageWorld } from '../support/image-world.js';
+import { importTar } from '../support/import-tar.js';
 import { basicUser, makeCertificate, startRegistry } from '../support/registry.js';
 import { tarOf } from '../support/tar.js';
 import { startTokenServer } from '../support/token-server.js';
@@ -30,17 +30,7 @@ async function world(t: Test): Promise<ImageWorld> {
 /** An image of one layer, as `docker import` makes it: its blob is a plain tar. */
 async function bring({ images }: ImageWorld, name: string, content: Buffer): Promise<void> {
   const [repo = '', tag = ''] = name.split(/:(?=[^:/]*$)/);
-  await images.import({
-    source: '-',
-    body: Readable.from([tarOf([{ name: 'file', content }])]),
-    repo,
-    tag,
-    message: '',
-    changes: [],
-    platform: '',
-    sink: async () => undefined,
-    signal: never,
-  });
+  await importTar(images, tarOf([{ name: 'file', content }]), { repo, tag });
 }
 
 async function push(

@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'tap';
-import { buildImage, digest, type BuiltImage } from '../support/image-builder.js';
+import { buildImage, digest } from '../support/image-builder.js';
 import { openImageWorld } from '../support/image-world.js';
 import { sendBlob, startLyingRegistry, type LyingRegistry } from '../support/lying-registry.js';
-import { layerOf, ociManifest, scene } from '../support/registry-scene.js';
+import { indexEntry, layerOf, scene } from '../support/registry-scene.js';
 import { tarOf } from '../support/tar.js';
 
 const small = tarOf([{ name: 'file', content: 'content' }]);
@@ -16,20 +16,14 @@ test('an index gives the manifest of the platform that is asked for', async (t) 
     document: { architecture: 'arm', variant: 'v7' },
   });
   for (const [tag, image] of Object.entries({ amd, arm })) server.serve('multi', tag, image);
-  const entry = (image: BuiltImage, platform: object): object => ({
-    mediaType: ociManifest,
-    digest: digest(image.manifest),
-    size: image.manifest.length,
-    platform,
-  });
   const mediaType = 'application/vnd.oci.image.index.v1+json';
   const bytes = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
       mediaType,
       manifests: [
-        entry(amd, { os: 'linux', architecture: 'amd64' }),
-        entry(arm, { os: 'linux', architecture: 'arm', variant: 'v7' }),
+        indexEntry(amd, { os: 'linux', architecture: 'amd64' }),
+        indexEntry(arm, { os: 'linux', architecture: 'arm', variant: 'v7' }),
       ],
     }),
   );

@@ -1,6 +1,6 @@
 /** A registry of our own beside an image service: the stage of the tests about pulls. */
 import type { Test } from 'tap';
-import type { BuiltImage } from './image-builder.js';
+import { digest, type BuiltImage } from './image-builder.js';
 import { openImageWorld, type ImageWorld, type WorldOptions } from './image-world.js';
 import { startLyingRegistry, type LyingRegistry } from './lying-registry.js';
 
@@ -18,13 +18,15 @@ export async function scene(t: Test, options?: WorldOptions): Promise<Scene> {
   t.teardown(() => server.stop());
   const world = await openImageWorld(options);
   t.teardown(() => world.close());
-  const expectNothing = async (): Promise<void> => {
-    t.same(await world.images.list({ filters: {}, sharedSize: false }), []);
-    t.same(await world.content.digests(), []);
-    t.same(await world.unpacked(), []);
-    t.same(await world.leftovers(), []);
-  };
-  return { server, world, expectNothing };
+  return { server, world, expectNothing: () => expectNothing(t, world) };
+}
+
+/** Nothing of any image is there: no row, no blob, no layer, no temporary file. */
+export async function expectNothing(t: Test, world: ImageWorld): Promise<void> {
+  t.same(await world.images.list({ filters: {}, sharedSize: false }), []);
+  t.same(await world.content.digests(), []);
+  t.same(await world.unpacked(), []);
+  t.same(await world.leftovers(), []);
 }
 
 /** The lowest layer. */
@@ -32,3 +34,11 @@ export const layerOf = (image: BuiltImage): Buffer => image.layers[0] ?? Buffer.
 
 /** Media type. */
 export const ociManifest = 'application/vnd.oci.image.manifest.v1+json';
+
+/** What an index says of one image. */
+export const indexEntry = (image: BuiltImage, platform: object): object => ({
+  mediaType: ociManifest,
+  digest: digest(image.manifest),
+  size: image.manifest.length,
+  platform,
+});
