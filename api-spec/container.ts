@@ -146,7 +146,6 @@ export const ContainerSummary = Type.Object({
   HostConfig: Type.Object({ NetworkMode: text, Annotations: optional(map(text)) }),
   NetworkSettings: Type.Object({ Networks: map(EndpointSettings) }),
   Mounts: list(MountPoint),
-  Health: optional(Type.Object({ Status: text, FailingStreak: whole })),
 });
 /** One row of ContainerList; `Created` in seconds since the epoch. */
 export type ContainerSummary = Shape<typeof ContainerSummary>;

@@ -1,7 +1,7 @@
 /** What a container gets from, and may do to, its host. */
 import { Type } from 'typebox';
 import { Mount } from './mounts.js';
-import { flag, list, map, nullable, optional, text, whole, type Shape } from './shape.js';
+import { flag, list, map, nullable, optional, text, whole, type Shape, words } from './shape.js';
 
 /** One address and port of the host; both strings, port may be empty or a range. */
 export const PortBinding = Type.Object({ HostIp: optional(text), HostPort: optional(text) });
@@ -121,8 +121,8 @@ export const HostConfig = Type.Object({
   Mounts: optional(list(Mount)),
   ConsoleSize: optional(list(whole)),
   Annotations: optional(map(text)),
-  CapAdd: optional(list(text)),
-  CapDrop: optional(list(text)),
+  CapAdd: optional(words),
+  CapDrop: optional(words),
   CgroupnsMode: optional(text),
   Dns: optional(list(text)),
   DnsOptions: optional(list(text)),

@@ -151,6 +151,7 @@ export const SystemInfo = Type.Object({
   DefaultAddressPools: optional(list(Type.Object({ Base: text, Size: whole }))),
   FirewallBackend: optional(Type.Object({ Driver: text, Info: optional(list(list(text))) })),
   CDISpecDirs: nullable(list(text)),
+  DiscoveredDevices: optional(list(Type.Object({ Source: text, ID: text }))),
   Warnings: nullable(list(text)),
 });
 /** Answer to SystemInfo. */

@@ -23,6 +23,7 @@ export const VolumeCreateRequest = Type.Object({
   Driver: optional(text),
   DriverOpts: optional(map(text)),
   Labels: optional(map(text)),
+  ClusterVolumeSpec: optional(Type.Object({})),
 });
 /** Body of VolumeCreate; without a name it gets one of 64 hex digits and counts as anonymous. */
 export type VolumeCreateRequest = Shape<typeof VolumeCreateRequest>;

@@ -1,6 +1,7 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
+import { Wire, type Answer } from './wire.js';
 
 /** What a request carries beside its path. */
 export interface Parts {
@@ -14,10 +15,12 @@ const requestTimeoutMs = 300_000;
 
 /** Raw requests to one engine over its unix socket; no client program takes part. */
 export interface Client {
-  /** The answer's body. Throws on a status of 400 and above. */
+  /** The answer's body. Throws on a status of 400 and above, as all of these do. */
   readonly text: (method: string, path: string, parts?: Parts) => Promise<string>;
   readonly json: <T>(method: string, path: string, parts?: Parts) => Promise<T>;
-  /** The answer once its head is there. */
+  /** Resolves once the answer's head is there; the body may take longer. */
+  readonly begin: (method: string, path: string, body?: unknown) => Promise<Answer>;
+  /** The answer once its head is there, to be read bit by bit. */
   readonly open: (method: string, path: string, parts?: Parts) => Promise<IncomingMessage>;
   /** Reads an answer to its end and counts its bytes. */
   readonly drain: (method: string, path: string) => Promise<number>;
@@ -63,10 +66,19 @@ export function openClient(socketPath: string): Client {
       else parts.stream.on('error', (problem) => request.destroy(problem)).pipe(request);
     });
 
-  const text = async (method: string, path: string, parts?: Parts): Promise<string> =>
-    collect(await open(method, path, parts));
+  const wire = new Wire(socketPath);
+  const begin = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+    const answer = await wire.ask(method, path, body);
+    if (answer.status < 400) return answer;
+    throw new Error(`${method} ${path}: ${answer.status} ${(await answer.body).trim()}`);
+  };
+  const text = async (method: string, path: string, parts: Parts = {}): Promise<string> => {
+    if (parts.stream !== undefined) return collect(await open(method, path, parts));
+    return (await begin(method, path, parts.body)).body;
+  };
   return {
     open,
+    begin,
     text,
     // Each measure names the shape that the API promises.
     json: async <T>(method: string, path: string, parts?: Parts) =>
@@ -78,7 +90,10 @@ export function openClient(socketPath: string): Client {
       }
       return sizeBytes;
     },
-    close: () => agent.destroy(),
+    close: () => {
+      agent.destroy();
+      wire.close();
+    },
   };
 }
 

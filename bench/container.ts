@@ -31,10 +31,9 @@ export async function create(client: Client, wish: ContainerWish): Promise<strin
 /** Create, start, wait for the end, remove: what `run --rm` comes to. */
 export async function runOnce(client: Client, wish: ContainerWish): Promise<void> {
   const id = await create(client, wish);
-  const wait = await client.open('POST', `/containers/${id}/wait?condition=next-exit`);
+  const wait = await client.begin('POST', `/containers/${id}/wait?condition=next-exit`);
   await client.text('POST', `/containers/${id}/start`);
-  let answer = '';
-  for await (const chunk of wait) answer += String(chunk);
+  const answer = await wait.body;
   if (!/"StatusCode":0\b/.test(answer)) {
     throw new Error(`a container of the bench failed: ${answer}`);
   }

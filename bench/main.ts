@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeArchive, makeBigImage } from './big-image.js';
 import { openClient, type Client } from './client.js';
+import { openFloor } from './floor/index.js';
 import { importImage } from './image.js';
 import { startLocalEngine } from './local-engine.js';
 import { buildMeasures } from './measures/build.js';
 import { callMeasures } from './measures/calls.js';
 import { crowdMeasures, lifecycleMeasures } from './measures/lifecycle.js';
 import { logMeasures } from './measures/logs.js';
+import { runtimeMeasures } from './measures/oci-runtime.js';
 import { pullMeasures } from './measures/pull.js';
 import { streamMeasures } from './measures/streams.js';
 import { transferMeasures, type BigImage } from './measures/transfer.js';
@@ -23,6 +25,7 @@ import type { Measure, Plan, Subject } from './subject.js';
 
 const usage = `usage: npm run bench -- [--reference unix://SOCKET] [--reference-netns NAME]
          [--reference-tmpfs unix://SOCKET] [--socket unix://SOCKET] [--only WORD] [--quick]
+         [--floor]
 `;
 const installedSocket = '/var/run/docker.sock';
 const memoryFolder = '/dev/shm';
@@ -38,6 +41,8 @@ interface Options {
   readonly referenceTmpfs: string | undefined;
   readonly only: string | undefined;
   readonly isQuick: boolean;
+  /** Also what no engine can be faster than. */
+  readonly withFloor: boolean;
 }
 
 function readOptions(): Options {
@@ -49,6 +54,7 @@ function readOptions(): Options {
       'reference-tmpfs': { type: 'string' },
       only: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      floor: { type: 'boolean', default: false },
     },
   });
   const path = (host: string | undefined): string | undefined => host?.replace(/^unix:\/\//, '');
@@ -61,6 +67,7 @@ function readOptions(): Options {
     referenceTmpfs: path(values['reference-tmpfs']),
     only: values.only,
     isQuick: values.quick,
+    withFloor: values.floor,
   };
 }
 
@@ -77,14 +84,18 @@ async function main(): Promise<void> {
       archive: join(scratch, 'archive.tar'),
       loaded: `${prefix}-loaded`,
     };
-    const measures = chosenMeasures(plan, image, options.only);
+    const measures = [
+      ...(options.withFloor ? await floorRows(plan, undo) : []),
+      ...chosenMeasures(plan, image, options.only),
+    ];
     const needsImage = measures.some(({ name }) => /^(pull|load|save|push) /.test(name));
     const folder = needsImage ? await bigImage(plan, scratch, image) : undefined;
     const ours = await ourSubject(options, plan, { folder, undo });
     const theirs = await referenceSubject(options, plan, { folder, undo });
     const subjects = theirs === undefined ? [ours] : [ours, theirs];
     const results = await measureAll(measures, subjects);
-    process.stdout.write(`${reportTable(results, theirs !== undefined)}\n`);
+    const hasOthers = results.some((each) => each.theirs.length > 0);
+    process.stdout.write(`${reportTable(results, hasOthers)}\n`);
   } finally {
     await undoAll(undo);
   }
@@ -102,6 +113,12 @@ async function undoAll(undo: Undo[]): Promise<void> {
   }
 }
 
+async function floorRows({ isQuick }: Plan, undo: Undo[]): Promise<readonly Measure[]> {
+  const floor = await openFloor(isQuick ? 5 : 20);
+  undo.push(floor.close);
+  return floor.measures;
+}
+
 function chosenMeasures(
   plan: Plan,
   image: BigImage,
@@ -116,6 +133,7 @@ function chosenMeasures(
     ...pullMeasures(plan, image.repository),
     ...transferMeasures(plan, image),
     ...crowdMeasures(plan),
+    ...runtimeMeasures(plan),
   ];
   return only === undefined ? all : all.filter(({ name }) => new RegExp(only).test(name));
 }
@@ -215,7 +233,11 @@ async function measureAll(
 ): Promise<readonly Result[]> {
   const results: Result[] = [];
   for (const measure of measures) {
-    const result = await measureOne(measure, subjects);
+    const [ours] = subjects;
+    const rivals = measure.rival === undefined || ours === undefined
+      ? subjects
+      : [ours, { ...ours, name: 'reference' } as const];
+    const result = await measureOne(measure, rivals);
     const [own, other] = [shown(median(result.ours)), shown(median(result.theirs))];
     process.stderr.write(`${measure.name}: ${own} / ${other} ${measure.unit}\n`);
     results.push(result);

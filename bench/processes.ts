@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 
 const pageBytes = 4096;
 
@@ -54,4 +56,9 @@ function readProc(pid: number, file: string): string | undefined {
     if (problem instanceof Error && 'code' in problem) return undefined;
     throw problem;
   }
+}
+
+/** Waits until nothing is left to be written to any disk. */
+export async function diskAtRest(): Promise<void> {
+  await promisify(execFile)('sync');
 }

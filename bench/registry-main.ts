@@ -2,7 +2,7 @@
  * A registry of static files, as a program of its own: `registry-main.js FOLDER PORT`. What is
  * pushed to other repositories is counted and thrown away: the disk is not what is measured.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -38,7 +38,12 @@ function receive(request: IncomingMessage, response: ServerResponse, pathname: s
   if (!upload && !(request.method === 'PUT' && /\/manifests\//.test(pathname))) return false;
   const place = request.method === 'POST' ? `${pathname}${randomUUID()}` : pathname;
   let sizeBytes = uploads.get(place) ?? 0;
-  request.on('data', (chunk: Buffer) => void (sizeBytes += chunk.length));
+  // Docker insists on the digest of the manifest that it puts.
+  const hash = upload ? undefined : createHash('sha256');
+  request.on('data', (chunk: Buffer) => {
+    sizeBytes += chunk.length;
+    hash?.update(chunk);
+  });
   request.on('end', () => {
     if (request.method === 'PUT') {
       uploads.delete(place);
@@ -50,6 +55,7 @@ function receive(request: IncomingMessage, response: ServerResponse, pathname: s
       Location: place,
       Range: `0-${Math.max(0, sizeBytes - 1)}`,
       'Content-Length': 0,
+      ...(hash && { 'Docker-Content-Digest': `sha256:${hash.digest('hex')}` }),
     });
     response.end();
   });

@@ -20,6 +20,8 @@ export interface Measure {
   /** The target as the issue states it: a ratio to the reference, or a bound of our own. */
   readonly target?: { readonly ratio: number } | { readonly bound: number };
   readonly rounds: number;
+  /** What it is held against where that is no engine: the measure knows it as the reference. */
+  readonly rival?: string;
   /** One round on one engine; undefined where it cannot be measured. */
   readonly run: (subject: Subject) => Promise<number | undefined>;
 }

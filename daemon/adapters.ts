@@ -1,5 +1,6 @@
 /** Small bridges between what one service offers and how another, its caller, wants to see it. */
 import type { EventMessage } from '../api-spec/index.js';
+import { ErrnoError } from '../native/errno-error.js';
 import type { StorageDriver } from '../storage-drivers/driver.js';
 import type { Builder } from './build/index.js';
 import type { Containers } from './containers/index.js';
@@ -11,12 +12,15 @@ import type {
 import type { Events, StampedEvent } from './events/index.js';
 import type { EventsApi, TimedEvent } from './http/needs.js';
 import type { Images, ImageUsers } from './images/index.js';
+import { lookUpIn } from './layer-paths.js';
 import type { Logs } from './logs/index.js';
+import type { LayersNeed } from './volumes/index.js';
 
 /** The storage driver as containers see it. */
 export function rootfsOf(driver: StorageDriver): RootfsNeed {
   return {
     create: (id, layers) => driver.createContainer(id, layers),
+    lookUp: lookUpIn(driver),
     mount: ({ id, layers, hostConfig, ephemeral }) =>
       driver.mount(id, layers, {
         readonly: hostConfig.ReadonlyRootfs === true,
@@ -26,6 +30,22 @@ export function rootfsOf(driver: StorageDriver): RootfsNeed {
     usage: (id) => driver.containerUsage(id),
     changes: ({ id, layers }, ours) => driver.changes(id, layers, { ours }),
     export: ({ id, layers }) => driver.export(id, layers),
+  };
+}
+
+/** Its layers as volumes see them. */
+export function layersOf(driver: StorageDriver): LayersNeed {
+  const lookUp = lookUpIn(driver);
+  return {
+    mount: (layers) => driver.mountLayers(layers),
+    has: (layers, path) => {
+      try {
+        return lookUp(layers, `/${path}`).kind !== 'none';
+      } catch (error) {
+        if (error instanceof ErrnoError) return false; // Through a file, or round in a circle.
+        throw error;
+      }
+    },
   };
 }
 

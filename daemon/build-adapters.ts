@@ -4,6 +4,7 @@ import { ApiError, noSpace, systemError } from '../api-spec/errors.js';
 import { ErrnoError } from '../native/errno-error.js';
 import { ArchiveError, unpackLayer } from '../native/unpack/index.js';
 import type { StorageDriver } from '../storage-drivers/driver.js';
+import { abortReason } from './abort-reason.js';
 import type { BuildContext, ContainersNeed } from './build/index.js';
 import { ownPaths } from './containers/differences.js';
 import type { Containers } from './containers/index.js';
@@ -16,10 +17,10 @@ export function buildContainersOf(
   driver: StorageDriver,
 ): ContainersNeed {
   return {
-    create: async ({ image, config, hostConfig }) => {
+    create: async ({ image, config, hostConfig, hiddenEnv }) => {
       const body = { ...config, HostConfig: hostConfig };
-      const request = { body, image, ephemeral: true, apiMinor: newestApiMinor } as const;
-      return (await containers().create(request)).Id;
+      const request = { body, image, hiddenEnv, apiMinor: newestApiMinor };
+      return (await containers().create({ ...request, ephemeral: true })).Id;
     },
     run: (id, output, signal) => runContainer(containers(), id, { output, signal }),
     layer: (id, { targets, goes, signal }) => {
@@ -82,7 +83,7 @@ async function runContainer(
 /** A wait that never settles after an abort must not be waited for. */
 function orAborted<T>(wait: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const leave = (): void => reject(reasonOf(signal));
+    const leave = (): void => reject(abortReason(signal));
     if (signal.aborted) {
       leave();
       return;
@@ -90,11 +91,6 @@ function orAborted<T>(wait: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', leave, { once: true });
     wait.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
   });
-}
-
-function reasonOf(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason;
-  return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }
 
 /** A client of an attachment that says nothing, and takes what comes out of its frames. */

@@ -4,7 +4,7 @@
  */
 import { hungUp } from '../native/hangup.js';
 import type { StorageDriver } from '../storage-drivers/index.js';
-import { buildTables } from './build/index.js';
+import { buildCacheMountTables, buildTables } from './build/index.js';
 import type { Builder } from './build/index.js';
 import type { DaemonConfig } from './config/config.js';
 import { engineVersion } from './config/version.js';
@@ -14,7 +14,7 @@ import type { Compose, Engine, Fsck } from './engine.js';
 import { createEvents } from './events/index.js';
 import { createHttpServer } from './http/server.js';
 import type { HttpServer } from './http/server.js';
-import { imageIndexTables, imageTables } from './images/index.js';
+import { imageIndexTables, imageParentColumn, imageTables } from './images/index.js';
 import type { Damage, Images } from './images/index.js';
 import { openLayout } from './layout.js';
 import { keepLean } from './lean.js';
@@ -50,6 +50,8 @@ import type { Base } from './wiring.js';
 const migrations = [
   [baseTables, imageTables, networkTables, volumeTables, buildTables].join('\n'),
   imageIndexTables,
+  imageParentColumn,
+  buildCacheMountTables,
 ];
 
 /** All services, in the order in which they are built. */
@@ -70,7 +72,9 @@ interface Parts {
 /** Builds the engine; it listens and recovers in `serve`. */
 export const compose: Compose = async (config, log) => {
   const layout = openLayout(config.dataRoot, config.execRoot);
-  const store = openStore(layout.database, migrations);
+  const store = openStore(layout.database, migrations, (reason) =>
+    log.warn({ reason }, 'no checkpoint of the database: its log grows'),
+  );
   const parts = await buildParts(config, log, { layout, store });
   const http = await createHttpServer(servicesOf(parts), {
     serverVersion: parts.base.version,
@@ -151,7 +155,9 @@ function baseOf(
 /** `tsdockerd fsck`: images alone, on a data root that no daemon serves. */
 export const fsck: Fsck = async (config, log, { repair }) => {
   const layout = openLayout(config.dataRoot, config.execRoot);
-  const store = openStore(layout.database, migrations);
+  const store = openStore(layout.database, migrations, (reason) =>
+    log.warn({ reason }, 'no checkpoint of the database: its log grows'),
+  );
   const nobody = (): never => {
     throw new Error('containers and builds take no part in a check');
   };
@@ -204,7 +210,7 @@ async function buildParts(
     warn: (error, message) => log.warn({ err: error }, message),
   });
   const { images, closeRegistry } = await buildImages(base, driver);
-  const volumes = await buildVolumes(base);
+  const volumes = await buildVolumes(base, driver);
   const runtime = buildRuntime(base, logs);
   const { networks, warnings, closeNetlink } = await buildNetworks(base);
   const containers = buildContainers(base, { driver, images, volumes, networks, runtime, logs });

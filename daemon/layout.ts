@@ -16,6 +16,8 @@ export interface Layout {
   readonly temporary: string;
   /** Caches of `RUN --mount`, and temporary files of builds. */
   readonly build: string;
+  /** What steps of builds were granted, while they have it. */
+  readonly secrets: string;
   /** Bundles on their way out. */
   readonly trash: string;
   /** A container's bundle: config.json, rootfs, hosts, log, exit. */
@@ -35,6 +37,7 @@ export function openLayout(dataRoot: string, execRoot: string): Layout {
     volumes: inData('volumes'),
     temporary: inData('tmp'),
     build: inData('build'),
+    secrets: join(execRoot, 'g'),
     trash: inData('trash'),
     bundle: (id: string): string => join(dataRoot, 'containers', id),
   };

@@ -7,6 +7,7 @@ import {
   statInContainer,
   removeTree,
   syncTrees,
+  treeUsage,
   unpackLayer,
 } from '../native/unpack/index.js';
 import { createBridgePlugin } from '../netplugins/bridge/index.js';
@@ -14,9 +15,9 @@ import { createHostPlugin } from '../netplugins/host/index.js';
 import { createNonePlugin } from '../netplugins/none/index.js';
 import { chooseStorageDriver, createStorageDriver } from '../storage-drivers/index.js';
 import type { StorageDriver } from '../storage-drivers/index.js';
-import { eventsApi, imageUsers, imagesOf, logsOf, rootfsOf } from './adapters.js';
+import { eventsApi, imageUsers, imagesOf, layersOf, logsOf, rootfsOf } from './adapters.js';
 import { buildContainersOf, unpackForBuild } from './build-adapters.js';
-import { createBuilder } from './build/index.js';
+import { createBuilder, healthOfText } from './build/index.js';
 import type { Builder } from './build/index.js';
 import type { DaemonConfig } from './config/config.js';
 import { engineVersion } from './config/version.js';
@@ -31,14 +32,18 @@ import { createImages } from './images/index.js';
 import { createUnsynced } from './images/unsynced.js';
 import { createSlots } from './images/exclusive.js';
 import type { Images } from './images/index.js';
+import { makeFoldersIn } from './layer-paths.js';
 import type { Layout } from './layout.js';
 import { logDrivers } from './logs/index.js';
 import type { Logs } from './logs/index.js';
 import { defaultPoolRanges, openNetworks } from './networks/index.js';
 import type { Networks } from './networks/index.js';
 import { createRegistry } from './registry/index.js';
+import { readCdiDevices } from './runtime/cdi/registry.js';
+import { requireSystemd } from './runtime/cgroup/scope.js';
 import { createRuntime } from './runtime/index.js';
 import type { Runtime } from './runtime/index.js';
+import { readDefaultProfile } from './runtime/seccomp/daemon-profile.js';
 import { resolveUser } from './runtime/spec/user.js';
 import { systemPaths } from './runtime/spec/paths.js';
 import type { Store } from './store/index.js';
@@ -97,18 +102,29 @@ export async function buildImages(
     unpack: unpackLayer,
     unsynced: createUnsynced((paths) => syncTrees(layout.dataRoot, paths)),
     users: imageUsers(base.containers, base.builder),
+    healthOf: healthOfText,
     maxConcurrentDownloads: config.maxConcurrentDownloads,
+    maxDownloadAttempts: config.maxDownloadAttempts,
   });
   return { images, closeRegistry: () => registry.close() };
 }
 
 /** The runtime, with log settings and limits of the daemon's configuration. */
 export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime {
+  if (config.cgroupDriver === 'systemd') requireSystemd();
   return createRuntime({
     dataRoot: layout.dataRoot,
     execRoot: layout.execRoot,
     rootId: layout.rootId,
+    cgroupDriver: config.cgroupDriver,
     defaultUlimits: Object.values(config.containers.ulimits),
+    security: {
+      noNewPrivileges: config.containers.noNewPrivileges,
+      seccomp: readDefaultProfile(config.containers.seccompProfile),
+    },
+    cdiSpecDirs: config.cdiSpecDirs,
+    ...(config.remap === undefined ? {} : { remap: config.remap }),
+    runtimes: config.runtimes,
     log: (record) => logs.settings(record),
     attach: { ...attachLimits, spillDir: layout.temporary },
     warn: (message, cause) => log.warn({ cause }, message),
@@ -150,6 +166,7 @@ export async function buildNetworks(
     ],
     containers: {
       find: (ref) => base.containers().find(ref),
+      inTurn: (id, work) => base.containers().inTurn(id, work),
       setEndpoints: (id, endpoints) => base.containers().setEndpoints(id, endpoints),
     },
     events,
@@ -199,7 +216,10 @@ export function buildContainers(base: Base, parts: ContainerParts): Containers {
     events,
     images: imagesOf(parts.images),
     rootfs: rootfsOf(parts.driver),
-    files: { stat: statInContainer, fetch: fetchFromContainer, put: putIntoContainer },
+    files: {
+      stat: statInContainer, fetch: fetchFromContainer, put: putIntoContainer,
+      makeFolders: makeFoldersIn,
+    },
     volumes: parts.volumes,
     networks: parts.networks,
     runtime: parts.runtime,
@@ -212,9 +232,13 @@ export function buildContainers(base: Base, parts: ContainerParts): Containers {
       logOptions: given.logOptions,
       storageDriver: parts.driver.name,
       cgroupnsMode: given.cgroupnsMode ?? (cgroupVersion === 2 ? 'private' : 'host'),
+      ipcMode: given.ipcMode,
+      ...(given.cgroupParent === undefined ? {} : { cgroupParent: given.cgroupParent }),
       runtime: defaultRuntime(config),
+      runtimes: Object.keys(config.runtimes),
       shmSizeBytes: given.shmSizeBytes,
       init: given.init,
+      apparmor: host.apparmor,
       ...systemPaths({
         privileged: false,
         unconfined: false,
@@ -232,11 +256,13 @@ function defaultRuntime(config: DaemonConfig): string {
 }
 
 /** Steps that work at once, over all builds. */
+/** A few kilobytes each. */
+const maxBuildRecords = 20_000;
 const buildSlots = Math.max(2, availableParallelism());
 
 /** Builds, on images, containers and layers. */
 export function buildBuilder(
-  { layout, log, store, version, containers }: Base,
+  { config, layout, log, store, version, containers }: Base,
   { driver, images }: { readonly driver: StorageDriver; readonly images: Images },
 ): Builder {
   return createBuilder({
@@ -248,11 +274,18 @@ export function buildBuilder(
     checkSignal: (name) => void parseSignal(name),
     unpack: unpackForBuild,
     removeTree,
+    treeBytes: async (path) => (await treeUsage(path)).sizeBytes,
     folder: layout.build,
+    secretFolder: layout.secrets,
     version,
     nowMs: Date.now,
     warn: (message, cause) => log.warn({ cause }, message),
     slots: createSlots(buildSlots),
+    bounds: {
+      maxBytes: config.buildCacheBytes,
+      policies: config.buildCachePolicies,
+      maxRecords: maxBuildRecords,
+    },
     isShared: (key) => images.isLayerUsed(key),
     collect: (things) => images.collect(things),
   });
@@ -283,17 +316,27 @@ export async function buildSystem(base: Base, parts: SystemParts): Promise<Syste
     storageDriver: driver.name,
     driverStatus: () => driver.status(),
     defaultRuntime: defaultRuntime(config),
+    runtimes: config.runtimes,
     registryMirrors: config.registryMirrors,
     insecureRegistries: config.insecureRegistries,
     addressPools: config.network.addressPools,
     noNewPrivileges: config.containers.noNewPrivileges,
+    seccompProfile: config.containers.seccompProfile,
+    debug: config.debug,
+    isRemapped: config.remap !== undefined,
+    cgroupDriver: config.cgroupDriver,
     networkDrivers: ['bridge', 'host', 'null'],
+    cdiSpecDirs: config.cdiSpecDirs,
+    cdiDevices: () => [...readCdiDevices(config.cdiSpecDirs).devices.keys()].sort(),
   };
   return createSystem(facts, {
     counts: () => ({ ...containers.counts(), images: images.count() }),
     login: (auth) => images.auth(auth, AbortSignal.timeout(loginTimeoutMs)),
     containers: () => containers.list({ all: true, limit: 0, size: true, filters: {} }),
-    images: () => images.list({ filters: {}, sharedSize: true }),
+    images: async () =>
+      (await images.list({ filters: {}, sharedSize: true })).map((image) => ({
+        ...image, Containers: containers.users({ imageId: image.Id }).length,
+      })),
     volumes: () => volumes.usage(),
     layersSizeBytes: () => images.layersSizeBytes(),
     buildCache: () => builder.usage(),
@@ -332,6 +375,9 @@ export function servicesOf(parts: {
 }
 
 /** Volumes below the data root. */
-export function buildVolumes({ layout, store, events }: Base): Promise<VolumesService> {
-  return createVolumes({ root: layout.volumes, store, events });
+export function buildVolumes(
+  { layout, store, events }: Base,
+  driver: StorageDriver,
+): Promise<VolumesService> {
+  return createVolumes({ root: layout.volumes, store, events, layers: layersOf(driver) });
 }

@@ -1,5 +1,6 @@
 // Compiles the C programs of native/*/ into dist/native/: those that are older than their sources.
-// The shim is static (musl where it is installed: 0.1 MB resident; else glibc), the others are not.
+// The shim is static (musl where it is installed: 0.1 MB resident; else glibc), and so is the OCI
+// runtime's quick door, which lives for a millisecond; the others are not.
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
@@ -24,17 +25,28 @@ const warnings = [
 ];
 const small = ['-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-s'];
 
-/** What is built: folder, result, compiler and flags; a folder without .c files is passed over. */
+/** A program of its own libc. */
+const alone = {
+  compiler: compilerExists('musl-gcc') ? 'musl-gcc' : 'gcc',
+  flags: [
+    ...['-D_GNU_SOURCE', '-O2', '-static', '-fomit-frame-pointer'],
+    ...['-fno-asynchronous-unwind-tables', '-fno-tree-loop-distribute-patterns'],
+    ...small,
+  ],
+};
+
+/**
+ * What is built: folder, result, compiler and flags; `also` are files of other folders. A folder
+ * without .c files is passed over.
+ */
 const programs = [
+  { folder: 'shim', result: 'tsdocker-shim', ...alone },
   {
-    folder: 'shim',
-    result: 'tsdocker-shim',
-    compiler: compilerExists('musl-gcc') ? 'musl-gcc' : 'gcc',
-    flags: [
-      ...['-D_GNU_SOURCE', '-O2', '-static', '-fomit-frame-pointer'],
-      ...['-fno-asynchronous-unwind-tables', '-fno-tree-loop-distribute-patterns'],
-      ...small,
-    ],
+    folder: 'oci-door',
+    result: 'tsdocker-runtime',
+    also: ['shim/frames.c', 'shim/protocol.h', 'shim/sys.h', 'shim/shim.h'],
+    compiler: alone.compiler,
+    flags: [...alone.flags, `-DBUILT_BY=${JSON.stringify(process.execPath)}`],
   },
   {
     folder: 'lib',
@@ -66,13 +78,15 @@ function modifiedMs(path) {
   return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
 
-function build({ folder, result, compiler, flags, libraries = [] }) {
+function build({ folder, result, compiler, flags, also = [], libraries = [] }) {
   const source = join(here, folder);
   const names = existsSync(source) ? readdirSync(source) : [];
-  const units = names.filter((name) => name.endsWith('.c')).map((name) => join(source, name));
+  const files = [
+    ...names.map((name) => join(source, name)), ...also.map((name) => join(here, name)),
+  ];
+  const units = files.filter((name) => name.endsWith('.c'));
   if (units.length === 0) return;
-  const isInput = (name) => /\.(c|h|json)$/.test(name);
-  const inputs = names.filter(isInput).map((name) => join(source, name));
+  const inputs = files.filter((name) => /\.(c|h|json)$/.test(name));
   const newest = Math.max(...[...inputs, fileURLToPath(import.meta.url)].map(modifiedMs));
   const target = join(out, result);
   if (modifiedMs(target) > newest) return;

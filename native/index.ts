@@ -6,5 +6,6 @@ export { CWD } from './launch/opcodes.js';
 export type { LaunchProgram, Slot, Step } from './launch/opcodes.js';
 export { setChildSubreaper } from './libc.js';
 export * from './shim/client.js';
+export { openPidFd } from './pid-fd.js';
 export { sendFd } from './send-fd.js';
 export { shimProgramFd } from './spawn.js';

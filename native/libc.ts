@@ -30,9 +30,20 @@ interface Slow<Parameters extends readonly unknown[]> {
 
 interface Library {
   /** slow: until the child has been scheduled and has executed the program */
-  readonly tsd_spawn: Slow<[number, (string | null)[], Int32Array, number]>;
+  readonly tsd_spawn: Slow<
+    [number, (string | null)[], (string | null)[], Int32Array, number]
+  >;
   /** fast */
-  readonly tsd_reap: (pid: number) => number;
+  readonly tsd_spawn_now: (
+    execFd: number,
+    argv: (string | null)[],
+    fds: Int32Array,
+    count: number,
+  ) => number;
+  /** fast */
+  readonly tsd_spawn_failure: (pid: number) => number;
+  /** fast */
+  readonly tsd_reap: (pid: number, status: Int32Array) => number;
   /** fast */
   readonly tsd_seal_program: (path: string, name: string) => number;
   /** fast */
@@ -83,8 +94,12 @@ export function tsdocker(): Library {
 function loadLibrary(): Library {
   const so = koffi.load(builtFile('libtsdocker.so'));
   const declarations: Record<keyof Library, string> = {
-    tsd_spawn: 'int32_t tsd_spawn(int32_t, const char **, const int32_t *, int32_t)',
-    tsd_reap: 'int32_t tsd_reap(int32_t)',
+    tsd_spawn:
+      'int32_t tsd_spawn(int32_t, const char **, const char **, const int32_t *, int32_t)',
+    tsd_spawn_now:
+      'int32_t tsd_spawn_now(int32_t, const char **, const int32_t *, int32_t)',
+    tsd_spawn_failure: 'int32_t tsd_spawn_failure(int32_t)',
+    tsd_reap: 'int32_t tsd_reap(int32_t, _Out_ int32_t *)',
     tsd_seal_program: 'int32_t tsd_seal_program(const char *, const char *)',
     tsd_open_read_only: 'int32_t tsd_open_read_only(const char *)',
     tsd_socketpair: 'int32_t tsd_socketpair(_Out_ int32_t *)',

@@ -28,9 +28,9 @@ function loadTrim(): (keepBytes: number) => number {
 const MADV_DONTNEED = 4;
 
 /**
- * Lets go of the program's code as far as it was only read on the way here: the pages stay in the
- * kernel's cache, which may now drop them, and come back a few at a time when they run. Only
- * mappings that are executable and of which no page was ever written. (madvise(2))
+ * Lets go of the program's code and constants as far as they were only read on the way here: the
+ * pages stay in the kernel's cache, which may now drop them, and come back a few at a time when
+ * they are wanted. Only mappings of files that cannot be written to and never were. (madvise(2))
  * Takes some milliseconds; throws `ErrnoError`.
  */
 export function releaseProgramText(): void {
@@ -51,12 +51,12 @@ function loadMadvise(): Madvise {
   return koffi.load(null).func('int madvise(uintptr_t, size_t, int)') as Madvise;
 }
 
-/** Executable, private mappings of files in text of the form of /proc/PID/smaps. */
+/** Private mappings of files, without a written page, in text of the form of /proc/PID/smaps. */
 export function programText(
   smaps: string,
 ): readonly { readonly start: number; readonly size: number }[] {
   return smaps.split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/).flatMap((mapping) => {
-    const head = /^([0-9a-f]+)-([0-9a-f]+) r-xp [0-9a-f]+ \S+ [1-9]\d* +\//.exec(mapping);
+    const head = /^([0-9a-f]+)-([0-9a-f]+) r-[x-]p [0-9a-f]+ \S+ [1-9]\d* +\//.exec(mapping);
     if (head === null || !/^Anonymous: +0 kB$/m.test(mapping)) return [];
     const [start, end] = [Number.parseInt(head[1] ?? '', 16), Number.parseInt(head[2] ?? '', 16)];
     return [{ start, size: end - start }];

@@ -1,21 +1,32 @@
 /** The options of an overlay mount as the one string that mount(2) takes. Pure. */
 
-/** As in a storage driver's recipe. */
-export interface OverlayParts {
+/** Layers to be looked at only, as in a storage driver's recipe. */
+export interface LowerParts {
+  /** `userxattr`, `metacopy=off` and such, each as `key` or `key=value`. */
+  readonly options: readonly string[];
+  /**
+   * For kernels whose overlay takes no `lowerdir+` (before 6.8): one string of names relative
+   * to `shortNames.dir`, short enough for one page of mount data.
+   */
+  readonly shortNames: { readonly dir: string; readonly lowerdir: string };
+}
+
+/** The same with what takes changes. */
+export interface OverlayParts extends LowerParts {
   readonly upperdir: string;
   readonly workdir: string;
   readonly volatile: boolean;
-  readonly options: readonly string[];
-  readonly shortNames: { readonly dir: string; readonly lowerdir: string };
 }
 
 /**
  * One page at most: hence the lower names relative to a folder of short links, which has to be the
  * working directory.
  */
-export function overlayData(overlay: OverlayParts): string {
+export function overlayData(overlay: LowerParts | OverlayParts): string {
+  const lower = `lowerdir=${overlay.shortNames.lowerdir}`;
+  if (!('upperdir' in overlay)) return [lower, ...overlay.options].join(',');
   return [
-    `lowerdir=${overlay.shortNames.lowerdir}`,
+    lower,
     `upperdir=${escaped(overlay.upperdir)}`,
     `workdir=${escaped(overlay.workdir)}`,
     ...overlay.options,

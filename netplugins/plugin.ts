@@ -95,6 +95,8 @@ export interface EndpointSpec {
   readonly mac: string;
   /** With prefix length, `172.17.0.2/16`. */
   readonly addresses: readonly string[];
+  /** Others that it has beside those, of its link alone: `169.254.3.3/16`. */
+  readonly linkLocal?: readonly string[];
   /** Gateways to use for the default route; empty when another endpoint has it. */
   readonly gateways: readonly string[];
   readonly sysctls: Readonly<Record<string, string>>;

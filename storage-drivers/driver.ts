@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { LowerParts, OverlayParts } from '../native/overlay.js';
 import type { Change, WrittenLayer } from '../native/unpack/index.js';
 
 export type { Change, WrittenLayer } from '../native/unpack/index.js';
@@ -39,6 +40,8 @@ export interface StorageDriver {
   createContainer(id: string, layers: readonly string[]): Promise<void>;
   /** What the shim has to do to have the root filesystem of `id`; `layers` as at create. */
   mount(id: string, layers: readonly string[], options: MountOptions): Promise<MountRecipe>;
+  /** The same of layers alone, which nobody can write to. */
+  mountLayers(layers: readonly string[]): LayersRecipe;
   /** Idempotent; returns once the name is free, bulk deletion may go on in the background. */
   removeContainer(id: string): Promise<void>;
   /** Bytes and inodes of the writable layer. */
@@ -141,21 +144,24 @@ export interface MountOptions {
   readonly volatile: boolean;
 }
 
-/** What the shim mounts at `<bundle>/rootfs`. Paths are on the host, absolute. */
-export type MountRecipe =
-  | {
-      readonly kind: 'overlay';
-      /** Topmost first, as overlayfs wants them. */
-      readonly lowerdirs: readonly string[];
-      readonly upperdir: string;
-      readonly workdir: string;
-      readonly volatile: boolean;
-      /** `userxattr`, `metacopy=off` and such, each as `key` or `key=value`. */
-      readonly options: readonly string[];
-      /**
-       * For kernels whose overlay takes no `lowerdir+` (before 6.8): one string of names relative
-       * to `shortNamesDir`, short enough for one page of mount data.
-       */
-      readonly shortNames: { readonly dir: string; readonly lowerdir: string };
-    }
-  | { readonly kind: 'bind'; readonly source: string };
+/** Layers as overlayfs stacks them, to be looked at only. Paths are on the host, absolute. */
+export interface LayerStack extends LowerParts {
+  readonly kind: 'overlay';
+  /** Topmost first, as overlayfs wants them; two at least where nothing is written. */
+  readonly lowerdirs: readonly string[];
+}
+
+/** The same with a folder that takes what is written. */
+export interface WritableStack extends LayerStack, OverlayParts {}
+
+/** A folder that holds everything. */
+export interface WholeFolder {
+  readonly kind: 'bind';
+  readonly source: string;
+}
+
+/** What the shim mounts where an image is to be seen. */
+export type LayersRecipe = LayerStack | WholeFolder;
+
+/** What the shim mounts at `<bundle>/rootfs`. */
+export type MountRecipe = WritableStack | WholeFolder;

@@ -14,6 +14,7 @@ import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeSmallTree } from '../native/remove-small.js';
+import { spreadFolders } from '../native/spread-folders.js';
 import { removeTree, treeDigest, type TreeOptions } from '../native/unpack/index.js';
 
 /**
@@ -55,6 +56,8 @@ export async function openFolders(root: string): Promise<Folders> {
   for (const name of ['layers', 'containers', 'init', 'stage', 'trash']) {
     await mkdir(join(root, name), { recursive: true, mode: 0o700 });
   }
+  // Layers that are unpacked after others were removed would wait for these, see there.
+  spreadFolders(join(root, 'stage'));
   const trash = openTrash(join(root, 'trash'));
   const pathOf = (shelf: Shelf, name: string): string => join(root, shelf, name);
   const discard = (path: string): Promise<void> => trash.take(path);
@@ -192,7 +195,7 @@ export function nameOfContainer(id: string): string {
 }
 
 /** Whether something is there, of whatever kind. */
-export async function exists(path: string): Promise<boolean> {
+async function exists(path: string): Promise<boolean> {
   try {
     await access(path);
     return true;

@@ -10,6 +10,7 @@ export type {
   Change,
   DiffOptions,
   LayerKey,
+  LayersRecipe,
   LayerStage,
   MountOptions,
   MountRecipe,

@@ -307,6 +307,34 @@ export const PutContainerArchive = operation({
   answer: emptyOk,
 });
 
+/** Docker answers these three, and does not describe them. */
+export const CheckpointList = operation({
+  operationId: 'CheckpointList',
+  method: 'GET',
+  url: '/containers/:id/checkpoints',
+  summary: 'Lists checkpoints of a container: experimental engines only.',
+  since: 25,
+  answer: noContent,
+});
+
+export const CheckpointCreate = operation({
+  operationId: 'CheckpointCreate',
+  method: 'POST',
+  url: '/containers/:id/checkpoints',
+  summary: 'Makes a checkpoint of a container: experimental engines only.',
+  since: 25,
+  answer: noContent,
+});
+
+export const CheckpointDelete = operation({
+  operationId: 'CheckpointDelete',
+  method: 'DELETE',
+  url: '/containers/:id/checkpoints/:checkpoint',
+  summary: 'Removes a checkpoint of a container: experimental engines only.',
+  since: 25,
+  answer: noContent,
+});
+
 export const ContainerPrune = operation({
   operationId: 'ContainerPrune',
   method: 'POST',

@@ -216,6 +216,8 @@ export const ImageBuild = operation({
     version: str,
     outputs: str,
     buildid: str,
+    /** Not in Docker: what happens to each step, when it happens, instead of the classic text. */
+    vertices: bool,
   },
   body: tarBody,
   answer: stream('application/json'),

@@ -1,14 +1,13 @@
 /** Operations on networks. */
 import { Type } from 'typebox';
 import {
-  Network,
   NetworkConnectRequest,
   NetworkCreateRequest,
   NetworkCreateResponse,
   NetworkDisconnectRequest,
   NetworkInspect as NetworkInspectShape,
 } from '../network.js';
-import { bool, created, emptyOk, json, jsonBody, noContent, operation, str } from '../operation.js';
+import { created, emptyOk, json, jsonBody, noContent, operation, str } from '../operation.js';
 import { NetworkPruneResponse } from '../prune.js';
 
 export const NetworkList = operation({
@@ -18,7 +17,7 @@ export const NetworkList = operation({
   summary: 'Lists networks.',
   since: 24,
   filters: ['dangling', 'driver', 'id', 'label', 'name', 'scope', 'type'],
-  answer: json(Type.Array(Network)),
+  answer: json(Type.Array(NetworkInspectShape)),
 });
 
 export const NetworkInspect = operation({
@@ -27,7 +26,7 @@ export const NetworkInspect = operation({
   url: '/networks/:id',
   summary: 'Tells about one network and who is on it.',
   since: 24,
-  query: { verbose: bool, scope: str },
+  query: { verbose: str, scope: str },
   answer: json(NetworkInspectShape),
 });
 

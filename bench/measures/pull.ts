@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { JsonMessage } from '../../api-spec/stream.js';
+import { diskAtRest } from '../processes.js';
 import type { Measure, Plan, Subject } from '../subject.js';
 
 interface Pulled {
@@ -43,6 +44,7 @@ async function pull(
 ): Promise<Pulled | undefined> {
   if (registry === undefined) return undefined;
   const name = `${registry}/${repository}`;
+  await diskAtRest();
   const start = performance.now();
   let downloadedMs = start;
   const path = `/images/create?fromImage=${encodeURIComponent(name)}&tag=latest`;

@@ -9,6 +9,8 @@ const megabyte = 1_000_000;
 const followers = 50;
 const crowd = 60;
 const restMs = 250;
+/** How many execs follow each other in one round. */
+export const execsInARow = 30;
 
 const sleeping = ['/bin/sleep', '1000'];
 /** Ends at once when it is told to. */
@@ -24,7 +26,7 @@ export function streamMeasures(plan: Plan): readonly Measure[] {
       name: 'exec: create, start, output, inspect',
       target: { ratio: 15 },
       rounds: isQuick ? 1 : 3,
-      run: ({ client }) => meanExec(client, image, isQuick ? 10 : 30),
+      run: ({ client }) => meanExec(client, image, isQuick ? 10 : execsInARow),
     },
     {
       ...lower,
@@ -74,7 +76,8 @@ function meanExec(client: Client, image: string, count: number): Promise<number>
   });
 }
 
-async function execOnce(client: Client, id: string): Promise<void> {
+/** One exec as a client sees it: made, started, read to its end, asked for its exit code. */
+export async function execOnce(client: Client, id: string): Promise<void> {
   const exec = await client.json<{ readonly Id: string }>('POST', `/containers/${id}/exec`, {
     body: { Cmd: ['/bin/true'], AttachStdout: true, AttachStderr: true },
   });

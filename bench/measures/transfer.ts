@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import type { JsonMessage } from '../../api-spec/stream.js';
 import type { Client } from '../client.js';
-import { residentBytes } from '../processes.js';
+import { diskAtRest, residentBytes } from '../processes.js';
 import type { Measure, Plan, Subject } from '../subject.js';
 
 /** Where the big image is: at the registry, and as an archive. */
@@ -67,7 +67,9 @@ export function transferMeasures({ isQuick, prefix }: Plan, image: BigImage): re
   ];
 }
 
+/** Begins with a disk at rest: one engine does not wait for what another has not written. */
 async function timed(work: () => Promise<void>): Promise<number> {
+  await diskAtRest();
   const start = performance.now();
   await work();
   return performance.now() - start;

@@ -1,4 +1,5 @@
 import { anyNumber, forEachOperand, type Call, type Command } from '../command.js';
+import { EngineError } from '../engine/engine.js';
 import { CommandError, messageOf } from '../errors.js';
 import { flag } from '../flags.js';
 import { beginWait } from './wait.js';
@@ -69,13 +70,25 @@ export const removeCommand: Command = {
     forEachOperand(call, async (given) => {
       const container = given.replace(/^\/+/, '');
       if (container === '') throw new CommandError('Container name cannot be empty');
-      const on = (name: string): number | undefined => (call.flags.switch(name) ? 1 : undefined);
-      await call.engine.text('DELETE', `/containers/${encodeURIComponent(container)}`, {
-        query: { force: on('force'), link: on('link'), v: on('volumes') },
-      });
-      return given;
+      return (await remove(call, container)) ? given : undefined;
     }),
 };
+
+/** By force, one that is not there is told of, and is no failure. */
+async function remove({ engine, flags, complain }: Call, container: string): Promise<boolean> {
+  const on = (name: string): number | undefined => (flags.switch(name) ? 1 : undefined);
+  try {
+    await engine.text('DELETE', `/containers/${encodeURIComponent(container)}`, {
+      query: { force: on('force'), link: on('link'), v: on('volumes') },
+    });
+    return true;
+  } catch (problem) {
+    const isGone = problem instanceof EngineError && problem.status === 404;
+    if (!isGone || !flags.switch('force')) throw problem;
+    complain(`${problem.message}\n`);
+    return false;
+  }
+}
 
 /** `rename`: another name for a container, running or not. */
 export const renameCommand: Command = {

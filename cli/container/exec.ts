@@ -35,7 +35,8 @@ export const execCommand: Command = {
       await exec(call);
     } catch (problem) {
       if (!(problem instanceof EngineError)) throw problem;
-      const status = startStatus(problem.reason);
+      // Who does not wait for it has no status of it.
+      const status = call.flags.switch('detach') ? 1 : startStatus(problem.reason);
       throw new CommandError(problem.message, status === 125 ? 1 : status, { cause: problem });
     }
   },

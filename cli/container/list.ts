@@ -32,9 +32,10 @@ export const listCommand: Command = {
   run: list,
 };
 
-async function list({ engine, flags, print }: Call): Promise<void> {
+async function list(call: Call): Promise<void> {
+  const { engine, flags, print } = call;
   const last = flags.switch('latest') && flags.number('last') === -1 ? 1 : flags.number('last');
-  const format = flags.text('format');
+  const format = formatOf(call);
   const showsSize = flags.switch('size');
   const rows = await engine.json<readonly Row[]>('GET', '/containers/json', {
     query: {
@@ -46,8 +47,22 @@ async function list({ engine, flags, print }: Call): Promise<void> {
   });
   const shape = containerShape(!flags.switch('no-trunc'));
   const table = showsSize ? `${shape.table}\t{{.Size}}` : shape.table;
-  print(renderList(rows, { ...shape, table }, { format, quiet: flags.switch('quiet') }));
+  const raw = showsSize ? `${rawTemplate}size: {{.Size}}\n` : rawTemplate;
+  print(renderList(rows, { ...shape, table, raw }, { format, quiet: flags.switch('quiet') }));
 }
+
+/** Only of this list `--quiet` takes the format away. */
+function formatOf({ flags, complain }: Call): string {
+  const format = flags.text('format');
+  if (format === '' || !flags.switch('quiet')) return format;
+  complain('WARNING: Ignoring custom format, because both --format and --quiet are set.\n');
+  return '';
+}
+
+const rawTemplate =
+  'container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\n' +
+  'state: {{- pad .State 1 0}}\nstatus: {{- pad .Status 1 0}}\nnames: {{.Names}}\n' +
+  'labels: {{- pad .Labels 1 0}}\nports: {{- pad .Ports 1 0}}\n';
 
 /** One container of the list. */
 type Row = Heard<ContainerSummary>;

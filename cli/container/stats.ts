@@ -1,5 +1,8 @@
 import type { ContainerSummary } from '../../api-spec/container.js';
+import type { EventMessage } from '../../api-spec/stream.js';
 import { anyNumber, type Call, type Command } from '../command.js';
+import { filtersParameter } from '../engine/filters.js';
+import type { Heard } from '../engine/heard.js';
 import { jsonLines } from '../engine/lines.js';
 import { messageOf } from '../errors.js';
 import { flag } from '../flags.js';
@@ -48,7 +51,9 @@ interface Row {
   readonly sample: Sample | undefined;
 }
 
-const clearScreen = '\x1b[2J\x1b[H';
+/** Drawn over what was there, line by line, so that nothing flickers. */
+const redrawn = (text: string): string =>
+  `\x1b[H${text.replaceAll('\n', '\x1b[K\n')}\x1b[J`;
 const redrawMs = 500;
 
 /** `stats`: what containers use, again and again on a terminal. */
@@ -66,33 +71,71 @@ export const statsCommand: Command = {
 };
 
 async function stats(call: Call): Promise<void> {
-  const { engine, flags, operands, print } = call;
-  const names = operands.length > 0 ? operands : await runningIds(call);
-  const rows = new Map<string, Row>(
-    names.map((given) => [given, { given, id: '', name: '', sample: undefined }]),
-  );
+  const { flags, operands, print } = call;
+  const rows = new Map<string, Row>();
   const streams = !flags.switch('no-stream');
   const show = (): void => {
     const shape = statsShape(!flags.switch('no-trunc'));
     const wish = { format: flags.text('format'), quiet: false };
     const text = renderList([...rows.values()], shape, wish);
-    print(streams && process.stdout.isTTY ? clearScreen + text : text);
+    print(streams && process.stdout.isTTY ? redrawn(text) : text);
   };
-  const follow = async (given: string): Promise<void> => {
-    const answer = await engine.open('GET', `/containers/${encodeURIComponent(given)}/stats`, {
-      query: { stream: streams ? 1 : 0 },
-    });
-    for await (const sample of jsonLines<Sample>(answer)) {
-      const name = (sample.name ?? '').replace(/^\//, '');
-      rows.set(given, { given, id: sample.id ?? '', name, sample });
-    }
-  };
+  const isAll = operands.length === 0;
+  const changes = streams && isAll ? await changesOf(call) : undefined;
+  const names = isAll ? await runningIds(call) : operands;
   const timer = streams ? setInterval(show, redrawMs) : undefined;
-  const outcomes = await Promise.allSettled(names.map(follow));
-  clearInterval(timer);
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed !== undefined) throw new Error(messageOf(failed.reason), { cause: failed.reason });
+  try {
+    const ends = Promise.allSettled(names.map((given) => follow(call, rows, given)));
+    if (changes !== undefined) await attend(call, rows, changes);
+    const outcomes = await ends;
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw new Error(messageOf(failed.reason), { cause: failed.reason });
+  } finally {
+    clearInterval(timer);
+  }
   if (!streams) show();
+}
+
+/** Keeps the row of a container up to date as long as there is one. */
+async function follow(
+  { engine, flags }: Call,
+  rows: Map<string, Row>,
+  given: string,
+): Promise<void> {
+  rows.set(given, { given, id: '', name: '', sample: undefined });
+  const answer = await engine.open('GET', `/containers/${encodeURIComponent(given)}/stats`, {
+    query: { stream: flags.switch('no-stream') ? 0 : 1 },
+  });
+  for await (const sample of jsonLines<Sample>(answer)) {
+    if (!rows.has(given)) return;
+    const name = (sample.name ?? '').replace(/^\//, '');
+    rows.set(given, { given, id: sample.id ?? '', name, sample });
+  }
+}
+
+type Change = Heard<Pick<EventMessage, 'Action' | 'Actor'>>;
+
+/** Which containers come and go from now on: those that run, or with `--all` those that exist. */
+async function changesOf({ engine, flags }: Call): Promise<AsyncIterable<Change>> {
+  const event = flags.switch('all') ? ['create', 'destroy'] : ['start', 'die'];
+  const filters = filtersParameter([], { type: ['container'], event });
+  return jsonLines<Change>(await engine.open('GET', '/events', { query: { filters } }));
+}
+
+/** A row for each that comes, none for one that has gone; for ever. */
+async function attend(
+  call: Call,
+  rows: Map<string, Row>,
+  changes: AsyncIterable<Change>,
+): Promise<void> {
+  for await (const { Action, Actor } of changes) {
+    const id = Actor?.ID ?? '';
+    if (Action === 'die' || Action === 'destroy') rows.delete(id);
+    else if (!rows.has(id)) {
+      // It may have gone again: then another event says so.
+      follow(call, rows, id).catch((problem: unknown) => call.complain(`${messageOf(problem)}\n`));
+    }
+  }
 }
 
 async function runningIds({ engine, flags }: Call): Promise<readonly string[]> {

@@ -16,6 +16,8 @@ export interface ListShape<Row> {
   readonly columns: Readonly<Record<string, Column<Row>>>;
   /** The template of the table when `--format` gives none. */
   readonly table: string;
+  /** The template of `--format raw`, where Docker has one. */
+  readonly raw?: string;
   /** What `--quiet` prints of each row. */
   readonly quiet: string;
   /** Go's name of the row's type, as its error messages have it. */
@@ -55,6 +57,9 @@ function templateOf<Row>(
   if (quiet && (words === null ? wanted === 'json' : words[1] === undefined)) {
     return { source: shape.quiet, isTable: false };
   }
+  if (wanted === 'raw' && shape.raw !== undefined) {
+    return { source: quiet ? (shape.raw.split('\n')[0] ?? '') : shape.raw, isTable: false };
+  }
   if (words !== null) {
     return { source: plain(words[1] ?? shape.table).trimStart(), isTable: true };
   }
@@ -64,8 +69,7 @@ function templateOf<Row>(
 function compile(source: string, goType: string): Template {
   try {
     return compileTemplate(source, {
-      missing: (path, name) =>
-        `template: :1:2: executing "" at <${path}>: can't evaluate field ${name} in type ${goType}`,
+      missing: (name) => `can't evaluate field ${name} in type ${goType}`,
     });
   } catch (problem) {
     throw new CommandError(

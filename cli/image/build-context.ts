@@ -1,10 +1,11 @@
 /** What `build` sends: a folder as a tar, or what came on standard input. */
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
+import { parseIgnore, type IgnoreRules } from '../../daemon/build/dockerfile/ignore.js';
 import { CommandError } from '../errors.js';
 
 /** A context, ready to be sent. */
@@ -21,7 +22,7 @@ export interface SentContext {
 const foreignName = '.dockerfile.tsdocker';
 const headerBytes = 512;
 
-/** From the operand and `-f`; files that `.dockerignore` names are left out by the engine. */
+/** From the operand and `-f`; without what the folder's `.dockerignore` names. */
 export async function openContext(operand: string, file: string): Promise<SentContext> {
   if (operand === '-') return fromInput(file);
   if (/^(https?:\/\/|git:\/\/|git@|ssh:\/\/|github\.com\/)/.test(operand)) {
@@ -32,8 +33,11 @@ export async function openContext(operand: string, file: string): Promise<SentCo
     throw new CommandError(`unable to prepare context: path "${operand}" not found`);
   }
   const { dockerfile, foreign } = await dockerfileOf(folder, file);
+  const ignored = await ignoreText(join(folder, ignoreFile));
+  const rules = rulesOf(ignored ?? '', foreign === undefined ? dockerfile || 'Dockerfile' : '');
   const tar = pack();
-  sendFolder(tar, folder, foreign).catch((error: unknown) => {
+  if (foreign !== undefined) sendForeign(tar, foreign, ignored);
+  sendFolder(tar, { folder, rules, hasForeign: foreign !== undefined }).catch((error: unknown) => {
     tar.destroy(error instanceof Error ? error : new Error(String(error)));
   });
   return { stream: Readable.from(tar, { objectMode: false }), dockerfile };
@@ -95,27 +99,74 @@ function rejoined(first: Buffer, rest: AsyncIterator<unknown>): Readable {
   return joined;
 }
 
-async function sendFolder(tar: Pack, folder: string, foreign: Buffer | undefined): Promise<void> {
-  if (foreign !== undefined) tar.entry({ name: foreignName, mode: 0o644 }, foreign);
-  await sendBelow(tar, folder, '');
+/**
+ * The Dockerfile and `.dockerignore` are sent whatever it says: the engine has to read them, and
+ * leaves them out itself.
+ */
+function rulesOf(text: string, dockerfile: string): IgnoreRules {
+  const kept = dockerfile === '' ? '' : `!${dockerfile}\n`;
+  try {
+    return parseIgnore(`${text}\n!${ignoreFile}\n${kept}`);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new CommandError(`error checking context: ${error.message}`);
+  }
+}
+
+const ignoreFile = '.dockerignore';
+
+async function ignoreText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** As Docker's client: the engine is told to leave a Dockerfile out that the folder has not. */
+function sendForeign(tar: Pack, foreign: Buffer, ignored = ignoreFile): void {
+  tar.entry({ name: foreignName, mode: 0o644 }, foreign);
+  tar.entry({ name: ignoreFile, mode: 0o644 }, `${ignored}\n${foreignName}\n`);
+}
+
+/** What is sent. */
+interface Sent {
+  readonly folder: string;
+  readonly rules: IgnoreRules;
+  /** Then its `.dockerignore` has been sent. */
+  readonly hasForeign: boolean;
+}
+
+async function sendFolder(tar: Pack, sent: Sent): Promise<void> {
+  await sendBelow(tar, sent, '');
   tar.finalize();
 }
 
-async function sendBelow(tar: Pack, folder: string, below: string): Promise<void> {
+async function sendBelow(tar: Pack, sent: Sent, below: string): Promise<void> {
+  const { folder, rules, hasForeign } = sent;
   const names = await readdir(join(folder, below));
   for (const name of names.sort()) {
     const path = below === '' ? name : `${below}/${name}`;
-    const from = join(folder, path);
-    const found = await lstat(from);
-    const head = { name: path, mode: found.mode & 0o7777, mtime: found.mtime };
-    if (found.isDirectory()) {
-      tar.entry({ ...head, type: 'directory' });
-      await sendBelow(tar, folder, path);
-    } else if (found.isSymbolicLink()) {
-      tar.entry({ ...head, type: 'symlink', linkname: await readlink(from) });
-    } else if (found.isFile()) {
-      const entry = tar.entry({ ...head, size: found.size });
-      await pipeline(createReadStream(from), entry);
-    }
+    const found = await lstat(join(folder, path));
+    const isIgnored = rules.ignores(path) || (hasForeign && path === ignoreFile);
+    if (!isIgnored) await sendOne(tar, join(folder, path), { path, found });
+    if (!found.isDirectory()) continue;
+    if (!isIgnored || rules.bringsBack(path)) await sendBelow(tar, sent, path);
+  }
+}
+
+async function sendOne(
+  tar: Pack,
+  from: string,
+  { path, found }: { readonly path: string; readonly found: Stats },
+): Promise<void> {
+  const head = { name: path, mode: found.mode & 0o7777, mtime: found.mtime };
+  if (found.isDirectory()) tar.entry({ ...head, type: 'directory' });
+  else if (found.isSymbolicLink()) {
+    tar.entry({ ...head, type: 'symlink', linkname: await readlink(from) });
+  } else if (found.isFile()) {
+    const entry = tar.entry({ ...head, size: found.size });
+    await pipeline(createReadStream(from), entry);
   }
 }

@@ -1,15 +1,17 @@
 import { writeFile } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import type { AuthConfig } from '../../api-spec/auth.js';
 import type { Call, Command } from '../command.js';
 import { pairsOf } from '../create-options/pairs.js';
 import { planResources } from '../create-options/resources.js';
 import { readConfig } from '../engine/config-file.js';
 import { credentialsFor } from '../engine/credentials.js';
-import { CommandError } from '../errors.js';
 import { flag, type GivenFlags } from '../flags.js';
 import { showProgress } from '../terminal/progress.js';
 import { consoleSize } from '../terminal/terminal.js';
 import { openContext } from './build-context.js';
+import { grantsOf } from './build-grants.js';
+import { showLive } from './build-live.js';
 
 /** `build`: an image from a Dockerfile. */
 export const buildCommand: Command = {
@@ -37,8 +39,9 @@ export const buildCommand: Command = {
     flag('switch', 'pull', 'Fetch the bases even if they are there'),
     flag('switch', 'quiet', "Only the image's id at the end", { short: 'q' }),
     flag('switch', 'rm', 'Remove the containers of steps', { otherwise: 'true' }),
-    flag('list', 'secret', 'Not available to this builder', { hidden: true }),
+    flag('list', 'secret', 'What RUN --mount=type=secret may ask for: id=ID[,src=FILE|,env=NAME]'),
     flag('size', 'shm-size', 'Size of /dev/shm'),
+    flag('list', 'ssh', 'Agents that RUN --mount=type=ssh may ask for: default|ID[=SOCKET]'),
     flag('list', 'tag', 'Name of the image', { short: 't' }),
     flag('text', 'target', 'The stage to build'),
     flag('list', 'ulimit', 'Limit of a process: name=soft[:hard]'),
@@ -47,35 +50,46 @@ export const buildCommand: Command = {
   run: build,
 };
 
+/** Of a terminal that does not say. */
+const defaultColumns = 80;
+
 async function build(call: Call): Promise<void> {
   const { engine, flags, operands, print } = call;
-  if (flags.list('secret').length > 0) {
-    throw new CommandError('--secret is not available to the classic builder');
-  }
+  const granted = await grantsOf(call);
   const context = await openContext(operands[0] ?? '', flags.text('file'));
+  const isLive = process.stdout.isTTY && !flags.switch('quiet');
+  const columns = isLive ? (consoleSize()?.[1] ?? defaultColumns) : undefined;
   const answer = await engine.open('POST', '/build', {
     query: {
       ...queryOf(flags),
+      vertices: columns === undefined ? undefined : true,
       remote: context.remote,
       dockerfile: context.dockerfile || undefined,
     },
-    headers: await registryConfig(call.configFolder),
+    headers: { ...(await registryConfig(call.configFolder)), ...granted },
     ...(context.stream === undefined ? {} : { stream: context.stream }),
     contentType: 'application/x-tar',
   });
-  const isTerminal = process.stdout.isTTY;
+  const imageId =
+    columns === undefined
+      ? await showPlain(answer, print)
+      : await showLive(answer, { write: print, columns });
+  if (flags.text('iidfile') !== '') await writeFile(flags.text('iidfile'), imageId);
+}
+
+/** The engine's text as it comes; the id of the image. */
+async function showPlain(answer: Readable, print: (text: string) => void): Promise<string> {
   let imageId = '';
   let lastText = '';
   const write = (text: string): void => {
     lastText = text;
     print(text);
   };
-  const output = { write, isTerminal, columns: isTerminal ? (consoleSize()?.[1] ?? 0) : 0 };
-  await showProgress(answer, output, (aux) => {
+  await showProgress(answer, { write, isTerminal: false, columns: 0 }, (aux) => {
     imageId = (aux as { ID?: string }).ID ?? imageId;
   });
-  if (flags.text('iidfile') === '') return;
-  await writeFile(flags.text('iidfile'), imageId === '' ? lastText.trim() : imageId);
+  // A quiet build tells of nothing else.
+  return imageId === '' ? lastText.trim() : imageId;
 }
 
 function queryOf(flags: GivenFlags) {

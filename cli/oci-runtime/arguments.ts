@@ -4,7 +4,16 @@ import { OciError } from './oci-error.js';
 
 /** What a flag is: a value, or there or not. */
 export type Flags = Readonly<
-  Record<string, { readonly type: 'string' | 'boolean'; readonly short?: string }>
+  Record<
+    string,
+    {
+      readonly type: 'string' | 'boolean';
+      readonly short?: string;
+      readonly multiple?: true;
+      /** Between programs of ours: help does not show it. */
+      readonly hidden?: true;
+    }
+  >
 >;
 
 /** Flags that stand before the command, by the names that runc gave them. */
@@ -23,6 +32,8 @@ export const globalFlags: Flags = {
 export interface Given {
   readonly text: (name: string) => string | undefined;
   readonly truth: (name: string) => boolean;
+  /** Of a flag that may be given more than once. */
+  readonly list: (name: string) => readonly string[];
   readonly words: readonly string[];
 }
 
@@ -35,6 +46,7 @@ export function parseFlags(flags: Flags, args: readonly string[]): Given {
     return {
       words: positionals,
       truth: (name) => values[name] === true,
+      list: (name) => [values[name] ?? []].flat().map(String),
       text: (name) => {
         const value = values[name];
         return typeof value === 'string' ? value : undefined;
@@ -58,15 +70,22 @@ export interface CommandLine {
 
 /** Throws `OciError`. */
 export function splitCommandLine(args: readonly string[]): CommandLine {
-  let at = 0;
-  while (at < args.length && (args[at] ?? '').startsWith('-')) {
-    const name = (args[at] ?? '').replace(/^--?/, '');
-    at += globalFlags[name]?.type === 'string' ? 2 : 1;
-  }
+  const at = firstWord(globalFlags, args);
   const command = args[at];
   return {
     global: parseFlags(globalFlags, args.slice(0, at)),
     ...(command === undefined ? {} : { command }),
     rest: args.slice(at + 1),
   };
+}
+
+/** Where the first argument stands that is neither a flag nor the value of one. */
+export function firstWord(flags: Flags, args: readonly string[]): number {
+  let at = 0;
+  while (at < args.length && (args[at] ?? '').startsWith('-') && args[at] !== '--') {
+    const name = (args[at] ?? '').replace(/^--?/, '');
+    const long = Object.entries(flags).find(([each, { short }]) => each === name || short === name);
+    at += long?.[1].type === 'string' ? 2 : 1;
+  }
+  return at;
 }

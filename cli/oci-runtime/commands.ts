@@ -6,17 +6,25 @@ import type { Flags, Given } from './arguments.js';
 import { create, type CreateRequest } from './create.js';
 import { defaultConfig } from './default-bundle.js';
 import { deleteContainer } from './delete.js';
+import { durationMs, events } from './events.js';
+import { exec } from './exec.js';
 import { features } from './features.js';
 import { kill } from './kill.js';
 import { list, ps, type Format } from './list.js';
-import { notSupported, OciError } from './oci-error.js';
+import { OciError } from './oci-error.js';
+import { pause, resume } from './pause.js';
 import { run } from './run.js';
-import { start } from './start.js';
+import { failedStart, start } from './start.js';
 import { state } from './state.js';
+import { resourcesOf, update, updateFlags } from './update.js';
 
 /** What every command may use. */
 export interface Surroundings {
   readonly root: string;
+  /** The file that holds all of this program's code, if it is one. */
+  readonly bundle?: string;
+  /** Groups are scopes of systemd's. */
+  readonly systemdCgroup: boolean;
   readonly print: (text: string) => void;
   readonly warn: (message: string) => void;
 }
@@ -29,17 +37,37 @@ export interface Command {
   /** How many words there may be, the least and the most. */
   readonly count: readonly [number, number];
   readonly flags: Flags;
+  /** The words after the first are a command line of their own. */
+  readonly takesCommand?: true;
   /** The exit status. */
   readonly act: (given: Given, around: Surroundings) => Promise<number> | number;
 }
 
 const bundleFlags: Flags = {
   bundle: { type: 'string', short: 'b' },
+  config: { type: 'string', short: 'f' },
   'pid-file': { type: 'string' },
   'console-socket': { type: 'string' },
   'preserve-fds': { type: 'string' },
   'no-pivot': { type: 'boolean' },
   'no-new-keyring': { type: 'boolean' },
+};
+
+const execFlags: Flags = {
+  process: { type: 'string', short: 'p' },
+  tty: { type: 'boolean', short: 't' },
+  env: { type: 'string', short: 'e', multiple: true },
+  cwd: { type: 'string' },
+  user: { type: 'string', short: 'u' },
+  'additional-gids': { type: 'string', short: 'g', multiple: true },
+  cap: { type: 'string', short: 'c', multiple: true },
+  'no-new-privs': { type: 'boolean' },
+  apparmor: { type: 'string' },
+  'ignore-paused': { type: 'boolean' },
+  detach: { type: 'boolean', short: 'd' },
+  'pid-file': { type: 'string' },
+  'console-socket': { type: 'string' },
+  'preserve-fds': { type: 'string' },
 };
 
 const formatFlags: Flags = { format: { type: 'string', short: 'f' } };
@@ -48,16 +76,30 @@ const one = [1, 1] as const;
 
 const idOf = ({ words }: Given): string => words[0] ?? '';
 
-function createRequest(given: Given, { root }: Surroundings): CreateRequest {
-  if ((given.text('preserve-fds') ?? '0') !== '0') throw notSupported('--preserve-fds');
-  if (given.truth('no-pivot')) throw notSupported('--no-pivot');
+function createRequest(
+  given: Given,
+  { root, bundle, warn, systemdCgroup }: Surroundings,
+): CreateRequest {
   const [pidFile, consoleSocket] = [given.text('pid-file'), given.text('console-socket')];
+  const config = given.text('config');
   return {
-    root, id: idOf(given), bundle: given.text('bundle') ?? '.',
+    root, id: idOf(given), bundle: given.text('bundle') ?? '.', warn, systemdCgroup,
+    noPivot: given.truth('no-pivot'),
     noNewKeyring: given.truth('no-new-keyring'), keepsTerminal: false,
+    preservedFds: preservedFds(given),
+    ...(bundle === undefined ? {} : { compiler: bundle }),
+    ...(config === undefined ? {} : { config: resolve(config) }),
     ...(pidFile === undefined ? {} : { pidFile: resolve(pidFile) }),
     ...(consoleSocket === undefined ? {} : { consoleSocket: resolve(consoleSocket) }),
   };
+}
+
+function preservedFds(given: Given): number {
+  const text = given.text('preserve-fds') ?? '0';
+  if (!/^\d{1,3}$/.test(text)) {
+    throw new OciError(`--preserve-fds: ${text} is no number below 1000`);
+  }
+  return Number(text);
 }
 
 function formatOf(given: Given): Format {
@@ -80,11 +122,14 @@ function writeSpec(given: Given): number {
   return 0;
 }
 
-function missing(about: string): Command {
-  return {
-    about: `${about} (not supported yet)`, words: '', count: [0, Infinity], flags: {},
-    act: () => { throw notSupported(about); },
-  };
+function execCommand(given: Given, { root }: Surroundings): Promise<number> {
+  const [pidFile, consoleSocket] = [given.text('pid-file'), given.text('console-socket')];
+  return exec({
+    root, id: idOf(given), flags: given, detach: given.truth('detach'),
+    preservedFds: preservedFds(given),
+    ...(pidFile === undefined ? {} : { pidFile: resolve(pidFile) }),
+    ...(consoleSocket === undefined ? {} : { consoleSocket: resolve(consoleSocket) }),
+  });
 }
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
@@ -96,8 +141,14 @@ export const commands: Readonly<Record<string, Command>> = {
     flags: bundleFlags, act: createCommand,
   },
   start: {
-    about: 'let the process of a created container go', words: id, count: one, flags: {},
-    act: async (given, { root }) => start(root, idOf(given)).then(() => 0),
+    about: 'let the process of a created container go', words: id, count: one,
+    flags: { failed: { type: 'string', hidden: true } },
+    act: async (given, { root }) => {
+      const errno = given.text('failed');
+      if (errno !== undefined) failedStart(root, idOf(given), errno);
+      await start(root, idOf(given));
+      return 0;
+    },
   },
   state: {
     about: 'print the state document', words: id, count: one, flags: {},
@@ -158,9 +209,32 @@ export const commands: Readonly<Record<string, Command>> = {
       return 0;
     },
   },
-  exec: missing('exec'),
-  pause: missing('pause'),
-  resume: missing('resume'),
-  update: missing('update'),
-  events: missing('events'),
+  exec: {
+    about: 'run one more process in a container', words: 'ID COMMAND [ARGUMENT...]',
+    count: [1, Infinity], takesCommand: true, flags: execFlags, act: execCommand,
+  },
+  pause: {
+    about: 'let every process of a container stand still', words: id, count: one, flags: {},
+    act: (given, { root }) => pause(root, idOf(given)).then(() => 0),
+  },
+  resume: {
+    about: 'let the processes of a paused container go on', words: id, count: one, flags: {},
+    act: (given, { root }) => resume(root, idOf(given)).then(() => 0),
+  },
+  update: {
+    about: 'change the limits of a container that lives', words: id, count: one,
+    flags: updateFlags,
+    act: (given, { root }) =>
+      update(root, idOf(given), resourcesOf(given, () => fs.readFileSync(0, 'utf8')))
+        .then(() => 0),
+  },
+  events: {
+    about: 'print what a container uses, every five seconds', words: id, count: one,
+    flags: { interval: { type: 'string' }, stats: { type: 'boolean' } },
+    act: (given, { root, print }) =>
+      events({
+        root, id: idOf(given), once: given.truth('stats'), print,
+        intervalMs: durationMs(given.text('interval') ?? '5s'),
+      }).then(() => 0),
+  },
 };

@@ -1,13 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openCgroups } from '../../daemon/runtime/cgroup/index.js';
-import { readHostFacts } from '../../daemon/runtime/host-facts.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import { abandonGate } from '../../native/index.js';
-import { runHooks } from './hooks.js';
+import { runPoststop } from './hooks.js';
 import { OciError } from './oci-error.js';
-import { stateDocument } from './state.js';
 import {
-  findRecord, forget, isAlive, readRecord, socketOf, statusOf, withLock, type ContainerRecord,
+  findRecord, forget, groupOf, isAlive, readRecord, socketOf, statusOf, withLock,
+  type ContainerRecord,
 } from './store.js';
 
 /** Which container goes, and whether by force. */
@@ -54,7 +52,7 @@ export async function remove(
   { root, id, warn }: Omit<DeleteRequest, 'force'>,
   record: ContainerRecord,
 ): Promise<void> {
-  const cgroup = openCgroups(readHostFacts().cgroups).open(record.cgroupsPath);
+  const cgroup = groupOf(record);
   await cgroup.kill();
   const untilMs = Date.now() + END_TIMEOUT_MS;
   while (isAlive(record)) {
@@ -63,9 +61,5 @@ export async function remove(
   }
   await cgroup.remove();
   forget(root, id);
-  try {
-    await runHooks('poststop', record.hooks.poststop, stateDocument(record, 'stopped'));
-  } catch (error) {
-    warn(error instanceof Error ? error.message : String(error));
-  }
+  await runPoststop(record, warn);
 }

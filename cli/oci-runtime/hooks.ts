@@ -1,43 +1,41 @@
-import { spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import { runHooks as run, statePaths } from '../../daemon/runtime/hooks.js';
+import type { OciHook } from '../../daemon/runtime/oci.js';
 import { OciError } from './oci-error.js';
-import type { Hook } from './parse-hooks.js';
+import { stateDocument } from './state.js';
+import type { ContainerRecord, Status } from './store.js';
 
-const MAX_OUTPUT_BYTES = 64 * 1024;
+/** Before the process goes on to the hooks that are inside; `pid` is its own. */
+export function writeStates(folder: string, record: ContainerRecord, pid: number): void {
+  const paths = statePaths(folder);
+  const write = (path: string, status: Status): void =>
+    fs.writeFileSync(path, JSON.stringify({ ...stateDocument(record, status), pid }), {
+      mode: 0o600,
+    });
+  if (record.hooks.createContainer.length > 0) write(paths.createContainer, 'creating');
+  if (record.hooks.startContainer.length > 0) write(paths.startContainer, 'created');
+}
 
-/**
- * Runs them in order, each with the state on stdin, in the runtime's namespaces and with the
- * environment that it names, no other. Rejects with `OciError` at the first that fails.
- */
-export async function runHooks(name: string, hooks: readonly Hook[], state: object): Promise<void> {
-  for (const [index, hook] of hooks.entries()) {
-    await runHook(`${name}[${index}] ${hook.path}`, hook, JSON.stringify(state));
+/** All of those after the end, whatever becomes of one; each that fails is told of. */
+export async function runPoststop(
+  record: ContainerRecord,
+  warn: (message: string) => void,
+): Promise<void> {
+  const state = stateDocument(record, 'stopped');
+  for (const hook of record.hooks.poststop) {
+    await runHooks('poststop', [hook], state).catch((error: unknown) => {
+      warn(error instanceof Error ? error.message : String(error));
+    });
   }
 }
 
-function runHook(about: string, hook: Hook, state: string): Promise<void> {
-  const [argv0 = hook.path, ...args] = hook.args;
-  const env = Object.fromEntries(
-    hook.env.map((each) => {
-      const at = each.indexOf('=');
-      return at < 0 ? [each, ''] : [each.slice(0, at), each.slice(at + 1)];
-    }),
-  );
-  return new Promise((resolve, reject) => {
-    const child = spawn(hook.path, args, {
-      argv0, env, stdio: ['pipe', 'ignore', 'pipe'], killSignal: 'SIGKILL',
-      ...(hook.timeoutSeconds === undefined ? {} : { timeout: hook.timeoutSeconds * 1000 }),
-    });
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-MAX_OUTPUT_BYTES);
-    });
-    // A hook need not read its state.
-    child.stdin.on('error', () => undefined).end(state);
-    child.on('error', (error) => reject(new OciError(`hook ${about}: ${error.message}`, error)));
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve();
-      else
-        reject(new OciError(`hook ${about}: ${signal ?? `exit status ${code}`}: ${said.trim()}`));
-    });
+/** As the engine runs them (`daemon/runtime/hooks.ts`); rejects with `OciError`. */
+export async function runHooks(
+  name: string,
+  hooks: readonly OciHook[],
+  state: object,
+): Promise<void> {
+  await run(name, hooks, state).catch((error: unknown) => {
+    throw new OciError(error instanceof Error ? error.message : String(error), error);
   });
 }

@@ -6,6 +6,8 @@ export class JsonValue {
   constructor(
     readonly value: unknown,
     readonly path = '$',
+    /** What it is part of, for the words of errors. */
+    readonly document = 'config.json',
   ) {}
 
   get isAbsent(): boolean {
@@ -14,7 +16,7 @@ export class JsonValue {
 
   /** A member of an object; one that is absent, or of an absent object, is absent. */
   at(name: string): JsonValue {
-    return new JsonValue(this.#members()[name], `${this.path}.${name}`);
+    return new JsonValue(this.#members()[name], `${this.path}.${name}`, this.document);
   }
 
   text(): string {
@@ -49,7 +51,9 @@ export class JsonValue {
   list<T>(read: (item: JsonValue) => T): readonly T[] {
     if (this.isAbsent) return [];
     if (!Array.isArray(this.value)) throw this.wrong('must be an array');
-    return this.value.map((item, index) => read(new JsonValue(item, `${this.path}[${index}]`)));
+    return this.value.map((item, index) =>
+      read(new JsonValue(item, `${this.path}[${index}]`, this.document)),
+    );
   }
 
   /** Values by name; empty when absent. */
@@ -72,7 +76,7 @@ export class JsonValue {
   }
 
   wrong(reason: string): OciError {
-    return new OciError(`config.json: ${this.path}: ${reason}`);
+    return new OciError(`${this.document}: ${this.path}: ${reason}`);
   }
 
   #members(): Readonly<Record<string, unknown>> {

@@ -1,8 +1,6 @@
 import { constants } from 'node:os';
-import { openCgroups } from '../../daemon/runtime/cgroup/index.js';
-import { readHostFacts } from '../../daemon/runtime/host-facts.js';
 import { OciError } from './oci-error.js';
-import { codeOf, readRecord, statusOf } from './store.js';
+import { codeOf, groupOf, readRecord, statusOf, type Status } from './store.js';
 
 const LAST_SIGNAL = 64;
 
@@ -26,23 +24,25 @@ export interface KillRequest {
   readonly all: boolean;
 }
 
-/** Throws `OciError` unless it is created or running. */
+/** Throws `OciError` unless it is created, running or paused. */
 export async function kill({ root, id, signal, all }: KillRequest): Promise<void> {
   const number = signalNumber(signal);
   const record = readRecord(root, id);
   const status = await statusOf(root, record);
+  const group = groupOf(record);
   if (all) {
-    const cgroup = openCgroups(readHostFacts().cgroups).open(record.cgroupsPath);
-    for (const pid of cgroup.pids()) send(pid, number);
-    return;
-  }
-  if (status !== 'created' && status !== 'running') throw new OciError('container not running');
-  if (record.pid === undefined || !send(record.pid, number)) {
+    for (const pid of group.pids()) send(pid, number);
+  } else if (!live.includes(status) || record.pid === undefined || !send(record.pid, number)) {
     throw new OciError('container not running');
   }
+  // Under version 1 a frozen process does not even die.
+  if (number === constants.signals.SIGKILL && status === 'paused') await group.thaw();
 }
 
+const live: readonly Status[] = ['created', 'running', 'paused'];
+
 function send(pid: number, signal: number): boolean {
+  if (pid <= 1) return false; // 0 is a process of a namespace above ours
   try {
     return process.kill(pid, signal);
   } catch (error) {

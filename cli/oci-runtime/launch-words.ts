@@ -9,12 +9,21 @@ import { OciError } from './oci-error.js';
 export function launchWords(error: unknown): unknown {
   if (!(error instanceof LaunchError)) return error;
   const reason = reasonOf(error.code);
+  const hook = hookReasons[error.code];
+  if (error.step?.op === 'hook') return new OciError(`${error.about}: ${hook ?? reason}`, error);
+  if (error.step === undefined && hook !== undefined) {
+    return new OciError(`hook startContainer: ${hook}`, error);
+  }
   const isExec = error.step === undefined || error.step.op === 'execve';
   if (error.strand !== 'init' || !isExec) {
     return new OciError(`unable to start container process: ${error.about}: ${reason}`, error);
   }
   return new OciError(`exec: ${JSON.stringify(error.about)}: ${execReason(error, reason)}`, error);
 }
+
+const hookReasons: Readonly<Record<string, string>> = {
+  ECANCELED: 'it failed', ETIMEDOUT: 'it took longer than its timeout',
+};
 
 function execReason({ about, code }: LaunchError, reason: string): string {
   if (code !== 'ENOENT') return reason;

@@ -1,8 +1,6 @@
 import * as fs from 'node:fs';
-import { openCgroups } from '../../daemon/runtime/cgroup/index.js';
-import { readHostFacts } from '../../daemon/runtime/host-facts.js';
 import { state } from './state.js';
-import { codeOf, listIds, readRecord } from './store.js';
+import { codeOf, groupOf, listIds, readRecord } from './store.js';
 
 /** For people, or for programs. */
 export type Format = 'table' | 'json';
@@ -22,8 +20,7 @@ export async function list(root: string, format: Format, quiet: boolean): Promis
 /** The processes of one; with `json` only their numbers, as containerd and podman read them. */
 export function ps(root: string, id: string, format: Format): string {
   const record = readRecord(root, id);
-  const cgroup = openCgroups(readHostFacts().cgroups).open(record.cgroupsPath);
-  const pids = cgroup.pids();
+  const pids = groupOf(record).pids();
   if (format === 'json') return `${JSON.stringify(pids)}\n`;
   return table([['UID', 'PID', 'PPID', 'CMD'], ...pids.flatMap(processRow)]);
 }

@@ -6,8 +6,3 @@ export class OciError extends Error {
     super(message, cause === undefined ? undefined : { cause });
   }
 }
-
-/** What the specification knows and this runtime does not do yet. */
-export function notSupported(what: string): OciError {
-  return new OciError(`not supported yet: ${what}`);
-}

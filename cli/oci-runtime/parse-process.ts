@@ -1,5 +1,10 @@
 /** `$.process`: who runs what, as whom, with which limits and privileges. */
-import type { OciCapabilities, OciProcess, OciRlimit } from '../../daemon/runtime/oci.js';
+import {
+  cpusOf, ioClassNames, memoryFlagNames, memoryModeNames, policyNames, schedulerFlagNames,
+} from '../../daemon/runtime/compile/schedule.js';
+import type {
+  OciCapabilities, OciMemoryPolicy, OciProcess, OciRlimit, OciScheduler,
+} from '../../daemon/runtime/oci.js';
 import { rlimitNumbers } from '../../daemon/runtime/spec/rlimits.js';
 import { given, type JsonValue } from './json-value.js';
 
@@ -8,15 +13,11 @@ const MAX_SIZE = 65_535;
 /** What is no limit: 2^64 - 1, which JSON.parse rounds; anything above what the kernel counts. */
 const INFINITY_FROM = 2 ** 63;
 
-const notYet = ['apparmorProfile', 'selinuxLabel', 'scheduler', 'ioPriority', 'execCPUAffinity'];
-
 /** Throws `OciError`. `held` are the capabilities that can be given. */
 export function parseProcess(json: JsonValue, held: ReadonlySet<string>): OciProcess {
   json.required();
-  for (const name of notYet.slice(1)) {
-    const value = json.at(name);
-    if (!value.isAbsent && value.value !== '') throw value.wrong('not supported yet');
-  }
+  const label = json.at('selinuxLabel');
+  if (!label.isAbsent && label.text() !== '') throw label.wrong('needs SELinux: not supported');
   const args = json.at('args').required().list((each) => each.text());
   if (args.length === 0) throw json.at('args').wrong('must not be empty');
   const cwd = json.at('cwd').required();
@@ -38,6 +39,53 @@ export function parseProcess(json: JsonValue, held: ReadonlySet<string>): OciPro
     noNewPrivileges: truth('noNewPrivileges'),
     apparmorProfile: profile === '' ? undefined : profile,
     oomScoreAdj: json.at('oomScoreAdj').optional((each) => each.integer(-1000, 1000)),
+    scheduler: json.at('scheduler').optional(parseScheduler),
+    ioPriority: json.at('ioPriority').optional((each) => ({
+      class: each.at('class').required().word(ioClassNames),
+      priority: each.at('priority').optional((value) => value.integer(0, 7)) ?? 0,
+    })),
+    execCPUAffinity: json.at('execCPUAffinity').optional((each) => given({
+      initial: each.at('initial').optional(cpuList), final: each.at('final').optional(cpuList),
+    })),
+  });
+}
+
+function cpuList(json: JsonValue): string {
+  const text = json.text();
+  if (text !== '' && cpusOf(text) === undefined) throw json.wrong('must be like 0-3,7');
+  return text;
+}
+
+/** What only some policies have is refused with the others. (runtime-spec config.md, Scheduler) */
+function parseScheduler(json: JsonValue): OciScheduler {
+  const policy = json.at('policy').required().word(policyNames);
+  const time = (name: string): number | undefined =>
+    json.at(name).optional((each) => each.integer(0, Number.MAX_SAFE_INTEGER));
+  const scheduler = given({
+    policy,
+    nice: json.at('nice').optional((each) => each.integer(-20, 19)),
+    priority: json.at('priority').optional((each) => each.integer(0, 99)),
+    flags: json.at('flags').list((each) => each.word(schedulerFlagNames)),
+    runtime: time('runtime'), deadline: time('deadline'), period: time('period'),
+  });
+  const isRealTime = policy === 'SCHED_FIFO' || policy === 'SCHED_RR';
+  if ((scheduler.priority ?? 0) > 0 && !isRealTime) {
+    throw json.at('priority').wrong('is of SCHED_FIFO and SCHED_RR only');
+  }
+  for (const name of ['runtime', 'deadline', 'period'] as const) {
+    if ((scheduler[name] ?? 0) > 0 && policy !== 'SCHED_DEADLINE') {
+      throw json.at(name).wrong('is of SCHED_DEADLINE only');
+    }
+  }
+  return scheduler;
+}
+
+/** Which nodes a mode wants, or whether it wants any, is the kernel's to say. */
+export function parseMemoryPolicy(json: JsonValue): OciMemoryPolicy {
+  return given({
+    mode: json.at('mode').required().word(memoryModeNames),
+    nodes: json.at('nodes').optional(cpuList),
+    flags: json.at('flags').list((each) => each.word(memoryFlagNames)),
   });
 }
 

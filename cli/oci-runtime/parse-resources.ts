@@ -1,20 +1,14 @@
 /** `$.linux.resources`: the limits of the control group. */
 import type {
-  OciBlockIo, OciCpu, OciDeviceRule, OciMemory, OciResources, OciThrottleDevice,
+  OciBlockIo, OciCpu, OciDeviceRule, OciHugepageLimit, OciMemory, OciResources, OciThrottleDevice,
 } from '../../daemon/runtime/oci.js';
 import { defaultDeviceRules } from '../../daemon/runtime/spec/devices.js';
 import { given, type JsonValue } from './json-value.js';
 
 const MAX = Number.MAX_SAFE_INTEGER;
-const notYet = ['hugepageLimits', 'network', 'rdma', 'unified'];
 
 /** Throws `OciError`. */
 export function parseResources(json: JsonValue): OciResources {
-  for (const name of notYet) {
-    const { value } = json.at(name);
-    const isThere = typeof value === 'object' && value !== null && Object.keys(value).length > 0;
-    if (isThere) throw json.at(name).wrong('not supported yet');
-  }
   return given({
     devices: parseDeviceRules(json.at('devices')),
     memory: json.at('memory').optional(parseMemory),
@@ -23,6 +17,19 @@ export function parseResources(json: JsonValue): OciResources {
       limit: pids.at('limit').required().integer(-1, MAX),
     })),
     blockIO: json.at('blockIO').optional(parseBlockIo),
+    hugepageLimits: json.at('hugepageLimits').optional(parseHugepages),
+    network: json.at('network').optional((network) => given({
+      classID: network.at('classID').optional((each) => each.integer(0, 2 ** 32 - 1)),
+      priorities: network.at('priorities').list((each) => ({
+        name: each.at('name').required().text(),
+        priority: each.at('priority').required().integer(0, 2 ** 32 - 1),
+      })),
+    })),
+    rdma: json.at('rdma').optional((rdma) => rdma.map((device) => given({
+      hcaHandles: device.at('hcaHandles').optional((each) => each.integer(0, 2 ** 32 - 1)),
+      hcaObjects: device.at('hcaObjects').optional((each) => each.integer(0, 2 ** 32 - 1)),
+    }))),
+    unified: json.at('unified').optional((unified) => unified.map(parseUnified)),
   });
 }
 
@@ -45,6 +52,23 @@ function parseDeviceRules(json: JsonValue): readonly OciDeviceRule[] {
   return own.length === 0 ? defaultDeviceRules : [...own, ...defaultDeviceRules.slice(1)];
 }
 
+function parseHugepages(json: JsonValue): readonly OciHugepageLimit[] {
+  return json.list((each) => {
+    const pageSize = each.at('pageSize').required();
+    if (!/^[1-9]\d*[KMG]B$/.test(pageSize.text())) throw pageSize.wrong('must be like 2MB or 1GB');
+    // 2^64 - 1 is none, which JSON.parse rounds.
+    const limit = each.at('limit').required().integer(0, 2 ** 64);
+    return { pageSize: pageSize.text(), limit: limit > MAX ? -1 : limit };
+  });
+}
+
+/** A value of several lines is several writes to the kernel: it takes one. */
+function parseUnified(json: JsonValue): string {
+  const text = json.text();
+  if (text.includes('\n')) throw json.wrong('must be one line');
+  return text;
+}
+
 function parseMemory(json: JsonValue): OciMemory {
   const bytes = (name: string): number | undefined =>
     json.at(name).optional((each) => each.integer(-1, MAX));
@@ -60,17 +84,14 @@ function parseMemory(json: JsonValue): OciMemory {
 }
 
 function parseCpu(json: JsonValue): OciCpu {
-  for (const name of ['burst', 'idle']) {
-    if ((json.at(name).optional((each) => each.integer(0, MAX)) ?? 0) > 0) {
-      throw json.at(name).wrong('not supported yet');
-    }
-  }
   const number = (name: string): number | undefined =>
     json.at(name).optional((each) => each.integer(-1, MAX));
   const set = (name: string): string | undefined =>
     json.at(name).optional((each) => (each.text() === '' ? undefined : each.text()));
   return given({
     shares: number('shares'), quota: number('quota'), period: number('period'),
+    burst: json.at('burst').optional((each) => each.integer(0, MAX)),
+    idle: json.at('idle').optional((each) => each.integer(-1, 1)),
     realtimeRuntime: number('realtimeRuntime'), realtimePeriod: number('realtimePeriod'),
     cpus: set('cpus'), mems: set('mems'),
   });

@@ -1,26 +1,32 @@
 import * as fs from 'node:fs';
-import { globalFlags, parseFlags, splitCommandLine, type Given } from './arguments.js';
+import { firstWord, globalFlags, parseFlags, splitCommandLine, type Given } from './arguments.js';
 import { commands, type Command } from './commands.js';
 import { SPEC_VERSION } from './features.js';
-import { notSupported, OciError } from './oci-error.js';
+import { OciError } from './oci-error.js';
 import { report, type LogTarget } from './report.js';
 
 const DEFAULT_ROOT = '/run/tsdocker-runtime';
 
 const print = (text: string): void => void fs.writeSync(1, text);
 
+/** What the program is itself. */
+export interface Self {
+  readonly version: string;
+  /** The one file that it was loaded from, if it is one. */
+  readonly bundle?: string;
+}
+
 /** Carries a command line out; the exit status. Errors go to stderr and `--log`. */
-export async function runProgram(args: readonly string[], version: string): Promise<number> {
+export async function runProgram(args: readonly string[], self: Self): Promise<number> {
   let target: LogTarget = { format: 'text', debug: false };
   try {
     const line = splitCommandLine(args);
     target = logTarget(line.global);
-    if (line.global.truth('version')) return tell(versionText(version));
+    if (line.global.truth('version')) return tell(versionText(self.version));
     if (line.command === undefined || line.command === 'help' || line.global.truth('help')) {
       return tell(helpText());
     }
-    refuse(line.global);
-    return await runCommand(line.command, line.rest, line.global, target);
+    return await runCommand(line.command, line.rest, { global: line.global, target, self });
   } catch (error) {
     const known = error instanceof OciError || (error instanceof Error && !target.debug);
     report(target, 'error', known ? error.message : stackOf(error));
@@ -28,18 +34,24 @@ export async function runProgram(args: readonly string[], version: string): Prom
   }
 }
 
+interface Setting {
+  readonly global: Given;
+  readonly target: LogTarget;
+  readonly self: Self;
+}
+
 async function runCommand(
   name: string,
   args: readonly string[],
-  global: Given,
-  target: LogTarget,
+  { global, target, self: { bundle } }: Setting,
 ): Promise<number> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) throw new OciError(`unknown command ${name}: see --help`);
-  if (args.includes('--help') || args.includes('-h')) return tell(commandHelp(name, command));
-  // What cannot be done yet says so, whatever flags it is given.
-  const isMissing = Object.keys(command.flags).length === 0 && command.count[1] === Infinity;
-  const given = parseFlags(command.flags, isMissing ? [] : args);
+  const own = command.takesCommand === true ? args.slice(0, firstWord(command.flags, args)) : args;
+  if (own.includes('--help') || own.includes('-h')) return tell(commandHelp(name, command));
+  const given = parseFlags(
+    command.flags, command.takesCommand === true ? withEnd(command, args) : args,
+  );
   const [least, most] = command.count;
   if (given.words.length < least || given.words.length > most) {
     throw new OciError(`usage: tsdocker-runtime ${name} ${command.words}`.trim());
@@ -47,9 +59,17 @@ async function runCommand(
   report(target, 'debug', `${name} ${args.join(' ')}`);
   return command.act(given, {
     root: global.text('root') ?? DEFAULT_ROOT,
+    systemdCgroup: usesSystemd(global),
     print,
     warn: (message) => report(target, 'warning', message),
+    ...(bundle === undefined ? {} : { bundle }),
   });
+}
+
+/** What follows the container's id is a command's, dashes and all. */
+function withEnd({ flags }: Command, args: readonly string[]): readonly string[] {
+  const at = firstWord(flags, args);
+  return [...args.slice(0, at), '--', ...args.slice(args[at] === '--' ? at + 1 : at)];
 }
 
 function logTarget(global: Given): LogTarget {
@@ -61,12 +81,12 @@ function logTarget(global: Given): LogTarget {
   };
 }
 
-function refuse(global: Given): void {
+function usesSystemd(global: Given): boolean {
   const driver = global.text('cgroup-manager') ?? 'cgroupfs';
-  if (global.truth('systemd-cgroup') || driver === 'systemd') {
-    throw notSupported('the systemd cgroup driver; use --cgroup-manager cgroupfs');
+  if (driver !== 'cgroupfs' && driver !== 'systemd') {
+    throw new OciError(`unknown cgroup manager ${driver}`);
   }
-  if (driver !== 'cgroupfs') throw new OciError(`unknown cgroup manager ${driver}`);
+  return driver === 'systemd' || global.truth('systemd-cgroup');
 }
 
 function tell(text: string): number {
@@ -78,7 +98,8 @@ const versionText = (version: string): string =>
   `tsdocker-runtime version ${version}\nspec: ${SPEC_VERSION}\n`;
 
 function flagText(flags: Command['flags']): string {
-  const rows = Object.entries(flags).map(([name, { type, short }]) => {
+  const shown = Object.entries(flags).filter(([, { hidden }]) => hidden !== true);
+  const rows = shown.map(([name, { type, short }]) => {
     const dash = short === undefined ? '    ' : `-${short}, `;
     return `  ${dash}--${name}${type === 'string' ? ' VALUE' : ''}\n`;
   });

@@ -1,3 +1,4 @@
+import type { OciSeccomp } from '../../daemon/runtime/oci.js';
 import { readRecord, statusOf, type ContainerRecord, type Status } from './store.js';
 
 /** The state document of the runtime-spec, with the few members that callers look for besides. */
@@ -5,7 +6,7 @@ export interface StateDocument {
   readonly ociVersion: string;
   readonly id: string;
   readonly status: Status;
-  /** Of the first process, while it is created or running. */
+  /** Of the first process, while it is created, running or paused. */
   readonly pid?: number;
   readonly bundle: string;
   readonly annotations?: Readonly<Record<string, string>>;
@@ -17,7 +18,7 @@ export interface StateDocument {
 /** Pure. */
 export function stateDocument(record: ContainerRecord, status: Status): StateDocument {
   const { pid, annotations } = record;
-  const isLive = status === 'created' || status === 'running';
+  const isLive = status === 'created' || status === 'running' || status === 'paused';
   return {
     ociVersion: record.ociVersion,
     id: record.id,
@@ -29,6 +30,18 @@ export function stateDocument(record: ContainerRecord, status: Status): StateDoc
     created: record.created,
     owner: '',
   };
+}
+
+/** The container process state of the runtime-spec, as the listener of a filter is sent it. */
+export function processState(
+  state: StateDocument,
+  pid: number,
+  { listenerMetadata: metadata }: Pick<OciSeccomp, 'listenerMetadata'> = {},
+): Buffer {
+  const { ociVersion } = state;
+  return Buffer.from(JSON.stringify({
+    ociVersion, fds: ['seccompFd'], pid, ...(metadata === undefined ? {} : { metadata }), state,
+  }));
 }
 
 /** Throws `OciError` when there is no such container. */

@@ -2,15 +2,20 @@
  * Containers on disk, one folder each under `--root`:
  *
  *     <id>/state.json   what is known of it; made whole, by rename
+ *          basis.json   what an exec takes over from it
+ *          door         what the program without Node knows of it: door-file.ts
  *          lock         held while a transition is made
  *          shim.sock    of the shim, while the process stands at the gate (and in a foreground run)
  *          exit         how it ended: a foreground run only, see PROTOCOL.md
  *
- * Whether it runs is not written down: the kernel knows that.
+ * Whether it runs is not written down: the kernel knows that. Beside them lies `@programs`, see
+ * kept-programs.ts.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openCgroups, type ContainerCgroup } from '../../daemon/runtime/cgroup/index.js';
+import { readHostFacts } from '../../daemon/runtime/host-facts.js';
 import { tryLockFile } from '../../native/file-lock.js';
 import { connect } from '../../native/index.js';
 import { ErrnoError } from '../../native/errno-error.js';
@@ -26,6 +31,8 @@ export interface ContainerRecord {
   /** RFC 3339. */
   readonly created: string;
   readonly cgroupsPath: string;
+  /** systemd made the group, and takes it away. */
+  readonly isScope?: true;
   readonly annotations: Readonly<Record<string, string>>;
   readonly hooks: Hooks;
   /** argv[0], for the words of a start that fails. */
@@ -36,8 +43,8 @@ export interface ContainerRecord {
   readonly pidStart?: string;
 }
 
-/** The states of the OCI runtime specification. */
-export type Status = 'creating' | 'created' | 'running' | 'stopped';
+/** The states of the OCI runtime specification, and one that every runtime has besides. */
+export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
 
 const LOCK_TIMEOUT_MS = 10_000;
 const LOCK_RETRY_MS = 10;
@@ -102,7 +109,14 @@ export function listIds(root: string): readonly string[] {
 export async function statusOf(root: string, record: ContainerRecord): Promise<Status> {
   if (record.pid === undefined) return 'creating';
   if (!isAlive(record)) return 'stopped';
-  return (await isAtGate(root, record.id)) ? 'created' : 'running';
+  if (await isAtGate(root, record.id)) return 'created';
+  return groupOf(record).isFrozen() ? 'paused' : 'running';
+}
+
+/** Its control group. */
+export function groupOf({ cgroupsPath, isScope }: ContainerRecord): ContainerCgroup {
+  const driver = isScope === true ? 'systemd' : 'cgroupfs';
+  return openCgroups(readHostFacts().cgroups, driver).open(cgroupsPath);
 }
 
 async function isAtGate(root: string, id: string): Promise<boolean> {

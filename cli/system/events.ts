@@ -61,8 +61,15 @@ function withoutLegacy(line: string): string {
   const older = new Set(['status', 'id', 'from', 'timeNano']);
   // The shape is the API's promise for this stream.
   const event = JSON.parse(line) as EventMessage;
-  const fields = Object.entries(event).filter(([name]) => !older.has(name));
+  const fields = Object.entries({ ...event, Actor: ordered(event.Actor) })
+    .filter(([name]) => !older.has(name));
   return JSON.stringify(Object.fromEntries(fields)).replace(/}$/, `,"timeNano":${nanosOf(line)}}`);
+}
+
+/** Go writes the keys of a map in order. */
+function ordered({ Attributes, ...actor }: EventMessage['Actor']): object {
+  const entries = Object.entries(Attributes).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { ...actor, Attributes: Object.fromEntries(entries) };
 }
 
 function eventLine({ Type, Action, Actor, time }: Heard<EventMessage>, nanos: string): string {

@@ -39,7 +39,9 @@ async function info({ engine, flags, print, complain }: Call): Promise<void> {
     print(renderOne({ ...found, ClientInfo: { ...client, Plugins: [], Warnings: null } }, format));
     return;
   }
-  const parts = [counts, storage, plugins, swarmAndRuntimes, security, machine, registries, rest];
+  const parts = [
+    counts, storage, plugins, devices, swarmAndRuntimes, security, machine, registries, rest,
+  ];
   print(`${[...head, ...parts.flatMap((part) => part(found))].join('\n')}\n\n`);
   for (const warning of found.Warnings ?? []) complain(`${warning}\n`);
 }
@@ -69,6 +71,14 @@ const plugins: Part = ({ Plugins }) => [
   `  Network: ${(Plugins?.Network ?? []).join(' ')}`,
   ...named('  Authorization', (Plugins?.Authorization ?? []).join(' ')),
   `  Log: ${(Plugins?.Log ?? []).join(' ')}`,
+];
+
+const devices: Part = ({ CDISpecDirs, DiscoveredDevices }) => [
+  ...listed(' CDI spec directories:', (CDISpecDirs ?? []).map((dir) => `  ${dir}`)),
+  ...listed(
+    ' Discovered Devices:',
+    (DiscoveredDevices ?? []).map(({ Source, ID }) => `  ${Source}: ${ID}`),
+  ),
 ];
 
 const swarmAndRuntimes: Part = (found) => [

@@ -6,7 +6,13 @@ import { renderOne } from '../format/list.js';
 import { imagePath } from '../image/path.js';
 import { indentJson } from '../json-text.js';
 
-type Kind = 'container' | 'image' | 'network' | 'volume';
+/** As Docker's error lists them. */
+const types = [
+  'config', 'container', 'image', 'network', 'node', 'plugin', 'secret', 'service', 'task',
+  'volume',
+] as const;
+
+type Kind = (typeof types)[number];
 
 const inspectFlags = [
   flag('text', 'format', 'How to show it: json, or a Go template', { short: 'f' }),
@@ -15,6 +21,8 @@ const sizeFlag = flag('switch', 'size', "Show a container's sizes", { short: 's'
 
 /** Asked in this order when no type is named, as Docker does. */
 const kinds: readonly Kind[] = ['container', 'image', 'network', 'volume'];
+
+const mustBe = `must be one of ${types.map((type) => `"${type}"`).join(', ')}`;
 
 const indent = '    ';
 
@@ -27,15 +35,11 @@ export const inspectCommand: Command = {
   run: async (call) => {
     const type = call.flags.text('type');
     if (call.flags.isSet('type') && type === '') {
-      throw new CommandError(
-        'type is empty: must be one of "container", "image", "network", "volume"',
-      );
+      throw new CommandError(`type is empty: ${mustBe}`);
     }
-    const kind = kinds.find((each) => each === type);
+    const kind = types.find((each) => each === type);
     if (type !== '' && kind === undefined) {
-      throw new CommandError(
-        `unknown type: "${type}": must be one of "container", "image", "network", "volume"`,
-      );
+      throw new CommandError(`unknown type: "${type}": ${mustBe}`);
     }
     await inspect(call, kind === undefined ? kinds : [kind]);
   },
@@ -94,7 +98,8 @@ function render(text: string, format: string): string {
 
 function together(shown: readonly string[], format: string): string {
   if (format === 'json') return `[${shown.join(',')}]\n`;
-  if (format !== '') return shown.join('');
+  // Docker ends the output of a template that printed nothing with a line's end, too.
+  if (format !== '') return shown.length === 0 ? '\n' : shown.join('');
   return shown.length === 0 ? '[]\n' : `[\n${indent}${shown.join(`,\n${indent}`)}\n]\n`;
 }
 
@@ -118,5 +123,6 @@ async function find(
 function pathOf(kind: Kind, name: string): string {
   if (kind === 'image') return `${imagePath(name)}/json`;
   if (kind === 'container') return `/containers/${encodeURIComponent(name)}/json`;
+  if (kind === 'plugin') return `/plugins/${encodeURIComponent(name)}/json`;
   return `/${kind}s/${encodeURIComponent(name)}`;
 }

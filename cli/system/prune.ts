@@ -9,7 +9,6 @@ import type {
 import type { Call, Command } from '../command.js';
 import { filtersParameter } from '../engine/filters.js';
 import { EngineError } from '../engine/engine.js';
-import { CommandError } from '../errors.js';
 import { flag } from '../flags.js';
 import { humanSize } from '../units.js';
 
@@ -137,8 +136,7 @@ async function isAgreed(call: Call, warning: string): Promise<boolean> {
   const ended = new Promise<string>((resolve) => reader.once('close', () => resolve('')));
   const answer = await Promise.race([reader.question(''), ended]);
   reader.close();
-  if (/^y(es)?$/i.test(answer.trim())) return true;
-  throw new CommandError('operation has been cancelled');
+  return /^y(es)?$/i.test(answer.trim());
 }
 
 function ask<T>({ engine, flags }: Call, path: string, more: Filters = {}): Promise<T> {

@@ -1,6 +1,7 @@
 import { goJson } from '../json-text.js';
 import { TemplateProblem } from './scan.js';
-import { isNull, isRecord, isTrue, printed } from './values.js';
+import { TypedNull, zeroOf } from './typed-null.js';
+import { goType, isNull, isRecord, isTrue, printed } from './values.js';
 
 const wordStart = /(^|[^\p{L}\p{N}'_])(\p{L})/gu;
 
@@ -37,6 +38,13 @@ export const templateFunctions: ReadonlyMap<string, TemplateFunction> = new Map(
   }),
 );
 
+/** How many operands those functions take that take no more and no fewer. */
+export const takes: ReadonlyMap<string, number> = new Map([
+  ...['json', 'title', 'lower', 'upper', 'len', 'not'].map((name) => [name, 1] as const),
+  ...['split', 'join', 'truncate'].map((name) => [name, 2] as const),
+  ['pad', 3],
+]);
+
 /** What each function does to a column's heading instead: nothing, but for the piecewise ones. */
 export const headingFunctions: ReadonlyMap<string, TemplateFunction> = new Map([
   ...templateFunctions,
@@ -61,13 +69,13 @@ function inWords(value: unknown): string {
 
 function string(value: unknown): string {
   if (typeof value === 'string') return value;
-  throw new TemplateProblem(`wrong type for value; expected string; got ${printed(value)}`);
+  throw new TemplateProblem(`wrong type for value; expected string; got ${goType(value)}`);
 }
 
 function list(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
   if (isNull(value)) return [];
-  throw new TemplateProblem(`wrong type for value; expected []string; got ${printed(value)}`);
+  throw new TemplateProblem(`wrong type for value; expected []string; got ${goType(value)}`);
 }
 
 function element(value: unknown, key: unknown): unknown {
@@ -79,8 +87,13 @@ function element(value: unknown, key: unknown): unknown {
     }
     return typeof value === 'string' ? value.charCodeAt(at) : value[at];
   }
-  if (isRecord(value)) return value[String(key)];
+  if (value instanceof TypedNull && value.text === 'map[]') return '';
+  if (isRecord(value)) return entryOf(value, String(key));
   throw new TemplateProblem('error calling index: index of untyped nil');
+}
+
+function entryOf(map: Readonly<Record<string, unknown>>, key: string): unknown {
+  return Object.hasOwn(map, key) ? map[key] : zeroOf(map);
 }
 
 function slice(value: unknown, from: unknown = 0, to?: unknown): unknown {
@@ -94,7 +107,7 @@ function length(value: unknown): number {
   if (Array.isArray(value)) return value.length;
   if (isRecord(value)) return Object.keys(value).length;
   if (isNull(value)) return 0;
-  throw new TemplateProblem('error calling len: len of type that has none');
+  throw new TemplateProblem(`error calling len: len of type ${goType(value)}`);
 }
 
 function same(a: unknown, b: unknown): boolean {
@@ -127,5 +140,6 @@ function formatted(verb: string, value: unknown, precision: string | undefined):
       'hex',
     );
   }
-  return printed(value);
+  const text = printed(value);
+  return verb === 's' && precision !== undefined ? text.slice(0, Number(precision)) : text;
 }

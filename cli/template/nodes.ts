@@ -21,10 +21,18 @@ export interface Command {
   readonly operands: readonly Term[];
 }
 
+/** What Go's errors name: a piece of the template, and where it looks for it. */
+export interface Spot {
+  readonly text: string;
+  /** Lines from one, columns from zero, `1:2`: of a chain of fields that of the second. */
+  readonly place: string;
+}
+
 /** What a value comes from; `path` is the chain of fields after it. */
-export type Term =
-  | { readonly kind: 'dot'; readonly path: readonly string[] }
-  | { readonly kind: 'variable'; readonly name: string; readonly path: readonly string[] }
-  | { readonly kind: 'function'; readonly name: string; readonly path: readonly string[] }
-  | { readonly kind: 'literal'; readonly value: unknown; readonly path: readonly string[] }
-  | { readonly kind: 'group'; readonly pipe: Pipe; readonly path: readonly string[] };
+export type Term = { readonly spot: Spot; readonly path: readonly string[] } & (
+  | { readonly kind: 'dot' }
+  | { readonly kind: 'variable'; readonly name: string }
+  | { readonly kind: 'function'; readonly name: string }
+  | { readonly kind: 'literal'; readonly value: unknown }
+  | { readonly kind: 'group'; readonly pipe: Pipe }
+);

@@ -1,11 +1,11 @@
-import type { Command, Node, Pipe, Term } from './nodes.js';
-import { scan, TemplateProblem, type Piece } from './scan.js';
+import type { Command, Node, Pipe, Spot, Term } from './nodes.js';
+import { scan, TemplateProblem, type Piece, type Word } from './scan.js';
 
 /** Reads a template into its tree. Throws TemplateProblem. */
 export function parseTemplate(template: string): readonly Node[] {
   const reader = new PieceReader(scan(template));
   const { nodes, closedBy } = reader.nodes();
-  if (closedBy !== undefined) throw unexpected(`{{${closedBy}}}`);
+  if (closedBy !== undefined) throw new TemplateProblem(`template: :1: unexpected {{${closedBy}}}`);
   return nodes;
 }
 
@@ -18,35 +18,36 @@ class PieceReader {
   }
 
   /** Nodes up to `end` or `else`, which is told in `closedBy` with the words that follow it. */
-  nodes(): { nodes: Node[]; closedBy: string | undefined; rest: readonly string[] } {
+  nodes(): { nodes: Node[]; closedBy: string | undefined; rest: readonly Word[] } {
     const nodes: Node[] = [];
     for (;;) {
       const piece = this.#pieces[this.#at++];
       if (piece === undefined) return { nodes, closedBy: undefined, rest: [] };
       if (piece.kind === 'text') nodes.push(piece);
       else {
-        const [first = '', ...rest] = piece.words;
-        if (first === 'end' || first === 'else') return { nodes, closedBy: first, rest };
-        nodes.push(this.#action(first, rest, piece.words));
+        const [first, ...rest] = piece.words;
+        const word = first?.text ?? '';
+        if (word === 'end' || word === 'else') return { nodes, closedBy: word, rest };
+        nodes.push(this.#action(word, rest, piece.words));
       }
     }
   }
 
-  #action(first: string, rest: readonly string[], words: readonly string[]): Node {
+  #action(first: string, rest: readonly Word[], words: readonly Word[]): Node {
     if (first === 'if' || first === 'with' || first === 'range') return this.#block(first, rest);
     if (first === '') throw new TemplateProblem('template: :1: missing value for command');
     return { kind: 'print', pipe: parsePipe(words) };
   }
 
-  #block(kind: 'if' | 'with' | 'range', words: readonly string[]): Node {
+  #block(kind: 'if' | 'with' | 'range', words: readonly Word[]): Node {
     if (words.length === 0) throw new TemplateProblem(`template: :1: missing value for ${kind}`);
     const pipe = parsePipe(words);
     const { nodes: then, closedBy, rest } = this.nodes();
     if (closedBy === undefined) throw new TemplateProblem('template: :1: unexpected EOF');
     if (closedBy === 'end') return { kind, pipe, then, otherwise: [] };
-    const [again = '', ...condition] = rest;
-    if (again === 'if' || again === 'with') {
-      return { kind, pipe, then, otherwise: [this.#block(again, condition)] };
+    const [again, ...condition] = rest;
+    if (again?.text === 'if' || again?.text === 'with') {
+      return { kind, pipe, then, otherwise: [this.#block(again.text, condition)] };
     }
     const { nodes: otherwise, closedBy: close } = this.nodes();
     if (close !== 'end') throw new TemplateProblem('template: :1: unexpected EOF');
@@ -54,25 +55,25 @@ class PieceReader {
   }
 }
 
-function parsePipe(words: readonly string[]): Pipe {
+function parsePipe(words: readonly Word[]): Pipe {
   const declares: string[] = [];
   let rest = words;
-  const sign = words.findIndex((word) => word === ':=' || word === '=');
+  const sign = words.findIndex(({ text }) => text === ':=' || text === '=');
   if (sign > 0) {
-    declares.push(...words.slice(0, sign).filter((word) => word !== ','));
+    declares.push(...words.slice(0, sign).map(({ text }) => text).filter((text) => text !== ','));
     rest = words.slice(sign + 1);
   }
   const reader = new TermReader(rest);
   const commands = reader.commands();
-  if (!reader.isAtEnd) throw unexpected(reader.next());
+  if (!reader.isAtEnd) throw unexpected(reader.next().text);
   return { declares, commands };
 }
 
 class TermReader {
-  readonly #words: readonly string[];
+  readonly #words: readonly Word[];
   #at = 0;
 
-  constructor(words: readonly string[]) {
+  constructor(words: readonly Word[]) {
     this.#words = words;
   }
 
@@ -80,13 +81,17 @@ class TermReader {
     return this.#at >= this.#words.length;
   }
 
-  next(): string {
-    return this.#words[this.#at++] ?? '';
+  next(): Word {
+    return this.#words[this.#at++] ?? { text: '', line: 1, column: 0 };
+  }
+
+  get #ahead(): string {
+    return this.#words[this.#at]?.text ?? '';
   }
 
   commands(): Command[] {
     const commands = [this.#command()];
-    while (this.#words[this.#at] === '|') {
+    while (this.#ahead === '|') {
       this.#at++;
       commands.push(this.#command());
     }
@@ -95,7 +100,7 @@ class TermReader {
 
   #command(): Command {
     const terms: Term[] = [];
-    while (!this.isAtEnd && !['|', ')'].includes(this.#words[this.#at] ?? '')) {
+    while (!this.isAtEnd && !['|', ')'].includes(this.#ahead)) {
       terms.push(this.#term());
     }
     const [head, ...operands] = terms;
@@ -105,30 +110,48 @@ class TermReader {
 
   #term(): Term {
     const word = this.next();
-    if (word === '(') return this.#group();
-    if (word.startsWith('.')) return { kind: 'dot', path: fieldsOf(word) };
-    if (word.startsWith('$')) {
-      const [name = '', ...path] = word.split('.');
-      return { kind: 'variable', name, path };
+    const { text } = word;
+    if (text === '(') return this.#group();
+    if (text.startsWith('.')) {
+      const path = fieldsOf(text);
+      const first = path.length > 1 ? `.${path[0] ?? ''}` : '';
+      return { kind: 'dot', path, spot: spotOf(word, first.length) };
     }
-    const literal = literalOf(word);
-    if (literal !== undefined) return { kind: 'literal', value: literal.value, path: [] };
-    if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(word)) throw unexpected(word);
-    return { kind: 'function', name: word, path: [] };
+    if (text.startsWith('$')) {
+      const [name = '', ...path] = text.split('.');
+      const spot = spotOf(word, path.length > 0 ? name.length : 0);
+      return { kind: 'variable', name, path, spot };
+    }
+    const rest = { path: [], spot: spotOf(word, 0) };
+    const literal = literalOf(text);
+    if (literal !== undefined) return { kind: 'literal', value: literal.value, ...rest };
+    if (!/^[\p{L}_][\p{L}\p{N}_]*$/u.test(text)) throw unexpected(text);
+    return { kind: 'function', name: text, ...rest };
   }
 
   #group(): Term {
     const commands = this.commands();
-    if (this.next() !== ')') throw new TemplateProblem('template: :1: unclosed left paren');
-    const follows = this.#words[this.#at] ?? '';
-    const isField = follows.startsWith('.') && follows.length > 1;
-    if (isField) this.#at++;
+    const closing = this.next();
+    if (closing.text !== ')') throw new TemplateProblem('template: :1: unclosed left paren');
+    const isField = this.#ahead.startsWith('.') && this.#ahead.length > 1;
+    const field = isField ? this.next() : closing;
+    const fields = isField ? field.text : '';
     return {
       kind: 'group',
       pipe: { declares: [], commands },
-      path: isField ? fieldsOf(follows) : [],
+      path: fieldsOf(fields),
+      spot: { ...spotOf(field, 0), text: `(${commands.map(commandText).join(' | ')})${fields}` },
     };
   }
+}
+
+function spotOf({ text, line, column }: Word, offset: number): Spot {
+  return { text, place: `${line}:${column + offset}` };
+}
+
+/** A command as Go writes it. */
+export function commandText({ head, operands }: Command): string {
+  return [head, ...operands].map(({ spot }) => spot.text).join(' ');
 }
 
 function fieldsOf(word: string): readonly string[] {

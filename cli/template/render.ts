@@ -1,8 +1,9 @@
-import type { Command, Node, Pipe, Term } from './nodes.js';
-import { parseTemplate } from './parse.js';
-import { headingFunctions, templateFunctions } from './functions.js';
+import type { Command, Node, Pipe, Spot, Term } from './nodes.js';
+import { commandText, parseTemplate } from './parse.js';
+import { headingFunctions, takes, templateFunctions } from './functions.js';
 import { TemplateProblem } from './scan.js';
-import { isNull, isRecord, isTrue, printed } from './values.js';
+import { isMap } from './typed-null.js';
+import { goType, isNull, isRecord, isTrue, printed } from './values.js';
 
 /** A template that is ready to be filled in, as often as one likes. */
 export interface Template {
@@ -14,8 +15,8 @@ export interface Template {
 
 /** How fields that are not there are reported. */
 export interface TemplateOptions {
-  /** Makes the complaint from the dotted path that was asked for. */
-  readonly missing?: (path: string, name: string) => string;
+  /** What is wrong with the field; nothing is, and it has no value, if this says so. */
+  readonly missing?: (name: string) => string;
 }
 
 /** Reads a Go template. Throws TemplateProblem with Go's words. */
@@ -30,8 +31,12 @@ export function compileTemplate(source: string, options: TemplateOptions = {}): 
   };
 }
 
-function noEntry(path: string, name: string): string {
-  return `template: :1:2: executing "" at <${path}>: map has no entry for key "${name}"`;
+function noEntry(name: string): string {
+  return `map has no entry for key "${name}"`;
+}
+
+function failure({ text, place }: Spot, why: string, cause?: unknown): TemplateProblem {
+  return new TemplateProblem(`template: :${place}: executing "" at <${text}>: ${why}`, { cause });
 }
 
 type Functions = typeof templateFunctions;
@@ -40,7 +45,7 @@ interface Scope {
   readonly dot: unknown;
   readonly variables: ReadonlyMap<string, { value: unknown }>;
   readonly functions: Functions;
-  readonly missing: (path: string, name: string) => string;
+  readonly missing: (name: string) => string;
 }
 
 function fresh(dot: unknown, functions: Functions, missing: Scope['missing']): Scope {
@@ -110,27 +115,29 @@ function call(command: Command, piped: readonly unknown[], scope: Scope): unknow
   if (head.kind !== 'function') return valueOf(head, scope, operands);
   const run = scope.functions.get(head.name);
   if (run === undefined) throw undefinedFunction(head.name);
+  const wanted = takes.get(head.name);
+  if (wanted !== undefined && wanted !== operands.length) {
+    const counts = `want ${wanted} got ${operands.length}`;
+    throw failure(head.spot, `wrong number of args for ${head.name}: ${counts}`);
+  }
   try {
     return run(...operands);
   } catch (problem) {
-    if (!(problem instanceof TemplateProblem) || problem.message.startsWith('template: ')) {
-      throw problem;
-    }
-    throw new TemplateProblem(
-      `template: :1:2: executing "" at <${head.name}>: ${problem.message}`,
-      { cause: problem },
-    );
+    if (!(problem instanceof TemplateProblem)) throw problem;
+    const isOfCall = problem.message.startsWith('error calling ');
+    const spot = isOfCall ? { ...head.spot, text: commandText(command) } : head.spot;
+    throw failure(spot, problem.message, problem);
   }
 }
 
 function valueOf(term: Term, scope: Scope, operands: readonly unknown[]): unknown {
   switch (term.kind) {
     case 'dot':
-      return follow(scope.dot, term.path, { scope, operands });
+      return follow(scope.dot, term, { scope, operands });
     case 'literal':
       return term.value;
     case 'group':
-      return follow(evaluate(term.pipe, scope).value, term.path, { scope, operands });
+      return follow(evaluate(term.pipe, scope).value, term, { scope, operands });
     case 'function':
       return call({ head: term, operands: [] }, [], scope);
     case 'variable': {
@@ -138,7 +145,7 @@ function valueOf(term: Term, scope: Scope, operands: readonly unknown[]): unknow
       if (variable === undefined) {
         throw new TemplateProblem(`template: :1: undefined variable "${term.name}"`);
       }
-      return follow(variable.value, term.path, { scope, operands });
+      return follow(variable.value, term, { scope, operands });
     }
   }
 }
@@ -148,29 +155,27 @@ interface Following {
   readonly operands: readonly unknown[];
 }
 
-function follow(start: unknown, path: readonly string[], { scope, operands }: Following): unknown {
+function follow(start: unknown, { path, spot }: Term, { scope, operands }: Following): unknown {
   let value = start;
+  // Go knows what a method gives, but not what was read as JSON.
+  let type = 'interface {}';
   for (const [at, name] of path.entries()) {
-    const asked = `.${path.slice(0, at + 1).join('.')}`;
     if (!isRecord(value)) {
-      if (isNull(value)) {
-        throw new TemplateProblem(
-          `template: :1:2: executing "" at <${asked}>: nil pointer evaluating interface {}.${name}`,
-        );
-      }
-      throw new TemplateProblem(
-        `template: :1:2: executing "" at <${asked}>: can't evaluate field ${name} in type ` +
-          goType(value),
-      );
+      const why = isNull(value)
+        ? `nil pointer evaluating interface {}.${name}`
+        : `can't evaluate field ${name} in type ${type}`;
+      throw failure(spot, why);
     }
     if (!Object.hasOwn(value, name)) {
-      const complaint = scope.missing(asked, name);
-      if (complaint !== '') throw new TemplateProblem(complaint);
-      return '<no value>';
+      // A map of Go's that has no such key is no error.
+      const complaint = isMap(value) ? '' : scope.missing(name);
+      if (complaint !== '') throw failure(spot, complaint);
+      return null;
     }
     const found = value[name];
     const isLast = at === path.length - 1;
     value = isMethod(found) ? found(...(isLast ? operands : [])) : found;
+    type = isMethod(found) ? goType(value) : 'interface {}';
   }
   return value;
 }
@@ -178,12 +183,6 @@ function follow(start: unknown, path: readonly string[], { scope, operands }: Fo
 /** The columns of a row are functions. */
 function isMethod(value: unknown): value is (...operands: readonly unknown[]) => unknown {
   return typeof value === 'function';
-}
-
-function goType(value: unknown): string {
-  if (typeof value === 'string') return 'string';
-  if (typeof value === 'boolean') return 'bool';
-  return typeof value === 'number' ? 'float64' : 'interface {}';
 }
 
 function checkFunctions(nodes: readonly Node[]): void {

@@ -1,7 +1,14 @@
 /** A piece of a template: text between actions, or the words of one action. */
 export type Piece =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'action'; readonly words: readonly string[] };
+  | { readonly kind: 'action'; readonly words: readonly Word[] };
+
+/** A word of an action, and where it stands: lines from one, columns from zero. */
+export interface Word {
+  readonly text: string;
+  readonly line: number;
+  readonly column: number;
+}
 
 /** A template that cannot be read or carried out; the message is in Go's words. */
 export class TemplateProblem extends Error {
@@ -27,12 +34,15 @@ export function scan(template: string): readonly Piece[] {
     if (start >= 0) {
       action.lastIndex = start;
       const found = action.exec(template);
-      if (found === null) throw new TemplateProblem('template: :1: unclosed action');
+      if (found === null) throw new TemplateProblem(`template: :1: ${notClosed(template, start)}`);
       if (found[1] !== undefined) text = text.trimEnd();
       eatsBlanks = found[3] !== undefined;
       if (text !== '') pieces.push({ kind: 'text', text });
       const inner = found[2] ?? '';
-      if (!inner.startsWith('/*')) pieces.push({ kind: 'action', words: split(inner) });
+      const from = template.indexOf(inner, start + 2);
+      if (!inner.startsWith('/*')) {
+        pieces.push({ kind: 'action', words: split(template, from, inner) });
+      }
       at = action.lastIndex;
     } else {
       if (text !== '') pieces.push({ kind: 'text', text });
@@ -42,13 +52,19 @@ export function scan(template: string): readonly Piece[] {
   return pieces;
 }
 
+function notClosed(template: string, start: number): string {
+  const plain = template.slice(start).replace(new RegExp(string, 'g'), '');
+  return /^[^}]*["`]/.test(plain) ? 'unterminated quoted string' : 'unclosed action';
+}
+
 const sign = /:=|[(),|=]/.source;
 const number = /-?\d[\w.]*/.source;
 const name = /[.$]?[\p{L}_$.][\p{L}\p{N}_.]*|[.$]/u.source;
 const word = new RegExp(`\\s*(${string}|${sign}|${number}|${name})`, 'uy');
 
-function split(inner: string): readonly string[] {
-  const words: string[] = [];
+/** The words of what begins at `from`. */
+function split(template: string, from: number, inner: string): readonly Word[] {
+  const words: Word[] = [];
   word.lastIndex = 0;
   let at = 0;
   while (at < inner.trimEnd().length) {
@@ -59,7 +75,9 @@ function split(inner: string): readonly string[] {
       const code = bad.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
       throw new TemplateProblem(`template: :1: unexpected bad character U+${code} '${bad}'`);
     }
-    words.push(found[1] ?? '');
+    const text = found[1] ?? '';
+    const lines = template.slice(0, from + word.lastIndex - text.length).split('\n');
+    words.push({ text, line: lines.length, column: lines.at(-1)?.length ?? 0 });
     at = word.lastIndex;
     // A `)` may be followed at once by a field of the group's value.
   }

@@ -1,6 +1,7 @@
+import { structText } from './go-structs.js';
 import { TypedNull } from './typed-null.js';
 
-/** A value as Go's `%v` prints it; objects stand for maps, their keys in order. */
+/** A value as Go's `%v` prints it: known structs, and other objects as maps, keys in order. */
 export function printed(value: unknown): string {
   if (value === null || value === undefined) return '<no value>';
   return inner(value);
@@ -11,7 +12,11 @@ function inner(value: unknown): string {
   if (value instanceof TypedNull) return value.text;
   if (Array.isArray(value)) return `[${value.map(inner).join(' ')}]`;
   if (typeof value === 'string') return value;
+  // A column of a row.
+  if (typeof value === 'function') return inner(Reflect.apply(value, undefined, []));
   if (typeof value !== 'object') return JSON.stringify(value);
+  const struct = structText(value, inner);
+  if (struct !== undefined) return struct;
   const keys = Object.keys(value);
   const fields = new Map(Object.entries(value));
   // Go prints PortBinding, the one struct that people print whole, without its field names.
@@ -30,6 +35,13 @@ export function isTrue(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0;
   if (typeof value === 'object') return Object.keys(value).length > 0;
   return value !== false && value !== 0 && value !== '';
+}
+
+/** The name of a value's type in Go. */
+export function goType(value: unknown): string {
+  if (typeof value === 'string') return 'string';
+  if (typeof value === 'boolean') return 'bool';
+  return typeof value === 'number' ? 'int' : 'interface {}';
 }
 
 /** True for a value with fields. */

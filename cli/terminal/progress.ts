@@ -41,7 +41,8 @@ export async function showProgress(
   }
 }
 
-function plainLine(message: JsonMessage, end: string): string {
+/** A message as one line, without a bar. */
+export function plainLine(message: JsonMessage, end: string): string {
   if (message.stream !== undefined && message.stream !== '') return message.stream;
   const id = message.id === undefined || message.id === '' ? '' : `${message.id}: `;
   return `${id}${message.status ?? ''}${end}`;

@@ -2,7 +2,13 @@
 import { createGunzip } from 'node:zlib';
 import { PassThrough, pipeline, Readable } from 'node:stream';
 import { ApiError } from '../../api-spec/errors.js';
-import { ArchiveError, expandArchive, type Source } from '../../native/unpack/index.js';
+import {
+  ArchiveError,
+  compressArchive,
+  expandArchive,
+  type CompressedArchive,
+  type Source,
+} from '../../native/unpack/index.js';
 
 /** By the names that media types use. */
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
@@ -53,13 +59,28 @@ export function expanded(source: Source): Readable {
   return Readable.from(worded(expandArchive(source)), { objectMode: false });
 }
 
+/** By the unpacker, into an open file. */
+export async function compressed(
+  source: Source,
+  outputFd: number,
+  signal: AbortSignal,
+): Promise<CompressedArchive> {
+  return compressArchive(source, outputFd, { signal }).catch((error: unknown) => {
+    throw wordedError(error);
+  });
+}
+
 async function* worded(bytes: AsyncIterable<unknown>): AsyncGenerator {
   try {
     yield* bytes;
   } catch (error) {
-    if (!(error instanceof ArchiveError)) throw error;
-    throw new ApiError(error.kind, error.message, { cause: error });
+    throw wordedError(error);
   }
+}
+
+function wordedError(error: unknown): unknown {
+  if (!(error instanceof ArchiveError)) return error;
+  return new ApiError(error.kind, error.message, { cause: error });
 }
 
 /** The first bytes, which are then put back; fewer when the stream ends before. */

@@ -1,5 +1,6 @@
 /** Tar archives in TypeScript, for what is small or not hot; layers go through `native/unpack`. */
 export {
+  compressed,
   compressionOf,
   decompressed,
   distributable,

@@ -3,6 +3,8 @@ import type { HostConfig } from '../../api-spec/index.js';
 import type { BuildHold } from '../images/builds.js';
 import type { GivenArgs } from './build-args.js';
 import type { Cache } from './cache.js';
+import type { CacheMounts } from './cache-mounts.js';
+import type { ExportSink } from './export.js';
 import type { EscapeToken } from './dockerfile/lines.js';
 import type { BuildContext, BuildSession } from './needs.js';
 import type { Plan } from './plan.js';
@@ -32,7 +34,8 @@ export interface BuildRequest {
   readonly keepContainers: KeepContainers;
   /** Limits, network and hosts of every `RUN`. */
   readonly hostConfig: HostConfig;
-  readonly tags: readonly string[];
+  /** What takes the result. */
+  readonly sink: ExportSink;
   readonly session: BuildSession;
 }
 
@@ -40,6 +43,7 @@ export interface BuildRequest {
 export interface Build {
   readonly context: BuildContext;
   readonly cache: Cache;
+  readonly cacheMounts: CacheMounts;
   readonly request: BuildRequest;
   readonly plan: Plan;
   readonly escape: EscapeToken;

@@ -8,7 +8,7 @@ export interface CacheRecord {
   readonly parent: string;
   readonly document: string;
   readonly cmdIsOwn: boolean;
-  readonly kind: 'regular' | 'source.local' | 'exec.cachemount';
+  readonly kind: 'regular' | 'source.local';
   readonly description: string;
   /** Empty strings and zeros for a step without a layer. */
   readonly storageKey: string;
@@ -20,16 +20,23 @@ export interface CacheRecord {
   readonly usageCount: number;
 }
 
+/** A record without what it made. */
+export type ListedRecord = Omit<CacheRecord, 'document'>;
+
 /** Records in the database; reads are synchronous. */
 export interface Cache {
   /** Also one that was only added. */
   find(key: string): CacheRecord | undefined;
-  /** All that are written down. */
-  all(): readonly CacheRecord[];
+  /** All that are written down, the one that was used longest ago first. */
+  all(): readonly ListedRecord[];
+  /** How many there are, and bytes of their layers, each once. */
+  totals(): { readonly records: number; readonly sizeBytes: number };
   /** Kept in memory with what else belongs to it, until `flush`; a crash before loses it. */
   add(record: CacheRecord, statements: readonly Statement[]): void;
   /** How many were added and are not written down. */
   readonly pending: number;
+  /** How many were ever added since the start. */
+  readonly additions: number;
   /**
    * Writes down what was added before, once `settle` has made its layers durable; on a failure it
    * is forgotten. A power cut may lose the records, which only costs time.
@@ -45,11 +52,12 @@ export interface Cache {
   isBlobInUse(digest: string): boolean;
 }
 
-type Row = {
+type Row = ListedRow & { readonly document: string };
+
+type ListedRow = {
   readonly key: string;
   readonly id: string;
   readonly parent: string;
-  readonly document: string;
   readonly cmd_is_own: number;
   readonly kind: string;
   readonly description: string;
@@ -65,14 +73,27 @@ type Row = {
 /** Over the tables of `tables.ts`. */
 export function openCache(store: Store): Cache {
   const pending = new Map<string, Pending>();
+  let additions = 0;
   const records = (): readonly CacheRecord[] => [...pending.values()].map(({ record }) => record);
   return {
     find: (key) =>
       pending.get(key)?.record ??
-      store.rows<Row>('SELECT * FROM build_records WHERE key = ?', key).map(recordOf)[0],
+      store
+        .rows<Row>('SELECT * FROM build_records WHERE key = ?', key)
+        .map((row) => ({ ...recordOf(row), document: row.document }))[0],
     all: () =>
-      store.rows<Row>('SELECT * FROM build_records ORDER BY last_used_at_ms').map(recordOf),
-    add: (record, statements) => void pending.set(record.key, { record, statements }),
+      store
+        .rows<ListedRow>(`SELECT ${listed} FROM build_records ORDER BY last_used_at_ms`)
+        .map(recordOf),
+    totals: () =>
+      store.rows<{ records: number; sizeBytes: number }>(totals)[0] ?? { records: 0, sizeBytes: 0 },
+    add: (record, statements) => {
+      additions += 1;
+      pending.set(record.key, { record, statements });
+    },
+    get additions() {
+      return additions;
+    },
     get pending() {
       return pending.size;
     },
@@ -110,6 +131,14 @@ export function openCache(store: Store): Cache {
   };
 }
 
+const listed =
+  'key, id, parent, cmd_is_own, kind, description, storage_key, diff_id, blob_size_bytes, ' +
+  'size_bytes, created_at_ms, last_used_at_ms, usage_count';
+
+const totals =
+  'SELECT coalesce(sum(records), 0) AS records, coalesce(sum(bytes), 0) AS sizeBytes FROM ' +
+  '(SELECT count(*) AS records, max(size_bytes) AS bytes FROM build_records GROUP BY storage_key)';
+
 interface Pending {
   readonly record: CacheRecord;
   readonly statements: readonly Statement[];
@@ -131,12 +160,11 @@ async function flush(
   }
 }
 
-function recordOf(row: Row): CacheRecord {
+function recordOf(row: ListedRow): ListedRecord {
   return {
     key: row.key,
     id: row.id,
     parent: row.parent,
-    document: row.document,
     cmdIsOwn: row.cmd_is_own === 1,
     // Only `insert` writes this column.
     kind: row.kind as CacheRecord['kind'],

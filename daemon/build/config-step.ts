@@ -11,6 +11,7 @@ import type {
   TextInstruction,
   WordsInstruction,
 } from './dockerfile/instruction.js';
+import { healthOf } from './healthcheck.js';
 import type { RunConfig, StageState } from './state.js';
 
 /** What an instruction of this kind does. */
@@ -130,7 +131,8 @@ function changeWords(
     return { config: { ...config, Shell: words }, comment: `SHELL [${words.join(' ')}]` };
   }
   if (kind === 'EXPOSE') {
-    const ports = words.flatMap((word) => expandWords(word, options));
+    // In any order they are the same step.
+    const ports = [...words].sort().flatMap((word) => expandWords(word, options));
     const exposed = { ...config.ExposedPorts, ...setOf(ports.flatMap(portsOf)) };
     return { config: { ...config, ExposedPorts: exposed }, comment: `EXPOSE ${ports.join(' ')}` };
   }
@@ -202,18 +204,10 @@ function changeOnbuild(config: RunConfig, { trigger }: OnbuildInstruction): Conf
 }
 
 function changeHealth(config: RunConfig, instruction: HealthcheckInstruction): ConfigChange {
-  const { command, intervalNs, timeoutNs, startPeriodNs, startIntervalNs, retries } = instruction;
-  const test = testOf(command);
-  const health = {
-    Test: test,
-    ...(intervalNs === 0 ? {} : { Interval: intervalNs }),
-    ...(timeoutNs === 0 ? {} : { Timeout: timeoutNs }),
-    ...(startPeriodNs === 0 ? {} : { StartPeriod: startPeriodNs }),
-    ...(startIntervalNs === 0 ? {} : { StartInterval: startIntervalNs }),
-    ...(retries === 0 ? {} : { Retries: retries }),
-  };
+  const { intervalNs, timeoutNs, startPeriodNs, startIntervalNs, retries } = instruction;
+  const health = healthOf(instruction);
   const shown = [
-    `[${test.map((word) => JSON.stringify(word)).join(' ')}]`,
+    `[${(health.Test ?? []).map((word) => JSON.stringify(word)).join(' ')}]`,
     ...[intervalNs, timeoutNs, startPeriodNs, startIntervalNs].map(
       (ns) => `"${durationText(ns)}"`,
     ),
@@ -223,16 +217,12 @@ function changeHealth(config: RunConfig, instruction: HealthcheckInstruction): C
   return {
     config: { ...config, Healthcheck: health },
     comment: `HEALTHCHECK &{${shown}}`,
-    ...(before.length === 0
+    ...(before.length === 0 || before[0] === 'NONE'
       ? {}
       : { notes: [`Note: overriding previous HEALTHCHECK: [${before.join(' ')}]\n`] }),
   };
 }
 
-function testOf(command: Command | undefined): readonly string[] {
-  if (command === undefined) return ['NONE'];
-  return command.form === 'exec' ? ['CMD', ...command.words] : ['CMD-SHELL', command.line];
-}
 
 /** Go shows the retries as a character. */
 function goRune(code: number): string {

@@ -198,12 +198,10 @@ async function makeLayer(
       rootfs,
       destination: destinationOf(state, words.destination),
       owner: chown ?? ownerOfSources(instruction),
-      chown: chown !== undefined,
       mode: instruction.chmod === '' ? undefined : parseChmod(instruction.chmod),
       nowMs: build.context.nowMs(),
     });
-    const write = (fd: number) => writeLayerTar(entries, fd, build.signal);
-    return await build.hold.addLayer(state.diffIds, write, build.signal);
+    return await addEntries(build, state, entries);
   } finally {
     rootfs.close();
   }
@@ -236,11 +234,25 @@ export async function makeWorkdir(
     const entries: LayerEntries = new Map();
     const owner = { uid: 0, gid: 0 };
     await addFolders(entries, found.path, { rootfs, owner, nowMs: build.context.nowMs() });
-    const write = (fd: number) => writeLayerTar(entries, fd, build.signal);
-    return await build.hold.addLayer(state.diffIds, write, build.signal);
+    return await addEntries(build, state, entries);
   } finally {
     rootfs.close();
   }
+}
+
+function addEntries(
+  build: Build,
+  state: StageState,
+  entries: LayerEntries,
+): Promise<BuildLayer | undefined> {
+  // In a layer such a name says that another is gone: as a file it would be lost in silence.
+  const marker = [...entries.keys()].find((path) => /(^|\/)\.wh\./.test(path));
+  if (marker !== undefined) {
+    const why = 'no layer can hold a name that begins with .wh.';
+    throw invalidParameter(`failed to register layer: ${why}: ${JSON.stringify(marker)}`);
+  }
+  const write = (fd: number) => writeLayerTar(entries, fd, build.signal);
+  return build.hold.addLayer(state.diffIds, write, build.signal);
 }
 
 /** The bytes of a file in a tree, as a stream. */

@@ -2,12 +2,13 @@
  * The build engine: a Dockerfile and a context become an image. It knows neither HTTP nor how its
  * progress is shown: the classic door and others to come stand before it.
  *
- *     parse → plan → stages, side by side → image registered, durable
+ *     parse → plan → stages, side by side → sink: an image, registered and durable
  */
 import { unusedArgs, platformArgs } from './build-args.js';
 import type { Build, BuildRequest } from './build.js';
 import type { BuildHold } from '../images/builds.js';
 import type { Cache } from './cache.js';
+import type { CacheMounts } from './cache-mounts.js';
 import { parseDockerfile, type Dockerfile } from './dockerfile/parse.js';
 import { invalidParameter } from '../../api-spec/errors.js';
 import type { BuildContext } from './needs.js';
@@ -30,6 +31,7 @@ export interface BuildResult {
 export interface Engine {
   readonly context: BuildContext;
   readonly cache: Cache;
+  readonly cacheMounts: CacheMounts;
   /** Steps that work at once, over all builds. */
   readonly slots: Slots;
 }
@@ -107,7 +109,7 @@ async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<Build
     const state = await inOrder([...stages.values()], failed);
     await build.flush();
     // Together: one commit serves both.
-    await Promise.all([touch(engine, found), register(build, state)]);
+    await Promise.all([touch(engine, found), hand(build, state)]);
     return { imageId: state.id, unusedArgs: unusedArgs(request.args, plan.used) };
   } finally {
     await endAll(engine, { later, hold });
@@ -133,7 +135,7 @@ async function endAll({ context, cache }: Engine, { later, hold }: Ending): Prom
   }
   for (const result of await Promise.allSettled(later)) {
     if (result.status === 'rejected') {
-      context.warn('a container of a build could not be removed', result.reason);
+      context.warn('what a step left could not be put away', result.reason);
     }
   }
 }
@@ -157,19 +159,10 @@ async function inOrder(
   return last;
 }
 
-/** A build of nothing but a `FROM` is that image: it only gets names. */
-async function register(build: Build, state: StageState): Promise<void> {
-  const { request, context, hold, signal } = build;
-  signal.throwIfAborted();
-  const isBase = context.images.find(state.id) !== undefined;
-  if (isBase) {
-    await hold.tag(state.id, request.tags);
-    return;
-  }
-  await hold.register({
-    configText: documentOf(state, context.version),
-    layers: state.layers,
-    tags: request.tags,
-    signal,
-  });
+/** To who takes the result. */
+function hand({ request, context, hold, signal }: Build, state: StageState): Promise<void> {
+  const configText = documentOf(state, context.version);
+  const folders = () => context.layerFolders(state.storageKeys);
+  const { images } = context;
+  return request.sink.take({ state, configText, folders }, { images, hold, signal });
 }

@@ -7,17 +7,22 @@
  * Invariants: the engine knows no protocol; nothing of a build that did not end is registered; its
  * containers and files go with it, or at the next start.
  */
-import { notFound } from '../../api-spec/errors.js';
+import { statfs } from 'node:fs/promises';
+import { invalidParameter } from '../../api-spec/errors.js';
 import type { BuildCache, BuildPruneResponse } from '../../api-spec/index.js';
 import { openCache } from './cache.js';
+import { openCacheMounts } from './cache-mounts.js';
 import { buildClassic, type ClassicRequest } from './classic/door.js';
 import type { Engine } from './engine.js';
 import type { BuildContext } from './needs.js';
-import { pruneCache, rowOf, type PruneContext, type PruneRequest } from './prune.js';
+import { pruneCache, rowOf, rowOfMount, type PruneContext, type PruneRequest } from './prune.js';
+import { keepBounded, type CacheBounds } from './bounds.js';
 import { sweepScratch } from './scratch.js';
 import type { Slots } from './slots.js';
 
-export { buildTables } from './tables.js';
+export { healthOfText } from './healthcheck.js';
+export { buildCacheMountTables, buildTables } from './tables.js';
+export type { CacheBounds } from './bounds.js';
 export type { BuildContext, ContainersNeed } from './needs.js';
 export type { ClassicRequest } from './classic/door.js';
 export type { PruneRequest } from './prune.js';
@@ -27,6 +32,7 @@ export interface BuilderOptions extends BuildContext {
   readonly slots: Slots;
   readonly isShared: PruneContext['isShared'];
   readonly collect: PruneContext['collect'];
+  readonly bounds: CacheBounds;
 }
 
 /** See each verb's own module for its errors. */
@@ -50,9 +56,12 @@ export interface Builder {
 /** The builder over its needs; `recover` is called before the first build. */
 export function createBuilder(options: BuilderOptions): Builder {
   const cache = openCache(options.store);
-  const engine: Engine = { context: options, cache, slots: options.slots };
+  const cacheMounts = openCacheMounts({ ...options, folder: `${options.folder}/cache` });
+  const engine: Engine = { context: options, cache, cacheMounts, slots: options.slots };
   const underWay = new Map<AbortController, string>();
-  const pruneContext = { ...options, cache };
+  const disk = () => diskOf(options.folder);
+  const pruneContext = { ...options, cache, cacheMounts, disk };
+  const bounded = keepBounded(pruneContext, options);
   return {
     build: async (request) => {
       const ending = new AbortController();
@@ -62,24 +71,35 @@ export function createBuilder(options: BuilderOptions): Builder {
         await buildClassic(engine, { ...request, signal });
       } finally {
         underWay.delete(ending);
+        bounded.check();
       }
     },
     cancel: (buildId) => {
-      const found = [...underWay].filter(([, id]) => id === buildId && buildId !== '');
-      if (found.length === 0) return Promise.reject(notFound(`no build found with ID ${buildId}`));
+      if (buildId === '') return Promise.reject(invalidParameter('build ID not provided'));
+      const found = [...underWay].filter(([, id]) => id === buildId);
       for (const [ending] of found) ending.abort(new Error('context canceled'));
       return Promise.resolve();
     },
     prune: (request) => pruneCache(pruneContext, request),
-    usage: () => cache.all().map((record) => rowOf(record, options.isShared)),
+    usage: () => [
+      ...cache.all().map((record) => rowOf(record, options.isShared)),
+      ...cacheMounts.all().map(rowOfMount),
+    ],
     layersInUse: () => cache.layersInUse(),
     isBlobInUse: (digest) => cache.isBlobInUse(digest),
     recover: async () => [
       ...(await sweepScratch(`${options.folder}/builds`, options.removeTree)),
       ...(await sweepScratch(`${options.folder}/trash`, options.removeTree)),
+      ...(await sweepScratch(options.secretFolder, options.removeTree)),
+      ...(await cacheMounts.recover()),
     ],
     close: () => {
       for (const ending of underWay.keys()) ending.abort(new Error('the daemon stops'));
     },
   };
+}
+
+async function diskOf(folder: string): Promise<{ freeBytes: number; sizeBytes: number }> {
+  const { bavail, blocks, bsize } = await statfs(folder);
+  return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
 }

@@ -12,6 +12,8 @@ export interface RunContainer {
   readonly image: ContainerImage;
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
+  /** Variables that only its process sees: nothing of them is written down. */
+  readonly hiddenEnv: readonly string[];
 }
 
 /** Takes a piece of output; settles when there is room for more. */
@@ -58,8 +60,12 @@ export interface BuildContext {
   }) => Promise<void>;
   /** Removes a folder and all below, whatever lies there; absent is success. */
   readonly removeTree: (path: string) => Promise<void>;
+  /** Bytes of the files in a folder. */
+  readonly treeBytes: (path: string) => Promise<number>;
   /** A folder of the builder's own on the data root. */
   readonly folder: string;
+  /** Where secrets lie while a step has them: not on a disk, if the host has it so. */
+  readonly secretFolder: string;
   /** Shown as `DockerVersion` of what is made. */
   readonly version: string;
   readonly nowMs: () => number;

@@ -20,7 +20,10 @@ export interface PlannedStage {
   readonly name: string;
   readonly vertex: Vertex;
   /** Expanded; the number of another stage if it begins with one. */
-  readonly base: { readonly stage: number } | { readonly image: string };
+  readonly base:
+    | { readonly stage: number }
+    /** Empty if its variables were; `written` is what the Dockerfile has. */
+    | { readonly image: string; readonly written: string };
   readonly platform: string;
   readonly steps: readonly PlannedStep[];
 }
@@ -68,6 +71,7 @@ export function planBuild(request: PlanRequest): Plan {
   );
   const needed = neededStages(planned, stageIndex);
   const kept = planned.filter(({ index }) => needed.has(index));
+  for (const [index, stage] of stages.entries()) if (!needed.has(index)) declareAll(stage, used);
   const vertices = kept.flatMap(({ vertex, steps }) => [
     vertex,
     ...steps.map((step) => step.vertex),
@@ -136,6 +140,14 @@ function numberSteps(globals: number, stages: readonly Stage[]) {
   return { numbers, total };
 }
 
+/** What a stage that is left out would have used: it is not to be warned of. */
+function declareAll({ instructions }: Stage, used: UsedArgs): void {
+  for (const instruction of instructions) {
+    if (instruction.kind !== 'ARG') continue;
+    for (const { name } of instruction.args) used.add(name);
+  }
+}
+
 function stepName(stage: number, step: number): string {
   return `sha256:${createHash('sha256').update(`${stage}.${step}`).digest('hex')}`;
 }
@@ -176,15 +188,10 @@ function planStage(stage: Stage, index: number, context: StageContext): PlannedS
     index,
     name: from.stageName,
     vertex,
-    base: isStage ? { stage: base } : { image: checkBase(image, from.image) },
+    base: isStage ? { stage: base } : { image, written: from.image },
     platform,
     steps,
   };
-}
-
-function checkBase(image: string, written: string): string {
-  if (image !== '') return image;
-  throw invalidParameter(`base name (${written}) should not be blank`);
 }
 
 function vertexOf(stage: number, step: number, name: string, inputs: readonly string[]): Vertex {

@@ -31,8 +31,11 @@ export async function recall(
   state: StageState,
   step: StepKey,
 ): Promise<StageState | undefined> {
-  if (!build.request.useCache) return undefined;
-  return (await recallRecord(build, state, step)) ?? (await recallImage(build, state, step));
+  const { useCache, cacheFrom } = build.request;
+  if (!useCache) return undefined;
+  // As with Docker, who names images wants nothing else: they are what others have, too.
+  const named = cacheFrom.length > 0;
+  return named ? recallImage(build, state, step) : recallRecord(build, state, step);
 }
 
 async function recallRecord(
@@ -40,7 +43,7 @@ async function recallRecord(
   state: StageState,
   step: StepKey,
 ): Promise<StageState | undefined> {
-  const { cache, hold, context } = build;
+  const { cache, hold } = build;
   const key = keyOf(state, step);
   const record = cache.find(key);
   if (record === undefined) return undefined;
@@ -51,7 +54,7 @@ async function recallRecord(
   build.found.add(key);
   return stateOfDocument(state, {
     id: record.id,
-    config: context.images.parseConfig(record.document),
+    document: record.document,
     cmdIsOwn: record.cmdIsOwn,
     layer: diffId === '' ? undefined : { diffId, storageKey, blob },
   });

@@ -1,13 +1,13 @@
 /** `RUN --mount`: what is mounted for one step, and given back after it. */
-import { createHash } from 'node:crypto';
-import { chmod, chown, mkdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, chown, rename } from 'node:fs/promises';
 import { invalidParameter } from '../../api-spec/errors.js';
 import type { Mount } from '../../api-spec/index.js';
+import type { TakenCache } from './cache-mounts.js';
 import { workdirOf } from './config-step.js';
 import { selectSources } from './copy/select.js';
 import { expandWord } from './dockerfile/expand.js';
-import type { RunMount } from './dockerfile/instruction.js';
+import type { RunInstruction, RunMount } from './dockerfile/instruction.js';
+import { grantSecret, grantSsh, type Granted } from './granted-mounts.js';
 import type { StageState } from './state.js';
 import type { StepContext } from './step.js';
 import { materialize, openFrom } from './trees.js';
@@ -15,11 +15,11 @@ import { materialize, openFrom } from './trees.js';
 /** Mounts of one step. `release` is called once it has ended. */
 export interface StepMounts {
   readonly mounts: readonly Mount[];
-  /** Variables that secrets are given as. */
+  /** Variables that secrets are given as: nobody but the step's process may see them. */
   readonly env: readonly string[];
   /** Mount points, without leading slash: the runtime makes them, and they are no changes. */
   readonly targets: readonly string[];
-  release(): Promise<void>;
+  release(): void;
 }
 
 interface Prepared {
@@ -31,38 +31,61 @@ interface Prepared {
 export async function prepareMounts(
   step: StepContext,
   state: StageState,
-  mounts: readonly RunMount[],
+  { mounts, text }: RunInstruction,
 ): Promise<StepMounts> {
-  const prepared: Prepared[] = [];
   const releases: (() => void)[] = [];
-  const release = (): Promise<void> => {
+  const release = (): void => {
     for (const each of releases.splice(0)) each();
-    return Promise.resolve();
   };
+  const variables = step.args.variables(state.config.Env ?? []);
+  const expand = (word: string): string =>
+    expandWord(word, { variables, escape: step.build.escape });
+  const named = withAgents(mounts).map((mount) => ({
+    ...mount,
+    target: expand(mount.target),
+    source: expand(mount.source),
+    id: expand(mount.id),
+  }));
+  const done = new Map<RunMount, Prepared>();
+  const caches = new Map<string, TakenCache>();
   try {
-    for (const mount of mounts) {
-      const variables = step.args.variables(state.config.Env ?? []);
-      const expand = (word: string): string =>
-        expandWord(word, { variables, escape: step.build.escape });
-      const named = {
-        ...mount,
-        target: expand(mount.target),
-        source: expand(mount.source),
-        id: expand(mount.id),
-      };
-      prepared.push(await prepare(step, state, { mount: named, releases }));
+    for (const mount of inLockOrder(named)) {
+      done.set(mount, await prepare(step, state, { mount, text, releases, caches }));
     }
   } catch (error) {
-    await release();
+    release();
     throw error;
   }
+  const prepared = named.flatMap((mount) => done.get(mount) ?? []);
   const made = prepared.flatMap(({ mount }) => mount ?? []);
+  // Of several agents the first is the one that programs find.
+  const env = prepared.flatMap((each) => each.env ?? []).reverse();
   return {
     mounts: made,
-    env: prepared.flatMap(({ env }) => env ?? []),
+    env,
     targets: made.flatMap(({ Target: target = '' }) => pathsTo(target)),
     release,
   };
+}
+
+/** Agents have places of their own, in the order in which they are asked for. */
+function withAgents(mounts: readonly RunMount[]): readonly RunMount[] {
+  const agents = mounts.filter(({ type }) => type === 'ssh');
+  return mounts.map((mount) =>
+    mount.type === 'ssh' && mount.target === ''
+      ? { ...mount, target: `/run/buildkit/ssh_agent.${agents.indexOf(mount)}` }
+      : mount,
+  );
+}
+
+/** Who waits for a cache while it has another does so in one order: two steps never for ever. */
+function inLockOrder(mounts: readonly RunMount[]): readonly RunMount[] {
+  const lockOf = ({ type, sharing, id, target }: RunMount): string =>
+    type === 'cache' && sharing === 'locked' ? id || target : '';
+  return [...mounts].sort((one, other) => {
+    const [first, second] = [lockOf(one), lockOf(other)];
+    return first < second ? -1 : first > second ? 1 : 0;
+  });
 }
 
 /** A path and all folders on the way. */
@@ -73,7 +96,11 @@ function pathsTo(target: string): readonly string[] {
 
 interface Request {
   readonly mount: RunMount;
+  /** The instruction. */
+  readonly text: string;
   readonly releases: (() => void)[];
+  /** That the step has already, by key. */
+  readonly caches: Map<string, TakenCache>;
 }
 
 function prepare(step: StepContext, state: StageState, request: Request): Promise<Prepared> {
@@ -87,10 +114,16 @@ function prepare(step: StepContext, state: StageState, request: Request): Promis
     case 'bind':
       return bind(step, mount, target(mount.target));
     case 'secret':
-      return secret(step, mount, target);
+      return granted(request, grantSecret(step, { mount, at: target }));
     case 'ssh':
-      return ssh(step, mount, target);
+      return granted(request, grantSsh(step, { mount, at: target }));
   }
+}
+
+async function granted({ releases }: Request, grant: Promise<Granted>): Promise<Prepared> {
+  const { release, ...prepared } = await grant;
+  if (release !== undefined) releases.push(release);
+  return prepared;
 }
 
 function tmpfs({ sizeBytes }: RunMount, target: string): Mount {
@@ -101,115 +134,67 @@ function tmpfs({ sizeBytes }: RunMount, target: string): Mount {
   };
 }
 
-/** Steps that lock a cache, by folder: the end of the last one. */
-const turns = new Map<string, Promise<void>>();
-
-async function cache(
-  { build }: StepContext,
-  { mount, releases }: Request,
-  target: string,
-): Promise<Prepared> {
-  const name = createHash('sha256').update(mount.id === '' ? target : mount.id).digest('hex');
-  const isPrivate = mount.sharing === 'private' && turns.has(name);
-  const source = isPrivate
-    ? await build.scratch.make()
-    : join(build.context.folder, 'cache', name.slice(0, 32));
-  if (!isPrivate && mount.sharing !== 'shared') releases.push(await takeTurn(name, build.signal));
-  if ((await isThere(source)) === isPrivate) {
-    await mkdir(source, { recursive: true, mode: 0o700 });
-    await chown(source, mount.uid, mount.gid);
-    await chmod(source, mount.mode ?? 0o755);
+async function cache(step: StepContext, request: Request, target: string): Promise<Prepared> {
+  const { build } = step;
+  const { mount, text, releases, caches } = request;
+  const id = mount.id === '' ? target : mount.id;
+  const key = JSON.stringify([id, mount.from, mount.from === '' ? '' : mount.source]);
+  const named = mount.id === '' ? '' : ` with id ${JSON.stringify(mount.id)}`;
+  let taken = caches.get(key);
+  if (taken === undefined) {
+    const mine = await build.cacheMounts.take({
+      key,
+      sharing: mount.sharing,
+      description: `cached mount ${target} from ${text}${named}`,
+      begin: (folder) => beginCache(step, mount, folder),
+      signal: build.signal,
+    });
+    // Its size is of interest to nobody before the build has ended.
+    releases.push(() => build.later(mine.release()));
+    caches.set(key, mine);
+    taken = mine;
   }
-  return { mount: { Type: 'bind', Source: source, Target: target, ReadOnly: mount.readonly } };
-}
-
-async function takeTurn(name: string, signal: AbortSignal): Promise<() => void> {
-  const before = turns.get(name) ?? Promise.resolve();
-  let end = (): void => undefined;
-  const mine = new Promise<void>((resolve) => (end = resolve));
-  const last = before.then(() => mine);
-  turns.set(name, last);
-  await before;
-  const release = (): void => {
-    end();
-    if (turns.get(name) === last) turns.delete(name);
+  return {
+    mount: { Type: 'bind', Source: taken.folder, Target: target, ReadOnly: mount.readonly },
   };
-  if (!signal.aborted) return release;
-  release();
-  throw signal.reason;
 }
 
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
-    throw error;
+/** Empty, or with what `from` has; shown under its name when all of it is there. */
+async function beginCache(step: StepContext, mount: RunMount, folder: string): Promise<void> {
+  const made =
+    mount.from === ''
+      ? await step.build.scratch.make()
+      : await copyOf(step, mount);
+  if (mount.from === '') {
+    await chown(made, mount.uid, mount.gid);
+    await chmod(made, mount.mode ?? 0o755);
   }
+  await rename(made, folder);
 }
 
 /** A copy: what the step writes there is nobody's. */
 async function bind(step: StepContext, mount: RunMount, target: string): Promise<Prepared> {
+  const source = await copyOf(step, mount);
+  return { mount: { Type: 'bind', Source: source, Target: target, ReadOnly: mount.readonly } };
+}
+
+/** What a mount names of the context, a stage or an image, in the build's own folders. */
+async function copyOf(step: StepContext, mount: RunMount): Promise<string> {
   const { build } = step;
-  const named =
-    mount.from === ''
-      ? { tree: build.request.context, close: () => undefined }
-      : await openFrom(build, mount.from, step.stage).then(({ tree }) => ({
-          tree,
-          close: () => tree.close(),
-        }));
+  const { from } = mount;
+  const opened = from === '' ? undefined : (await openFrom(build, from, step.stage)).tree;
   try {
     const [selected] = await selectSources({
       kind: 'COPY',
-      tree: named.tree,
+      tree: opened ?? build.request.context,
       source: mount.source === '' ? '/' : mount.source,
       excludes: [],
       parents: false,
-      fromContext: mount.from === '',
+      fromContext: from === '',
     });
     if (selected === undefined) throw invalidParameter(`${mount.source}: not found`);
-    const source = await materialize(build, selected);
-    return { mount: { Type: 'bind', Source: source, Target: target, ReadOnly: mount.readonly } };
+    return await materialize(build, selected);
   } finally {
-    named.close();
+    opened?.close();
   }
-}
-
-async function secret(
-  { build }: StepContext,
-  mount: RunMount,
-  at: (target: string) => string,
-): Promise<Prepared> {
-  const id = mount.id === '' ? (mount.source || mount.target.split('/').at(-1)) ?? '' : mount.id;
-  const content = await build.request.session.secret(id);
-  if (content === undefined) {
-    if (mount.required) throw invalidParameter(`secret ${id}: not found`);
-    return {};
-  }
-  if (mount.env !== '') return { env: `${mount.env}=${content.toString('utf8')}` };
-  const source = join(await build.scratch.make(), 'secret');
-  await writeFile(source, content, { mode: 0o600 });
-  await chown(source, mount.uid, mount.gid);
-  await chmod(source, mount.mode ?? 0o400);
-  const target = at(mount.target === '' ? `/run/secrets/${id}` : mount.target);
-  return { mount: { Type: 'bind', Source: source, Target: target, ReadOnly: true } };
-}
-
-async function ssh(
-  { build }: StepContext,
-  mount: RunMount,
-  at: (target: string) => string,
-): Promise<Prepared> {
-  const id = mount.id === '' ? 'default' : mount.id;
-  const source = await build.request.session.sshAgent(id);
-  if (source === undefined) {
-    if (mount.required) throw invalidParameter(`unset ssh forward key ${id}`);
-    return {};
-  }
-  const target = at(mount.target === '' ? '/run/buildkit/ssh_agent.0' : mount.target);
-  return {
-    mount: { Type: 'bind', Source: source, Target: target },
-    env: `SSH_AUTH_SOCK=${target}`,
-  };
 }

@@ -1,6 +1,8 @@
 /** `RUN`: a container of its own over what is there, and what it changed as a layer. */
+import { invalidParameter } from '../../api-spec/errors.js';
 import type { HostConfig } from '../../api-spec/index.js';
 import type { BuildArgs } from './build-args.js';
+import type { Build } from './build.js';
 import { shellOf, without, wordsOf } from './config-step.js';
 import type { RunInstruction } from './dockerfile/instruction.js';
 import { prepareMounts, type StepMounts } from './run-mounts.js';
@@ -22,15 +24,22 @@ export async function runStep(
     await step.tell({ kind: 'cached' });
     return found;
   }
+  refuseHost(build, instruction);
   return build.slots.run(async () => {
-    const mounts = await prepareMounts(step, state, instruction.mounts);
+    const mounts = await prepareMounts(step, state, instruction);
     try {
       const layer = await execute(step, state, { instruction, mounts });
       return await remember(build, state, { step: key, layer });
     } finally {
-      await mounts.release();
+      mounts.release();
     }
   }, build.signal);
+}
+
+/** The host's network is for whoever asks for the build to grant, not for its Dockerfile. */
+function refuseHost({ request }: Build, { network }: RunInstruction): void {
+  if (network !== 'host' || request.hostConfig.NetworkMode === 'host') return;
+  throw invalidParameter('network.host is not allowed: the build needs the host as its network');
 }
 
 /** Arguments that are declared are part of what runs; proxies are not. */
@@ -44,7 +53,7 @@ function keyOf(state: StageState, instruction: RunInstruction, args: BuildArgs):
     createdBy: shown.join(' '),
     extra: mounts.length > 0 || network !== '' || heredocs.length > 0 ? extra : [],
     config: state.config,
-    kind: mounts.some(({ type }) => type === 'cache') ? 'exec.cachemount' : 'regular',
+    kind: 'regular',
     description: text,
   };
 }
@@ -105,22 +114,27 @@ async function execute(step: StepContext, state: StageState, execution: Executio
     config: {
       ...config,
       Image: state.id,
-      Env: [...(config.Env ?? []), ...declared, ...proxies, ...mounts.env],
+      Env: [...(config.Env ?? []), ...declared, ...proxies],
       Cmd: words,
       Entrypoint: [''],
     },
     hostConfig: hostConfigOf(build.request.hostConfig, execution),
+    hiddenEnv: mounts.env,
   });
   let keep = build.request.keepContainers === 'always';
+  let isWhole = true;
   try {
     await step.tell({ kind: 'running', containerId: id });
     const exitCode = await containers.run(id, step.output, build.signal);
     if (exitCode !== 0) throw new CommandFailed(words, exitCode);
     const { targets } = mounts;
+    // What moved into a layer that could not be made is no container any more.
+    isWhole = keep;
     const write = containers.layer(id, { targets, goes: !keep, signal: build.signal });
     return await build.hold.addLayer(state.diffIds, write, build.signal);
   } catch (error) {
-    keep ||= !build.signal.aborted && build.request.keepContainers === 'ifFailed';
+    const isWanted = build.request.keepContainers === 'ifFailed' && !build.signal.aborted;
+    keep ||= isWhole && isWanted;
     throw error;
   } finally {
     await leave(step, id, keep);

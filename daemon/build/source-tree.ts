@@ -53,8 +53,10 @@ export function openFolders(dirsTopFirst: readonly string[]): SourceTree {
 async function* contentOf(fd: number): AsyncGenerator<Uint8Array> {
   try {
     const { size } = fs.fstatSync(fd);
-    const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(chunkBytes, size)));
+    const most = Math.max(1, Math.min(chunkBytes, size));
     for (;;) {
+      // One of its own for each chunk: a stream may keep several.
+      const buffer = Buffer.allocUnsafe(most);
       const { bytesRead } = await read(fd, buffer, 0, buffer.length, null);
       if (bytesRead === 0) return;
       yield buffer.subarray(0, bytesRead);

@@ -67,13 +67,15 @@ async function baseState(step: StepContext, planned: PlannedStage): Promise<Stag
     const before = await build.stage(base.stage);
     return { ...before, config: withPath(before.config), cmdIsOwn: false };
   }
+  if (base.image === '') throw invalidParameter(`base name (${base.written}) should not be blank`);
+  const platform = platformOf(build, planned);
   if (base.image === 'scratch') {
-    return emptyState({ os: 'linux', architecture: hostArchitecture() });
+    return emptyState(scratchPlatform(platform));
   }
   const { images } = build.context;
   const found = await images.base({
     name: base.image,
-    platform: platformOf(build, planned),
+    platform,
     pull: build.request.pull,
     auth: build.request.session.auth(images.registryOf(base.image)),
     sink: (message) => step.tell({ kind: 'pull', message }),
@@ -81,6 +83,13 @@ async function baseState(step: StepContext, planned: PlannedStage): Promise<Stag
   });
   await build.hold.keepBase(found);
   return stateOfBase(found);
+}
+
+function scratchPlatform(platform: string): StageState['platform'] {
+  const [os = '', architecture = '', variant = ''] = platform.split('/');
+  if (os !== '' && os !== 'linux') throw invalidParameter('operating system is not supported');
+  const named = variant === '' ? {} : { variant };
+  return { os: 'linux', architecture: architecture || hostArchitecture(), ...named };
 }
 
 function platformOf({ request }: Build, { platform }: PlannedStage): string {

@@ -2,7 +2,7 @@
 import type { ContainerConfig } from '../../api-spec/index.js';
 import type { Descriptor } from '../content/index.js';
 import type { BuildBase } from '../images/builds.js';
-import type { HistoryEntry, ImageConfig } from '../images/image-config.js';
+import type { HistoryEntry } from '../images/image-config.js';
 import { digestOf } from '../content/index.js';
 
 /** A config as images carry it. */
@@ -12,6 +12,8 @@ export type RunConfig = Partial<ContainerConfig>;
 export interface StageState {
   /** Digest of `document`; empty before anything is there. */
   readonly id: string;
+  /** The image that its `FROM` named; empty after `FROM scratch`. */
+  readonly baseId: string;
   readonly config: RunConfig;
   readonly author: string;
   readonly platform: { readonly os: string; readonly architecture: string; variant?: string };
@@ -32,6 +34,7 @@ const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 export function emptyState(platform: StageState['platform']): StageState {
   return {
     id: '',
+    baseId: '',
     config: { Env: [defaultPath] },
     author: '',
     platform,
@@ -49,6 +52,7 @@ export function stateOfBase({ id, config, layers, storageKeys }: BuildBase): Sta
   const { os, architecture, variant } = config;
   return {
     id,
+    baseId: id,
     config: withPath(config.config),
     author: config.author ?? '',
     platform: { os, architecture, ...(variant === undefined ? {} : { variant }) },
@@ -129,26 +133,38 @@ export function documentOf(state: Omit<StageState, 'id'>, version: string): stri
   });
 }
 
+/** As `documentOf` writes it. */
+interface OwnDocument {
+  readonly author?: string;
+  readonly config: RunConfig;
+  readonly created: string;
+  readonly history: readonly HistoryEntry[];
+  readonly rootfs: { readonly diff_ids: readonly string[] };
+}
+
 /** A state that was written down as its document. */
 export function stateOfDocument(
   before: StageState,
   found: {
     readonly id: string;
-    readonly config: ImageConfig;
+    /** Of `documentOf`, and of nobody else. */
+    readonly document: string;
     readonly cmdIsOwn: boolean;
     readonly layer: StepResult['layer'];
   },
 ): StageState {
-  const { id, config, cmdIsOwn, layer } = found;
+  const { id, document, cmdIsOwn, layer } = found;
+  // Every hit of the cache comes here: what only `documentOf` writes is not checked once more.
+  const { author = '', config, created, history, rootfs } = JSON.parse(document) as OwnDocument;
   return {
     ...before,
     id,
     cmdIsOwn,
-    config: config.config,
-    author: config.author ?? '',
-    history: config.history,
-    createdAt: config.created ?? '',
-    diffIds: config.diffIds,
+    config,
+    author,
+    history,
+    createdAt: created,
+    diffIds: rootfs.diff_ids,
     layers: layer === undefined ? before.layers : [...before.layers, layer.blob],
     storageKeys:
       layer === undefined ? before.storageKeys : onTop(before.storageKeys, layer.storageKey),

@@ -1,3 +1,5 @@
+import type { BuildCachePolicy } from './builder-gc.js';
+
 /** Where the API is served. */
 export type ListenAddress =
   | { readonly kind: 'unix'; readonly path: string }
@@ -71,12 +73,19 @@ export interface ContainerDefaults {
   readonly cgroupnsMode: 'private' | 'host' | undefined;
   readonly init: boolean;
   readonly noNewPrivileges: boolean;
-  /** A path, `unconfined`, or `builtin`. */
+  /** The path of a file, `unconfined`, or `builtin`. */
   readonly seccompProfile: string;
   /** Undefined: a parent whose name is derived from the data root. */
   readonly cgroupParent: string | undefined;
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
+}
+
+/** So many ids of a container from one on, and where they begin on the host. */
+export interface IdRange {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
 }
 
 /** All that the daemon was told, checked; it does not change while the daemon runs. */
@@ -86,7 +95,7 @@ export interface DaemonConfig {
   readonly tls: TlsFiles | undefined;
   /** Group of unix sockets. */
   readonly group: string;
-  /** Absolute. */
+  /** Absolute; with `remap` the folder of these owners alone. */
   readonly dataRoot: string;
   /** Absolute. */
   readonly execRoot: string;
@@ -94,15 +103,22 @@ export interface DaemonConfig {
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
   readonly debug: boolean;
-  readonly experimental: boolean;
   readonly labels: readonly string[];
+  /** Who makes the containers' control groups. */
+  readonly cgroupDriver: 'cgroupfs' | 'systemd';
   /** Undefined: the best that works on the data root. */
   readonly storageDriver: string | undefined;
-  /** `key=value` each. */
-  readonly storageOptions: readonly string[];
-  readonly cgroupDriver: 'cgroupfs' | 'systemd';
+  /** As it was said: `default`, a user, or a user and a group. */
+  readonly usernsRemap: string | undefined;
+  /** What ids of containers are on the host; the same where it is absent. */
+  readonly remap?: {
+    readonly uidMappings: readonly IdRange[];
+    readonly gidMappings: readonly IdRange[];
+  };
   readonly network: NetworkConfig;
   readonly containers: ContainerDefaults;
+  /** Absolute; empty where devices by CDI are switched off. */
+  readonly cdiSpecDirs: readonly string[];
   readonly runtimes: Readonly<Record<string, RuntimeOption>>;
   readonly defaultRuntime: string | undefined;
   /** URLs with a trailing slash. */
@@ -111,7 +127,10 @@ export interface DaemonConfig {
   readonly insecureRegistries: readonly string[];
   readonly maxConcurrentDownloads: number;
   readonly maxDownloadAttempts: number;
-  readonly features: Readonly<Record<string, boolean>>;
+  /** What the build cache may have; undefined for a tenth of its disk, 0 for no bound. */
+  readonly buildCacheBytes: number | undefined;
+  /** If there are any, they are all that the cache is held to. */
+  readonly buildCachePolicies: readonly BuildCachePolicy[];
   /** What was accepted and has no effect, to be logged once. */
   readonly warnings: readonly string[];
 }

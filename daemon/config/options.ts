@@ -20,6 +20,7 @@ interface OptionSpec {
 const used = {
   'bip': { flag: 'bip', kind: 'string', text: 'Address of the default bridge, as CIDR' },
   'bridge': { flag: 'bridge', short: 'b', kind: 'string', text: 'Name of the default bridge, made when missing (none: no default bridge)' },
+  'cdi-spec-dirs': { flag: 'cdi-spec-dir', kind: 'strings', text: 'Folder with descriptions of devices (default /etc/cdi and /var/run/cdi; repeatable)' },
   'cgroup-parent': { flag: 'cgroup-parent', kind: 'string', text: 'Parent cgroup of all containers' },
   'data-root': { flag: 'data-root', kind: 'string', text: 'Where images, containers and volumes are kept (default /var/lib/tsdocker)' },
   'debug': { flag: 'debug', short: 'D', kind: 'boolean', text: 'Same as --log-level debug' },
@@ -36,7 +37,7 @@ const used = {
   'dns-search': { flag: 'dns-search', kind: 'strings', text: 'DNS search domain (repeatable)' },
   'exec-opts': { flag: 'exec-opt', kind: 'strings', text: 'native.cgroupdriver=cgroupfs or systemd' },
   'exec-root': { flag: 'exec-root', kind: 'string', text: 'Where sockets of running containers are (default /run/tsdocker)' },
-  'experimental': { flag: 'experimental', kind: 'boolean', text: 'Report experimental features' },
+  'builder': { kind: 'anything' },
   'features': { kind: 'booleans' },
   'fixed-cidr': { flag: 'fixed-cidr', kind: 'string', text: 'Part of the bridge subnet for containers' },
   'group': { flag: 'group', short: 'G', kind: 'string', text: 'Group of the unix socket (default docker)' },
@@ -63,12 +64,12 @@ const used = {
   'runtimes': { flag: 'add-runtime', kind: 'runtimes', text: 'Another OCI runtime: NAME=PATH (repeatable)' },
   'seccomp-profile': { flag: 'seccomp-profile', kind: 'string', text: 'Default profile: a path, builtin or unconfined' },
   'storage-driver': { flag: 'storage-driver', short: 's', kind: 'string', text: 'Storage driver: overlay or vfs' },
-  'storage-opts': { flag: 'storage-opt', kind: 'strings', text: 'Option of the storage driver: KEY=VALUE (repeatable)' },
   'tls': { flag: 'tls', kind: 'boolean', text: 'Implied by --tlsverify; not enough on its own' },
   'tlscacert': { flag: 'tlscacert', kind: 'string', text: 'CA whose clients are let in' },
   'tlscert': { flag: 'tlscert', kind: 'string', text: 'Certificate of this daemon' },
   'tlskey': { flag: 'tlskey', kind: 'string', text: 'Key of this daemon' },
   'tlsverify': { flag: 'tlsverify', kind: 'boolean', text: 'Serve TCP with mutual TLS' },
+  'userns-remap': { flag: 'userns-remap', kind: 'string', text: 'User namespaces for containers: default, or USER[:GROUP] with ranges in /etc/subuid and /etc/subgid' },
 } as const satisfies Record<string, OptionSpec>;
 
 const ignored = {
@@ -77,8 +78,6 @@ const ignored = {
   'authorization-plugins': { flag: 'authorization-plugin', kind: 'strings', refused: true },
   'bip6': { flag: 'bip6', kind: 'string', ignored: true },
   'bridge-accept-fwmark': { flag: 'bridge-accept-fwmark', kind: 'string', ignored: true },
-  'builder': { kind: 'anything', ignored: true },
-  'cdi-spec-dirs': { flag: 'cdi-spec-dir', kind: 'strings', ignored: true },
   'containerd': { flag: 'containerd', kind: 'string', ignored: true },
   'containerd-namespace': { flag: 'containerd-namespace', kind: 'string', ignored: true },
   'containerd-plugin-namespace': { flag: 'containerd-plugins-namespace', kind: 'string', ignored: true },
@@ -86,6 +85,7 @@ const ignored = {
   'cpu-rt-runtime': { flag: 'cpu-rt-runtime', kind: 'integer', ignored: true },
   'cri-containerd': { flag: 'cri-containerd', kind: 'boolean', ignored: true },
   'default-gateway-v6': { flag: 'default-gateway-v6', kind: 'string', ignored: true },
+  'experimental': { flag: 'experimental', kind: 'boolean', ignored: true },
   'firewall-backend': { flag: 'firewall-backend', kind: 'string', ignored: true },
   'fixed-cidr-v6': { flag: 'fixed-cidr-v6', kind: 'string', ignored: true },
   'http-proxy': { flag: 'http-proxy', kind: 'string', ignored: true },
@@ -106,10 +106,10 @@ const ignored = {
   'rootless': { flag: 'rootless', kind: 'boolean', refused: true },
   'selinux-enabled': { flag: 'selinux-enabled', kind: 'boolean', refused: true },
   'shutdown-timeout': { flag: 'shutdown-timeout', kind: 'integer', ignored: true },
+  'storage-opts': { flag: 'storage-opt', kind: 'strings', refused: true },
   'swarm-default-advertise-addr': { flag: 'swarm-default-advertise-addr', kind: 'string', ignored: true },
   'userland-proxy': { flag: 'userland-proxy', kind: 'boolean', ignored: true },
   'userland-proxy-path': { flag: 'userland-proxy-path', kind: 'string', ignored: true },
-  'userns-remap': { flag: 'userns-remap', kind: 'string', refused: true },
 } as const satisfies Record<string, OptionSpec>;
 
 /** By key of `daemon.json`. */

@@ -5,6 +5,7 @@ import { mergeSettings, parseDaemonJson } from './daemon-json.js';
 import type { CommandLine } from './flags.js';
 import type { Settings } from './options.js';
 import { resolveConfig } from './resolve.js';
+import { remapped } from './userns-remap.js';
 
 /** Read when no `--config-file` is given; it may be absent. */
 export const defaultConfigFile = '/etc/tsdocker/daemon.json';
@@ -36,5 +37,5 @@ function fromFile(commandLine: CommandLine): Settings {
 
 /** Joins the command line with `daemon.json`; throws `ConfigError` that says which and why. */
 export function readConfig(commandLine: CommandLine): DaemonConfig {
-  return resolveConfig(fromFile(commandLine));
+  return remapped(resolveConfig(fromFile(commandLine)));
 }

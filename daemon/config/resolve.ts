@@ -9,6 +9,8 @@ import type {
   TlsFiles,
 } from './config.js';
 import { logLevels } from './config.js';
+import { buildCacheBytes, buildCachePolicies } from './builder-gc.js';
+import { ownRuntimes } from '../own-runtimes.js';
 import { ConfigError } from './config-error.js';
 import { parseListenAddress } from './listen-address.js';
 import type { Settings } from './options.js';
@@ -186,13 +188,27 @@ function warnings(settings: Settings): readonly string[] {
   if (settings['live-restore'] === false) {
     said.push('live-restore=false has no effect: containers always outlive the daemon');
   }
+  for (const name of Object.keys(settings.features ?? {})) {
+    if (name !== 'cdi') said.push(`features.${name} has no effect and is ignored`);
+  }
   return said;
 }
 
 function runtimes(settings: Settings): Pick<DaemonConfig, 'runtimes' | 'defaultRuntime'> {
   const known = settings.runtimes ?? {};
   const defaultRuntime = settings['default-runtime'];
+  const isKnown = [...ownRuntimes, ...Object.keys(known)].includes(defaultRuntime ?? 'runc');
+  if (!isKnown) {
+    throw new ConfigError(`specified default runtime '${defaultRuntime ?? ''}' does not exist`);
+  }
   return { runtimes: known, defaultRuntime };
+}
+
+/** One empty folder, or the feature, switches them off, as in dockerd. */
+function cdiSpecDirs(settings: Settings): readonly string[] {
+  if (settings.features?.['cdi'] === false) return [];
+  const dirs = settings['cdi-spec-dirs'] ?? ['/etc/cdi', '/var/run/cdi'];
+  return dirs.filter((dir) => dir !== '').map((dir) => absolute(dir));
 }
 
 /** Checks the settings and fills in what they leave open; throws `ConfigError`. Reads no files. */
@@ -210,13 +226,13 @@ export function resolveConfig(settings: Settings): DaemonConfig {
     logLevel: level,
     logFormat: oneOf(['text', 'json'], settings['log-format'] ?? 'text', 'invalid log format'),
     debug: level === 'debug' || level === 'trace',
-    experimental: settings.experimental ?? false,
     labels: settings.labels ?? [],
-    storageDriver: storageDriver(settings['storage-driver']),
-    storageOptions: settings['storage-opts'] ?? [],
     cgroupDriver: cgroupDriver(settings['exec-opts'] ?? []),
+    storageDriver: storageDriver(settings['storage-driver']),
+    usernsRemap: settings['userns-remap'] === '' ? undefined : settings['userns-remap'],
     network: network(settings),
     containers: containerDefaults(settings),
+    cdiSpecDirs: cdiSpecDirs(settings),
     ...runtimes(settings),
     registryMirrors: settings['registry-mirrors'] ?? [],
     insecureRegistries: [
@@ -231,7 +247,8 @@ export function resolveConfig(settings: Settings): DaemonConfig {
       settings['max-download-attempts'] ?? 5,
       'invalid max download attempts',
     ),
-    features: settings.features ?? {},
+    buildCacheBytes: buildCacheBytes(settings.builder),
+    buildCachePolicies: buildCachePolicies(settings.builder),
     warnings: warnings(settings),
   };
 }

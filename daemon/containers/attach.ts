@@ -77,12 +77,12 @@ export function attachContainer(
   const joined = request.stream
     ? join(container, joining, ended.signal)
     : Promise.resolve(undefined);
-  // Whoever runs the conversation gets the failure; until then it is nobody's.
-  joined.catch(ignoreUntilRun);
+  const hold = holdExit(container, joined);
   return {
     tty,
     abandon: () => {
       ended.abort();
+      hold.release();
       void joined.then((found) => found?.stream.destroy(), ignoreUntilRun);
     },
     run: async (client, signal) => {
@@ -95,13 +95,34 @@ export function attachContainer(
         const found = await joined;
         if (found === undefined) return;
         await exchange(found.stream, client, { stdin: request.stdin, signal });
+        hold.release();
         const detached = request.stdin && !signal.aborted && (await isAlive(container));
         if (detached) await tell(context, containerEvent(container.record, 'detach'));
       } finally {
         ended.abort();
+        hold.release();
       }
     },
   };
+}
+
+/** The news of an exit waits, for a while, until a client that has joined was sent the output. */
+function holdExit(
+  container: Container,
+  joined: Promise<Joined | undefined>,
+): { readonly release: () => void } {
+  let release = (): void => undefined;
+  const sent = new Promise<void>((resolve) => (release = resolve));
+  joined.then(
+    (found) => {
+      if (found === undefined) return;
+      container.outputs.add(sent);
+      void sent.then(() => container.outputs.delete(sent));
+    },
+    // Whoever runs the conversation gets the failure; until then it is nobody's.
+    ignoreUntilRun,
+  );
+  return { release: () => release() };
 }
 
 /** Its process still runs: the record of an exit comes a moment after the end of the output. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Task } from '../runtime/task.js';
 import { Lease } from './lease.js';
 import { Lock } from './lock.js';
@@ -5,6 +6,9 @@ import type { Sandbox } from './needs.js';
 import type { PendingAttach } from './attach.js';
 import type { ContainerHealth } from './health-schedule.js';
 import type { ContainerRecord } from './record.js';
+
+/** How long a client that does not read what it is sent may hold the news of the exit back. */
+const maxOutputWaitMs = 500;
 
 /**
  * A container with what is alive of it: the record is what lasts, the rest dies with the daemon.
@@ -16,6 +20,8 @@ export class Container {
   readonly lease = new Lease();
   /** Clients that attached before there was a task to attach to. */
   readonly pendingAttaches = new Set<PendingAttach>();
+  /** Clients that are being sent the output: each ends with it. None of them rejects. */
+  readonly outputs = new Set<Promise<void>>();
   readonly #exitListeners = new Set<(exitCode: number) => void>();
   readonly #removalListeners = new Set<(exitCode: number) => void>();
 
@@ -36,6 +42,8 @@ export class Container {
   unwell: { readonly wellMs: number } | undefined;
   /** The next exit is somebody's wish: the policy leaves it alone. */
   exitIsWanted = false;
+  /** Variables of its process that are never written down. */
+  hiddenEnv: readonly string[] = [];
 
   constructor(public record: ContainerRecord) {}
 
@@ -58,6 +66,15 @@ export class Container {
   onRemoval(listener: (exitCode: number) => void): () => void {
     this.#removalListeners.add(listener);
     return () => this.#removalListeners.delete(listener);
+  }
+
+  /** Who waits for the exit has been sent the output before, as from Docker. */
+  async outputsSent(): Promise<void> {
+    if (this.outputs.size === 0) return;
+    const sent = new AbortController();
+    const limit = delay(maxOutputWaitMs, undefined, { signal: sent.signal });
+    await Promise.race([Promise.all(this.outputs), limit]);
+    sent.abort();
   }
 
   tellExit(exitCode: number): void {

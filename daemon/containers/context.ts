@@ -51,9 +51,16 @@ export interface ContainerDefaults {
   readonly logOptions: Readonly<Record<string, string>>;
   readonly storageDriver: string;
   readonly cgroupnsMode: 'host' | 'private';
+  readonly ipcMode: 'private' | 'shareable';
+  /** Absent for the engine's own parent. */
+  readonly cgroupParent?: string;
   readonly runtime: string;
+  /** The other runtimes that there are. */
+  readonly runtimes: readonly string[];
   readonly shmSizeBytes: number;
   readonly init: boolean;
+  /** The kernel confines by AppArmor. */
+  readonly apparmor: boolean;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
 }

@@ -12,18 +12,22 @@ import type {
 import { Container } from './container.js';
 import { containerEvent, save } from './context.js';
 import type { Context } from './context.js';
+import { checkEndpointCount, endpointsOf } from './endpoints.js';
 import { failuresOf } from './failures.js';
 import { completeHostConfig } from './host-config.js';
 import { mergeImageConfig } from './merge-image.js';
 import { generateName } from './names.js';
+import { ownRuntimes } from '../own-runtimes.js';
 import type { ContainerImage } from './needs.js';
 import { checkPlatform } from './platform.js';
-import type { ContainerRecord } from './record.js';
+import type { ContainerRecord, MountedImage } from './record.js';
 import { checkConfig, checkName } from './validate.js';
 import { checkHostConfig } from './validate-host.js';
+import { makeFolders, missingFolders } from './working-directory.js';
 
 /** `Healthcheck.StartInterval` came with API 1.44. */
 const startIntervalMinor = 44;
+const imageMountsMinor = 48;
 
 /**
  * A create as it arrived; `apiMinor` is the `n` of the API version 1.n, which decides how old
@@ -39,6 +43,8 @@ export interface CreateRequest {
   readonly image?: ContainerImage;
   /** See `ContainerRecord`. */
   readonly ephemeral?: boolean;
+  /** Variables, each `NAME=value`, that only the process sees: no record and no file has them. */
+  readonly hiddenEnv?: readonly string[];
 }
 
 /**
@@ -57,7 +63,9 @@ export async function createContainer(
   const name = request.name?.replace(/^\//, '');
   if (name !== undefined) checkName(name, { given: request.name ?? name });
   checkConfig(user, hostConfig);
+  checkEndpointCount(networking?.EndpointsConfig ?? {}, request.apiMinor);
   checkHostConfig(user, hostConfig, { runtimes: runtimesOf(context) });
+  checkMountTypes(hostConfig, request.apiMinor);
   const image = request.image ?? context.images.resolve(user.Image ?? '', request.platform);
   checkPlatform(image, user.Image ?? '', request.platform);
   const id = newId((taken) => context.book.get(taken) !== undefined);
@@ -73,9 +81,11 @@ export async function createContainer(
   const warnings = context.runtime.check(draft);
   context.logs.check(draft);
   context.networks.check(draft);
+  const folders = draft.ephemeral === true ? [] : missingFolders(context, draft);
   context.book.addDraft(draft);
   try {
-    await make(context, draft);
+    const container = await make(context, draft, folders);
+    container.hiddenEnv = request.hiddenEnv ?? [];
   } finally {
     context.book.dropDraft(draft);
   }
@@ -85,11 +95,14 @@ export async function createContainer(
 /** What is of another system, or what newer clients are asked to say elsewhere. */
 function advice(
   { MacAddress = '' }: ContainerConfig,
-  { CpuPercent = 0 }: HostConfig,
+  { CpuPercent = 0, NetworkMode: mode, PortBindings: ports = {} }: HostConfig,
   apiMinor: number,
 ): readonly string[] {
   const list: string[] = [];
   if (CpuPercent > 0) list.push('linux does not support CPU percent. Percent discarded.');
+  if (mode === 'host' && Object.keys(ports).length > 0) {
+    list.push('Published ports are discarded when using host network mode');
+  }
   if (MacAddress !== '' && apiMinor >= startIntervalMinor) {
     list.push(
       'The container-wide MacAddress field is now deprecated. ' +
@@ -106,8 +119,18 @@ function readAsThen(user: ContainerConfig, apiMinor: number): ContainerConfig {
   return { ...user, Healthcheck: { ...health, StartInterval: 0 } };
 }
 
+/** Image mounts came with API 1.48: an engine of an older one knows no such type. */
+function checkMountTypes({ Mounts: mounts = [] }: HostConfig, apiMinor: number): void {
+  if (apiMinor >= imageMountsMinor || !mounts.some(({ Type }) => Type === 'image')) return;
+  throw invalidParameter('invalid mount config for type "image": mount type unknown');
+}
+
 /** Volumes, folders and the writable layer, then the record: in this order, undone in reverse. */
-async function make(context: Context, draft: ContainerRecord): Promise<void> {
+async function make(
+  context: Context,
+  draft: ContainerRecord,
+  folders: readonly string[],
+): Promise<Container> {
   const { id } = draft;
   const undo: (() => Promise<unknown>)[] = [];
   try {
@@ -122,6 +145,7 @@ async function make(context: Context, draft: ContainerRecord): Promise<void> {
     mkdirSync(context.bundlePath(id), { recursive: true, mode: 0o710 });
     undo.unshift(() => context.rootfs.remove(id));
     await context.rootfs.create(id, draft.layers);
+    await makeFolders(context, draft, folders);
     const container = new Container({ ...draft, mounts });
     await save(context, container, container.record, {
       // Nobody is told of a container that the next start of the daemon removes.
@@ -129,6 +153,7 @@ async function make(context: Context, draft: ContainerRecord): Promise<void> {
       events: [containerEvent(container.record, 'create')],
     });
     context.book.add(container);
+    return container;
   } catch (error) {
     const results = await Promise.allSettled(undo.map((step) => step()));
     const failed = failuresOf(results);
@@ -166,11 +191,36 @@ function draftRecord(context: Context, draft: Draft): ContainerRecord {
     args,
     storageDriver: context.defaults.storageDriver,
     mounts: [],
-    endpoints: endpointsOf(hostConfig, user, draft.endpoints),
+    ...takenMounts(context, draft.hostConfig),
+    endpoints: endpointsOf(hostConfig, user, {
+      asked: draft.endpoints, nameOf: (ref) => context.networks.nameOf(ref),
+    }),
     restartCount: 0,
     stoppedByUser: false,
     ...(draft.ephemeral === undefined ? {} : { ephemeral: draft.ephemeral }),
     state: { status: 'created' },
+  };
+}
+
+/** Its own and those of containers whose volumes it takes: the last to name a place wins. */
+function takenMounts(
+  context: Context,
+  hostConfig: HostConfig,
+): Pick<ContainerRecord, 'imageMounts' | 'subpaths'> {
+  const others = volumesFrom(context, hostConfig);
+  const own = context.volumes
+    .images(hostConfig)
+    .map(({ reference, destination }): [string, MountedImage] => {
+      const { id, layers } = context.images.resolve(reference);
+      return [destination, { id, layers }];
+    });
+  const images = [...others.flatMap((other) => Object.entries(other.images)), ...own];
+  const parts = [...others.map(({ subpaths }) => subpaths), context.volumes.subpaths(hostConfig)]
+    .flatMap((each) => Object.entries(each));
+  const subpaths = [...new Map(parts)].filter(([, subpath]) => subpath !== '');
+  return {
+    ...(images.length === 0 ? {} : { imageMounts: Object.fromEntries(images) }),
+    ...(subpaths.length === 0 ? {} : { subpaths: Object.fromEntries(subpaths) }),
   };
 }
 
@@ -213,30 +263,10 @@ function checkDonor({ id, record }: Container): void {
   );
 }
 
-/** Docker names a container by the start of its id, unless it has no UTS namespace of its own. */
-function hostname(
-  id: string,
-  config: ContainerConfig,
-  { UTSMode, NetworkMode }: HostConfig,
-): string {
+/** Docker names a container by the start of its id, unless its network is the host's. */
+function hostname(id: string, config: ContainerConfig, { NetworkMode }: HostConfig): string {
   if (config.Hostname !== undefined && config.Hostname !== '') return config.Hostname;
-  return UTSMode === 'host' || NetworkMode === 'host' ? osHostname() : id.slice(0, 12);
-}
-
-/** The networks that it is on: the one of its mode, and what else was asked for. */
-function endpointsOf(
-  { NetworkMode = 'bridge' }: HostConfig,
-  { MacAddress }: ContainerConfig,
-  asked: Readonly<Record<string, EndpointSettings>>,
-): Readonly<Record<string, EndpointSettings>> {
-  if (NetworkMode.startsWith('container:')) return {};
-  const { default: unnamed, ...named } = asked;
-  const own = { ...unnamed, ...named[NetworkMode] };
-  const mac = own.MacAddress ?? MacAddress;
-  return {
-    [NetworkMode]: mac === undefined || mac === '' ? own : { ...own, MacAddress: mac },
-    ...Object.fromEntries(Object.entries(named).filter(([name]) => name !== NetworkMode)),
-  };
+  return NetworkMode === 'host' ? osHostname() : id.slice(0, 12);
 }
 
 /** One that the body names: that it is not there is an error of the body. */
@@ -250,18 +280,21 @@ function named(book: Context['book'], ref: string): Container {
 }
 
 /** `name[:mode]` of `VolumesFrom` → what those containers mount. */
-function volumesFrom({ book }: Context, { VolumesFrom: from = [] }: HostConfig) {
+function volumesFrom({ book, volumes }: Context, { VolumesFrom: from = [] }: HostConfig) {
   return from.map((entry) => {
     const [, ref = '', mode = 'rw'] = /^([^:]*)(?::(.*))?$/.exec(entry) ?? [];
     if (ref === '') throw invalidParameter('volumes-from specification cannot be an empty string');
     if (!/^(?:[a-zA-Z,]*)$/.test(mode)) throw invalidParameter(`invalid mode: ${mode}`);
-    return { mounts: named(book, ref).record.mounts, mode };
+    const { mounts, imageMounts: images = {}, hostConfig, ...record } = named(book, ref).record;
+    // Records of earlier versions say nothing of their own.
+    const subpaths = { ...volumes.subpaths(hostConfig), ...record.subpaths };
+    return { mounts, images, subpaths, mode };
   });
 }
 
-/** The one runtime, by its own name and by those that clients know. */
+/** Our own by the names that clients know, and the others. */
 function runtimesOf({ defaults }: Context): readonly string[] {
-  return [defaults.runtime, 'runc', 'io.containerd.runc.v2'];
+  return [...ownRuntimes, ...defaults.runtimes];
 }
 
 /** 64 hex; never all digits at the start, so that no client takes its prefix for a number. */

@@ -5,14 +5,18 @@ const defaultKeys = Uint8Array.of(16, 17);
 
 /**
  * `ctrl-p,ctrl-q` → the bytes that end an attachment; undefined gives Docker's default, an empty
- * string none. `ApiError` 400 in Docker's words for what is no key.
+ * string none. `ApiError` 400 in Docker's words for what is no key: it `called` them otherwise
+ * when an exec is made.
  */
-export function parseDetachKeys(text: string | undefined): Uint8Array {
+export function parseDetachKeys(
+  text: string | undefined,
+  called: 'detach' | 'escape' = 'detach',
+): Uint8Array {
   if (text === undefined) return defaultKeys;
   if (text === '') return new Uint8Array();
   return Uint8Array.from(text.split(','), (key) => {
     const code = keyCode(key);
-    if (code === undefined) throw invalidParameter(`Invalid detach keys (${text}) provided`);
+    if (code === undefined) throw invalidParameter(`Invalid ${called} keys (${text}) provided`);
     return code;
   });
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { notFound } from '../../api-spec/errors.js';
 import type { Container } from './container.js';
 import type { ExecRecord, ExecTask } from '../runtime/exec-task.js';
@@ -15,10 +16,14 @@ const KEPT_AFTER_END_MS = 5 * 60_000;
 /** Of all containers; the oldest that do not run go first. */
 const MAX_EXECS = 10_000;
 
+/** How long the end of an exec is not told because a client still reads its output. */
+const MAX_UNHEARD_MS = 100;
+
 /** An exec and who waits for it. Its record never changes; its state goes one way. */
 export class Exec {
   #state: ExecState = { status: 'created' };
   readonly #listeners = new Set<() => void>();
+  readonly #talks = new Set<Promise<void>>();
 
   constructor(readonly record: ExecRecord) {}
 
@@ -36,6 +41,31 @@ export class Exec {
     const timeout = AbortSignal.timeout(timeoutMs);
     await this.#until(is, timeout);
     return is(this.#state);
+  }
+
+  /** A client's conversation with it, which `heard` waits for. */
+  async talk(conversation: Promise<void>): Promise<void> {
+    this.#talks.add(conversation);
+    try {
+      await conversation;
+    } finally {
+      this.#talks.delete(conversation);
+    }
+  }
+
+  /** Once its clients have been told of its end; a slow one is waited for a while only. */
+  async heard(): Promise<void> {
+    if (this.#talks.size > 0) {
+      const late = new AbortController();
+      const { signal } = late;
+      await Promise.race([
+        Promise.allSettled(this.#talks),
+        sleep(MAX_UNHEARD_MS, undefined, { signal, ref: false }).catch(() => undefined),
+      ]);
+      late.abort();
+    }
+    // The last words of a conversation go out when it has returned.
+    await nextTurn();
   }
 
   /** Resolves when it has ended, or when `signal` aborts. */

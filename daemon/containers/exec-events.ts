@@ -6,15 +6,20 @@ import type { ContainerEvent } from './needs.js';
 
 type Action = 'exec_create' | 'exec_start' | 'exec_detach';
 
-/** Tells of it in its turn, and lets nobody wait for that: an exec is no record that must last. */
+/**
+ * Tells of it once whoever asked has been answered, and lets nobody wait for that: an exec is
+ * no record that must last. What is told in a row stays in order.
+ */
 export function tellExec(
   context: Context,
   container: Container,
   exec: ExecRecord,
   action: Action,
 ): void {
-  tell(context, execEvent(container, exec, action)).catch((error: unknown) => {
-    context.log.error({ id: container.id, exec: exec.id, err: error }, `${action} was not told`);
+  setImmediate(() => {
+    tell(context, execEvent(container, exec, action)).catch((error: unknown) => {
+      context.log.error({ id: container.id, exec: exec.id, err: error }, `${action} was not told`);
+    });
   });
 }
 

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { ApiError, conflict } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import type { ExecTask } from '../runtime/exec-task.js';
+import type { AttachOptions } from '../runtime/task.js';
 import type { AttachConversation } from './attach.js';
 import type { Container } from './container.js';
 import { containerEvent, tell } from './context.js';
@@ -12,8 +13,6 @@ import { tellExec } from './exec-events.js';
 import { exchange } from './exchange.js';
 import { frame } from './stdcopy.js';
 
-/** How long everything up to the process's first instruction may take. */
-const MAX_LAUNCH_MS = 60_000;
 /** Exit code of what could not be started, as Docker has it for every reason. */
 const NOT_STARTED = 126;
 
@@ -45,14 +44,17 @@ export async function startExec(
       ...(size === undefined ? {} : { consoleSize: size }),
     };
     tellExec(context, container, exec.record, 'exec_start');
+    const attach = detached ? undefined : attachmentOf(exec, options);
     const live = await context.runtime.exec({
       exec: record,
       container: container.record,
       task,
       rootfs: () => context.rootfs.mount(container.record),
-      signal: AbortSignal.timeout(MAX_LAUNCH_MS),
+      ...(attach === undefined ? {} : { attach }),
     });
-    return await open(context, container, { exec, task: live, options });
+    exec.become({ status: 'running', task: live.task });
+    followExec(context, container, exec, live.task);
+    return live.stream;
   } catch (error) {
     exec.become({ status: 'ended', pid: 0, exitCode: NOT_STARTED });
     context.execs.dropLater(exec);
@@ -66,48 +68,19 @@ function refuseSecondStart({ record, state }: Exec): void {
   throw conflict(`Error: Exec command ${record.id} ${said}`);
 }
 
-interface Opening {
-  readonly exec: Exec;
-  readonly task: ExecTask;
-  readonly options: StartOptions;
-}
-
-/** The client joins, then the gate opens: nothing of the output is missed. */
-async function open(
-  context: Context,
-  container: Container,
-  { exec, task, options }: Opening,
-): Promise<Duplex | undefined> {
-  let stream: Duplex | undefined;
-  try {
-    stream = options.detached ? undefined : await join(exec, task, options);
-    await task.start();
-  } catch (error) {
-    stream?.destroy();
-    await task.dispose();
-    throw error;
-  }
-  exec.become({ status: 'running', task });
-  followExec(context, container, exec, task);
-  return stream;
-}
-
-async function join(
-  { record }: Exec,
-  task: ExecTask,
-  { raw }: StartOptions,
-): Promise<Duplex | undefined> {
+/** What the client takes part in; undefined when that is nothing. */
+function attachmentOf({ record }: Exec, { raw }: StartOptions): AttachOptions | undefined {
   const { stdin, stdout, stderr, tty, detachKeys } = record;
   if (!stdin && !stdout && !stderr) return undefined;
   const hasKeys = tty || detachKeys !== undefined;
-  return task.attach({
+  return {
     stdin,
     // A terminal has one output, whichever was asked for.
     stdout: stdout || (tty && stderr),
     stderr,
     framed: !raw,
     detachKeys: hasKeys ? parseDetachKeys(detachKeys) : new Uint8Array(),
-  });
+  };
 }
 
 /** Sees to it that the end of an exec is recorded, told and cleaned up after. */
@@ -122,10 +95,9 @@ export function followExec(
     exec.become({ status: 'ended', pid: task.pid, exitCode });
     context.execs.dropLater(exec);
     const attributes = { execID: exec.record.id, exitCode: String(exitCode) };
-    await Promise.all([
-      task.dispose(),
-      tell(context, containerEvent(container.record, 'exec_die', attributes)),
-    ]);
+    const told = tell(context, containerEvent(container.record, 'exec_die', attributes));
+    // Who waits for its output goes first; cleaning up can wait.
+    await Promise.all([told, exec.heard().then(() => task.dispose())]);
   };
   follow().catch((error: unknown) => {
     context.log.error(
@@ -157,7 +129,7 @@ export function conversationOf(
         say(client, error instanceof Error ? error.message : String(error), options);
         return;
       }
-      await converse(context, container, { exec, stream, client, signal });
+      await exec.talk(converse(context, container, { exec, stream, client, signal }));
     },
   };
 }

@@ -69,7 +69,7 @@ function recordOf(containerId: string, body: ExecCreateBody): ExecRecord {
   const nameless = (body.Env ?? []).find((entry) => entry.startsWith('='));
   if (nameless !== undefined) throw invalidParameter(`invalid environment variable: ${nameless}`);
   const keys = body.DetachKeys ?? '';
-  if (keys !== '') parseDetachKeys(keys);
+  if (keys !== '') parseDetachKeys(keys, 'escape');
   const size = sizeOf(body.ConsoleSize);
   return {
     id: randomBytes(32).toString('hex'),
@@ -86,6 +86,11 @@ function recordOf(containerId: string, body: ExecCreateBody): ExecRecord {
     ...(keys === '' ? {} : { detachKeys: keys }),
     ...(size === undefined ? {} : { consoleSize: size }),
   };
+}
+
+function keysOf({ detachKeys }: ExecRecord): string {
+  return detachKeys === undefined
+    ? '' : Buffer.from(parseDetachKeys(detachKeys)).toString('base64');
 }
 
 function sizeOf(given: readonly number[] | undefined): readonly [number, number] | undefined {
@@ -136,7 +141,8 @@ export function inspectExec({ execs, book }: Context, id: string): ExecInspectRe
     OpenStdout: record.stdout,
     CanRemove: false,
     ContainerID: record.containerId,
-    DetachKeys: record.detachKeys ?? '',
+    // Bytes, as Go writes them in JSON.
+    DetachKeys: keysOf(record),
     Pid: pidOf(state),
   };
 }
@@ -160,5 +166,6 @@ export async function resizeExec(
   }
   const { state } = exec;
   if (state.status !== 'running') throw notFound(`process does not exist ${id}: not found`);
-  if (exec.record.tty) await state.task.resize(rows, columns);
+  // The kernel has 16 bits for each; Docker drops the others without a word.
+  if (exec.record.tty) await state.task.resize(rows & 0xffff, columns & 0xffff);
 }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { ApiError } from '../../api-spec/errors.js';
 import type { Task, TaskExit } from '../runtime/task.js';
 import type { Container } from './container.js';
 import { containerEvent, save } from './context.js';
@@ -47,6 +48,7 @@ async function recordExit(context: Context, container: Container, end: End): Pro
   // One that is never well for long waits longer each time, however long it runs.
   const wellMs = container.unwell?.wellMs ?? end.exit.finishedAtMs - startedAtMs;
   if (again) planRestart(context, container, wellMs);
+  await container.outputsSent();
   container.tellExit(end.exit.exitCode);
   if (!again && record.hostConfig.AutoRemove === true) removeLater(context, container);
 }
@@ -150,6 +152,8 @@ function planRestart(context: Context, container: Container, ranMs: number): voi
 
 function removeLater(context: Context, container: Container): void {
   context.afterExit.remove(container).catch((error: unknown) => {
+    // Who ended it by force removes it too.
+    if (error instanceof ApiError && container.record.state.status === 'removing') return;
     context.log.error({ id: container.id, err: error }, 'removal after exit failed');
   });
 }

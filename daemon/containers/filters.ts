@@ -144,7 +144,12 @@ function byLabel(value: string): Predicate {
 function parsePorts(value: string, name: string): (port: string) => boolean {
   const parts = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(value);
   const isRange = parts !== null && Number(parts[2] ?? parts[1]) >= Number(parts[1]);
-  if (!isRange) throw invalidParameter(`invalid filter '${name}=${value}'`);
+  if (!isRange) {
+    const why = parts === null
+      ? `strconv.ParseUint: parsing ${JSON.stringify(value)}: invalid syntax`
+      : `Invalid range specified for the Port: ${value}`;
+    throw invalidParameter(`error while looking up for ${name} ${value}: ${why}`);
+  }
   const [first, last, protocol = 'tcp'] = [
     Number(parts[1]),
     Number(parts[2] ?? parts[1]),

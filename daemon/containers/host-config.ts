@@ -8,9 +8,10 @@ export function completeHostConfig(defaults: ContainerDefaults, given: HostConfi
   return {
     ...said(given),
     ...entries(given),
+    ...consoleSize(given),
     ...securityOpt(given),
     NetworkMode: networkMode(given.NetworkMode),
-    IpcMode: word(given.IpcMode, 'private'),
+    IpcMode: word(given.IpcMode, defaults.ipcMode),
     CgroupnsMode: word(given.CgroupnsMode, privileged ? 'host' : defaults.cgroupnsMode),
     Runtime: word(given.Runtime, defaults.runtime),
     ShmSize: number(given.ShmSize, defaults.shmSizeBytes),
@@ -20,6 +21,7 @@ export function completeHostConfig(defaults: ContainerDefaults, given: HostConfi
     RestartPolicy: restartPolicy(given.RestartPolicy),
     ...(privileged ? {} : protectedPaths(given, defaults)),
     ...(given.Init === undefined && defaults.init ? { Init: true } : {}),
+    ...cgroupParent(given, defaults),
   };
 }
 
@@ -43,9 +45,12 @@ function said(given: HostConfig): HostConfig {
   return Object.fromEntries(Object.entries(given).filter(means));
 }
 
-/** Ports and devices with every field. */
-function entries({ PortBindings, Devices }: HostConfig): HostConfig {
+/** Ports and devices with every field that is not null when nobody sets it. */
+function entries({ PortBindings, Devices, DeviceRequests }: HostConfig): HostConfig {
   return {
+    ...(DeviceRequests && {
+      DeviceRequests: DeviceRequests.map((request) => ({ Driver: '', Count: 0, ...request })),
+    }),
     ...(PortBindings && {
       PortBindings: Object.fromEntries(
         Object.entries(PortBindings).map(([port, bindings]) => [
@@ -63,6 +68,19 @@ function entries({ PortBindings, Devices }: HostConfig): HostConfig {
       })),
     }),
   };
+}
+
+/** Kept with the container, whose group stays where it is when the daemon's parent is another. */
+function cgroupParent({ CgroupParent }: HostConfig, defaults: ContainerDefaults): HostConfig {
+  const isSaid = CgroupParent !== undefined && CgroupParent !== '';
+  return isSaid || defaults.cgroupParent === undefined
+    ? {}
+    : { CgroupParent: defaults.cgroupParent };
+}
+
+/** Two numbers, whatever was given: so Go reads an array of two. */
+function consoleSize({ ConsoleSize: size }: HostConfig): HostConfig {
+  return size === undefined ? {} : { ConsoleSize: [size[0] ?? 0, size[1] ?? 0] };
 }
 
 /** Who shares the host's processes or memory gets no label of its own. */

@@ -6,7 +6,7 @@ import type { ArchivePutRequest } from './archive.js';
 import { attachContainer } from './attach.js';
 import type { AttachConversation, AttachRequest } from './attach.js';
 import { Book } from './book.js';
-import { save } from './context.js';
+import { containerEvent, save, tell } from './context.js';
 import type { ContainerDefaults, Context } from './context.js';
 import { commitContainer } from './commit.js';
 import type { CommitRequest } from './commit.js';
@@ -35,7 +35,7 @@ import type {
 import { pauseContainer, unpauseContainer } from './pause.js';
 import { createPrune } from './prune.js';
 import { readLogs } from './read-logs.js';
-import type { ContainerRecord } from './record.js';
+import { imagesOf, layersOf, type ContainerRecord } from './record.js';
 import { recover } from './recover.js';
 import type { Recovery } from './recover.js';
 import { removeContainer } from './remove.js';
@@ -140,6 +140,8 @@ export interface Containers {
   users(of: { readonly imageId: string }): readonly ContainerUse[];
   /** By reference, with the pid of its live process: for those that connect it to something. */
   find(ref: string): { readonly record: ContainerRecord; readonly pid: number | undefined };
+  /** Runs `work` under the container's lock: for those that change it together with their own. */
+  inTurn<T>(id: string, work: () => Promise<T>): Promise<T>;
   /** Replaces what a container asks of its networks; durable. */
   setEndpoints(id: string, endpoints: ContainerRecord['endpoints']): Promise<void>;
   /** Storage keys of the layers of all containers: an image may be gone before its containers. */
@@ -202,15 +204,16 @@ export function createContainers(options: ContainersOptions): Containers {
     users: ({ imageId }) =>
       book
         .records()
-        .filter((record) => record.imageId === imageId)
+        .filter((record) => imagesOf(record).includes(imageId))
         .map(({ id, name, state }) => ({ id, name, isLive: isLive(state) })),
     find: (ref) => {
       const { record, task } = book.resolve(ref);
       return { record, pid: task?.pid };
     },
+    inTurn: async (id, work) => book.resolve(id).lock.run(work),
     setEndpoints: (id, endpoints) => change(context, id, { endpoints }),
     keep: (id) => change(context, id, { ephemeral: false }),
-    layersInUse: () => new Set(book.records().flatMap(({ layers }) => layers)),
+    layersInUse: () => new Set(book.records().flatMap(layersOf)),
     ids: () => new Set(book.all().map(({ id }) => id)),
     close: () => book.all().forEach(({ plannedStart, healthWatch }) => {
       clearTimeout(plannedStart);
@@ -286,18 +289,20 @@ async function startContainer(
 }
 
 async function resizeContainer(
-  { book }: Context,
+  context: Context,
   ref: string,
   { rows, columns }: { readonly rows: number; readonly columns: number },
 ): Promise<void> {
-  const container = book.resolve(ref);
+  const container = context.book.resolve(ref);
   await container.settle();
   if (!isLive(container.record.state) || container.task === undefined) {
     throw conflict(`container ${container.id} is not running`);
   }
-  // Without a terminal there is nothing to do, as in Docker; the kernel has 16 bits for a size.
-  if (container.record.config.Tty !== true) return;
-  await container.task.resize(rows & 0xffff, columns & 0xffff);
+  // Without a terminal there is only this to tell, as in Docker; the kernel has 16 bits for a size.
+  const isTerminal = container.record.config.Tty === true;
+  if (isTerminal) await container.task.resize(rows & 0xffff, columns & 0xffff);
+  const size = { height: String(rows), width: String(columns) };
+  await tell(context, containerEvent(container.record, 'resize', size));
 }
 
 function counts(book: Book) {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type {
   ContainerInspectResponse,
   ContainerState as ShownState,
@@ -22,7 +23,7 @@ export async function inspectContainer(
   container: Container,
   { size }: { readonly size: boolean },
 ): Promise<ContainerInspectResponse> {
-  const { record, sandbox } = container;
+  const { record } = container;
   const health = shownHealth(container);
   const execIds = context.execs.openIds(record.id);
   return {
@@ -32,9 +33,7 @@ export async function inspectContainer(
     Args: record.args,
     State: { ...shownState(record), ...(health === undefined ? {} : { Health: health }) },
     Image: record.imageId,
-    ResolvConfPath: sandbox?.resolvConfPath ?? '',
-    HostnamePath: sandbox?.hostnamePath ?? '',
-    HostsPath: sandbox?.hostsPath ?? '',
+    ...networkFiles(context, container),
     LogPath: hasRun(record) ? context.logs.path(record) : '',
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
@@ -42,14 +41,25 @@ export async function inspectContainer(
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: appArmorProfile(record),
+    AppArmorProfile: appArmorProfile(context, record),
     ExecIDs: execIds.length === 0 ? null : execIds,
     HostConfig: { ...hostConfigDefaults, ...record.hostConfig, ...shownLinks(record) },
     GraphDriver: { Name: record.storageDriver, Data: null },
     Mounts: record.mounts,
     Config: { ...configDefaults, ...shownConfig(record) },
-    NetworkSettings: networkSettings(container),
+    NetworkSettings: networkSettings(context, container),
     ...(size ? await sizes(context, record) : {}),
+  };
+}
+
+/** Where they are, or were in the last run: they stay with the container. */
+function networkFiles(context: Context, { record, sandbox }: Container) {
+  const isOwn = hasRun(record) && record.hostConfig.NetworkMode?.startsWith('container:') !== true;
+  const last = (name: string): string => (isOwn ? join(context.bundlePath(record.id), name) : '');
+  return {
+    ResolvConfPath: sandbox?.resolvConfPath ?? last('resolv.conf'),
+    HostnamePath: sandbox?.hostnamePath ?? last('hostname'),
+    HostsPath: sandbox?.hostsPath ?? last('hosts'),
   };
 }
 
@@ -63,7 +73,10 @@ function shownLinks({ name, hostConfig: { Links: links = [] } }: ContainerRecord
   return links.length === 0 ? {} : { Links: shown.length === 0 ? null : shown };
 }
 
-function appArmorProfile({ hostConfig: { SecurityOpt: options } }: ContainerRecord): string {
+/** What was asked until it runs, then what confines it: nothing, where the kernel cannot. */
+function appArmorProfile({ defaults }: Context, record: ContainerRecord): string {
+  if (hasRun(record) && !defaults.apparmor) return '';
+  const { SecurityOpt: options } = record.hostConfig;
   const given = (options ?? []).map((option) => /^apparmor[=:](.*)$/.exec(option)?.[1]);
   return given.findLast((profile) => profile !== undefined) ?? '';
 }
@@ -115,20 +128,25 @@ function shownConfig({ config, imageName, hostConfig, endpoints }: ContainerReco
   };
 }
 
-/** Its endpoints by network, with every field. */
-export function shownNetworks({ record, sandbox }: Container) {
+/**
+ * Its endpoints by network, with every field. Of one that has run, the networks keep their ids: by
+ * these compose finds whether it still is on the right ones.
+ */
+export function shownNetworks({ networks }: Context, { record, sandbox }: Container) {
   const endpoints = sandbox?.endpoints ?? record.endpoints;
+  const idOf = (name: string): object =>
+    sandbox === undefined && hasRun(record) ? { NetworkID: networks.idOf(name) } : {};
   return Object.fromEntries(
     Object.entries(endpoints).map(([name, endpoint]) => [
       name,
-      { ...endpointDefaults, ...endpoint },
+      { ...endpointDefaults, ...endpoint, ...idOf(name) },
     ]),
   );
 }
 
-function networkSettings(container: Container): NetworkSettings {
+function networkSettings(context: Context, container: Container): NetworkSettings {
   const { record, sandbox } = container;
-  const networks = shownNetworks(container);
+  const networks = shownNetworks(context, container);
   return {
     Bridge: '',
     SandboxID: sandbox?.id ?? '',

@@ -20,12 +20,10 @@ const maxCopyWaitMs = 10_000;
 /** How long everything up to the process's first instruction may take. */
 const maxLaunchMs = 60_000;
 
-/** What a start that came to nothing shows as its exit code, by what it says. */
+/** What a process that could not be started shows as its exit code, by what is said of it. */
 const failureCodes: readonly (readonly [RegExp, number])[] = [
-  // A part of a volume, not of the command.
-  [/^cannot access path /, 128],
-  [/executable file not found|no such file or directory|system cannot find/i, 127],
-  [/permission denied|not a directory|is a directory|exec format error/i, 126],
+  [/permission denied|is a directory|exec format error/i, 126],
+  [/executable file not found|no such file or directory|not a directory/i, 127],
 ];
 
 /**
@@ -78,6 +76,7 @@ async function run(context: Context, container: Container): Promise<void> {
       mounts,
       sandbox,
       joinPids: targets.pids,
+      hiddenEnv: container.hiddenEnv,
       onCreated: (pid) => context.networks.connect(sandbox, pid),
       signal: AbortSignal.timeout(maxLaunchMs),
     } satisfies TaskRequest);
@@ -169,7 +168,9 @@ async function recordFailure(
 ): Promise<void> {
   const { record } = container;
   const message = error instanceof Error ? error.message : String(error);
-  const exitCode = failureCodes.find(([pattern]) => pattern.test(message))?.[1] ?? 128;
+  const isProcess = message.startsWith('failed to create task');
+  const exitCode =
+    (isProcess && failureCodes.find(([pattern]) => pattern.test(message))?.[1]) || 128;
   if (!(error instanceof ApiError))
     context.log.error({ id: container.id, err: error }, 'start failed');
   const { state } = record;

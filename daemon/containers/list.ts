@@ -65,7 +65,7 @@ export function summarize(context: Context, container: Container): ContainerSumm
       NetworkMode: record.hostConfig.NetworkMode ?? 'bridge',
       ...(annotations === undefined ? {} : { Annotations: annotations }),
     },
-    NetworkSettings: { Networks: shownNetworks(container) },
+    NetworkSettings: { Networks: shownNetworks(context, container) },
     Mounts: record.mounts,
   };
 }

@@ -11,10 +11,10 @@ import type {
   MountPoint,
 } from '../../api-spec/index.js';
 import type { HeldSocket } from '../../native/shim/held-socket.js';
-import type { ContainerRoot, FileStat, PutOptions } from '../../native/unpack/index.js';
-import type { Change, MountRecipe } from '../../storage-drivers/driver.js';
+import type { ContainerRoot, FileStat, IdMaps, PutOptions } from '../../native/unpack/index.js';
+import type { Change, LayerStack, MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerCgroup } from '../runtime/cgroup/index.js';
-import type { ExecRequest, ExecTask, FoundExec } from '../runtime/exec-task.js';
+import type { ExecRequest, FoundExec, LiveExec } from '../runtime/exec-task.js';
 import type { Task, TaskExit, TaskPorts } from '../runtime/task.js';
 import type { Statement } from '../store/store.js';
 import type { ContainerRecord } from './record.js';
@@ -74,6 +74,12 @@ export interface CommitImage {
  */
 export interface RootfsNeed {
   create(id: string, layers: readonly string[]): Promise<void>;
+  /** What `path` is in the layers, links followed; throws `ErrnoError` where it leads nowhere. */
+  lookUp(layers: readonly string[], path: string): {
+    readonly kind: 'directory' | 'other' | 'none';
+    /** The folders that are not there, outermost first, by their real names. */
+    readonly missing: readonly string[];
+  };
   mount(record: ContainerRecord): Promise<MountRecipe>;
   remove(id: string): Promise<void>;
   usage(id: string): Promise<{ sizeBytes: number }>;
@@ -93,12 +99,19 @@ export interface FilesNeed {
     options: { readonly as: string },
   ): Promise<{ readonly stat: FileStat; readonly tar: Readable }>;
   put(root: ContainerRoot, options: PutOptions): Promise<void>;
+  /** Makes folders of root's, each in one that is there. */
+  makeFolders(root: ContainerRoot, folders: readonly string[]): Promise<void>;
 }
 
-/** A mount that is ready to be made: its source is a path on the host, or nothing for a tmpfs. */
+/**
+ * A mount that is ready to be made: its source is a path on the host, layers of an image, or
+ * nothing for a tmpfs.
+ */
 export type ResolvedMount =
   | {
       readonly type: 'bind';
+      /** Of the engine's own: its owners are those that containers know. */
+      readonly isOurs?: boolean;
       readonly source: string;
       /** What of the source, resolved within it when it is mounted. */
       readonly subpath?: string;
@@ -109,10 +122,21 @@ export type ResolvedMount =
       readonly propagation: string;
       readonly recursive: boolean;
     }
+  | {
+      readonly type: 'overlay';
+      readonly stack: LayerStack;
+      /** As of a bind. */
+      readonly subpath?: string;
+      readonly destination: string;
+    }
   | { readonly type: 'tmpfs'; readonly destination: string; readonly options: readonly string[] };
 
 /** What containers ask of volumes: `prepare` at create is undone by `release` at removal. */
 export interface VolumesNeed {
+  /** The images that `HostConfig.Mounts` names; `ApiError` 400 for any mount that is wrong. */
+  images(hostConfig: HostConfig): readonly ImageMount[];
+  /** What of each mount that is asked for is seen, by destination; empty for all of it. */
+  subpaths(hostConfig: HostConfig): Readonly<Record<string, string>>;
   /**
    * Reads `Binds`, `Mounts`, `Tmpfs`, `VolumesFrom` and the image's `Volumes`, refuses what is
    * wrong, makes the volumes that are missing, and counts `id` as their user.
@@ -124,6 +148,12 @@ export interface VolumesNeed {
   resolve(record: ContainerRecord, recipe: MountRecipe): Promise<readonly ResolvedMount[]>;
   /** The container is removed; `removeAnonymous` is `rm -v` or `--rm`. */
   release(id: string, options: { readonly removeAnonymous: boolean }): Promise<void>;
+}
+
+/** An image that is to be seen in a container. */
+export interface ImageMount {
+  readonly reference: string;
+  readonly destination: string;
 }
 
 /** All that can make a mount at create: `mounts` are those of `HostConfig.Mounts`. */
@@ -151,6 +181,8 @@ export interface Sandbox {
   readonly hostnamePath: string;
   readonly hostname: string;
   readonly domainname: string;
+  /** `NAME=value` of those it is linked to; only at its start. */
+  readonly linkVariables?: readonly string[];
   /** Endpoint settings as inspect shows them, by network name. */
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
   /** Bindings as inspect shows them. */
@@ -165,6 +197,10 @@ export interface Sandbox {
 export interface NetworksNeed {
   /** At create: names exist, addresses lie in their subnets, links and aliases are well-formed. */
   check(record: ContainerRecord): void;
+  /** The name of the network that a name, an id or its prefix means; of none, what was given. */
+  nameOf(ref: string): string;
+  /** The id of the network of this name; empty when there is none. */
+  idOf(name: string): string;
   /**
    * At start: addresses and ports, recorded before they are used. `ApiError` with Docker's words
    * when taken.
@@ -213,6 +249,8 @@ export interface TaskRequest {
   readonly rootfs: MountRecipe;
   readonly mounts: readonly ResolvedMount[];
   readonly sandbox: Sandbox;
+  /** Variables beside those of the record, which nothing but the process may see. */
+  readonly hiddenEnv?: readonly string[];
   /** Live pids for `container:` modes of ipc and pid, by container id. */
   readonly joinPids: Readonly<Record<string, number>>;
   /** Called once init's namespaces exist, while it mounts: the network is set up meanwhile. */
@@ -237,12 +275,14 @@ export interface RuntimeNeed {
     record: ContainerRecord,
     rootfs: MountRecipe,
   ): { readonly uid: number; readonly gid: number };
+  /** What its ids are on the host; undefined when they are the same. */
+  idMapsOf(record: ContainerRecord): IdMaps | undefined;
   /** Processes and figures of a container, live or not. */
   cgroup(record: ContainerRecord): Pick<ContainerCgroup, 'pids' | 'stats'>;
   /** Limits that `changed` names, as the record has them now, for its live processes. */
-  update(record: ContainerRecord, changed: ReadonlySet<string>): void;
-  /** One more process in a live task, up to its gate; `ApiError` 400 in `docker exec`'s words. */
-  exec(request: ExecRequest): Promise<ExecTask>;
+  update(record: ContainerRecord, changed: ReadonlySet<string>): Promise<void>;
+  /** One more process in a live task, once it runs; `ApiError` 400 in `docker exec`'s words. */
+  exec(request: ExecRequest): Promise<LiveExec>;
   /** After a restart of the daemon: the execs of `live` containers; all others are ended. */
   recoverExecs(live: ReadonlySet<string>): Promise<readonly FoundExec[]>;
   /** Ends and removes what is left in the kernel of containers that are not in `known`. */

@@ -7,6 +7,7 @@ import { lastExitCode } from './container.js';
 import { containerEvent, forget } from './context.js';
 import type { Context } from './context.js';
 import { killAndWait } from './kill.js';
+import { layersOf } from './record.js';
 import { become, isLive } from './state.js';
 
 /** `docker rm`'s flags: `force` kills a live container first. */
@@ -102,7 +103,7 @@ async function takeApart(
     context.discardBundle(id),
   ]);
   destroyed.announce();
-  await context.images.releaseLayers(record.layers);
+  await context.images.releaseLayers(layersOf(record));
   const failed = failuresOf(results);
   if (failed.length === 0) return;
   const reasons = failed.map(String).join('; ');

@@ -1,3 +1,4 @@
+import { ApiError } from '../../api-spec/errors.js';
 import type { Container } from './container.js';
 import { cancelRestart } from './cancel-restart.js';
 import { containerEvent, tell } from './context.js';
@@ -22,6 +23,7 @@ export async function stopContainer(
   context: Context,
   container: Container,
   request: StopRequest,
+  refusal = `cannot stop container: ${container.id}: `,
 ): Promise<'stopped' | 'alreadyStopped'> {
   await container.settle();
   if (container.record.state.status === 'restarting') {
@@ -31,11 +33,21 @@ export async function stopContainer(
   }
   // Docker looks at the signal only when there is somebody to send it to.
   if (!isLive(container.record.state)) return 'alreadyStopped';
-  const signal = request.signal ? parseSignal(request.signal) : stopSignal(container);
+  const signal = request.signal ? named(request.signal, refusal) : stopSignal(container);
   const timeoutMs = stopTimeoutMs(container, request.timeoutSeconds);
   await end(context, container, { signal, timeoutMs });
   await tell(context, containerEvent(container.record, 'stop'));
   return 'stopped';
+}
+
+/** The signal of this name; what was to be done stands before the refusal. */
+function named(signal: string, refusal: string): number {
+  try {
+    return parseSignal(signal);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    throw new ApiError(error.kind, refusal + error.message, { cause: error });
+  }
 }
 
 /** Stop if it runs, then start; one `restart` event last. */
@@ -44,7 +56,8 @@ export async function restartContainer(
   container: Container,
   request: StopRequest,
 ): Promise<void> {
-  await stopContainer(context, container, request);
+  const refusal = `Cannot restart container ${container.id}: `;
+  await stopContainer(context, container, request, refusal);
   await container.lock.run(async () => {
     if (!isLive(container.record.state)) await launchAnew(context, container);
   });

@@ -34,7 +34,8 @@ export async function updateContainer(
     const ports = await editPorts(context, container, { updated, body });
     try {
       if (isLive(record.state)) {
-        prefixed(record.id, () => context.runtime.update(updated, new Set(Object.keys(given))));
+        const changed = new Set(Object.keys(given));
+        await prefixed(record.id, () => context.runtime.update(updated, changed));
       }
       const events = [containerEvent(updated, 'update')];
       const also = ports?.statements ?? [];
@@ -103,9 +104,9 @@ function clash(old: HostConfig, given: HostConfig): string | undefined {
 }
 
 /** What the kernel refuses, with the container's id in front. */
-function prefixed(id: string, act: () => void): void {
+async function prefixed(id: string, act: () => Promise<void>): Promise<void> {
   try {
-    act();
+    await act();
   } catch (error) {
     if (error instanceof ApiError) {
       error.message = `Cannot update container ${id}: ${error.message}`;

@@ -32,7 +32,7 @@ export async function withRoot<T>(
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     await container.settle();
     const outcome = isLive(container.record.state)
-      ? await inLiveRoot(container, options, work)
+      ? await inLiveRoot(context, container, options, work)
       : await inDetachedRoot(context, container, options, work);
     if (outcome !== 'again') return outcome.value;
   }
@@ -43,6 +43,7 @@ type Outcome<T> = { readonly value: T } | 'again';
 type Work<T> = (root: ContainerRoot, signal: AbortSignal) => Promise<T>;
 
 async function inLiveRoot<T>(
+  context: Context,
   container: Container,
   options: ViewOptions,
   work: Work<T>,
@@ -53,7 +54,9 @@ async function inLiveRoot<T>(
     const fd = await task.rootDir().catch(() => undefined); // It has ended in this moment.
     if (fd === undefined) return 'again';
     try {
-      return { value: await work({ kind: 'live', fd }, signal) };
+      const idMaps = context.runtime.idMapsOf(container.record);
+      const root = { kind: 'live', fd, ...(idMaps === undefined ? {} : { idMaps }) } as const;
+      return { value: await work(root, signal) };
     } finally {
       closeSync(fd);
     }
@@ -79,7 +82,7 @@ async function inDetachedRoot<T>(
         {
           kind: 'detached',
           rootfs: rootfs.kind === 'bind' ? rootfs : { ...rootfs, volatile: false },
-          mounts: [...networkFiles(context, container, resolved), ...resolved.flatMap(bindOf)],
+          mounts: [...networkFiles(context, container, resolved), ...resolved.flatMap(restingOf)],
           writable: options.writes,
           readonlyRoot: options.writes && container.record.hostConfig.ReadonlyRootfs === true,
         },
@@ -115,8 +118,8 @@ async function withLease<T>(
 }
 
 /** What is in memory only is not there while the container rests. */
-function bindOf(mount: ResolvedMount): readonly DetachedMount[] {
-  return mount.type === 'bind' ? [mount] : [];
+function restingOf(mount: ResolvedMount): readonly DetachedMount[] {
+  return mount.type === 'tmpfs' ? [] : [mount];
 }
 
 /** Those of the last run, as Docker shows them; none before the first. */

@@ -2,6 +2,7 @@ import { invalidParameter } from '../../api-spec/errors.js';
 import type { ContainerWaitResponse } from '../../api-spec/index.js';
 import { lastExitCode } from './container.js';
 import type { Container } from './container.js';
+import type { ContainerRecord } from './record.js';
 import { isLive } from './state.js';
 
 /** What a wait is for; `next-exit` ignores that it may have ended already. */
@@ -19,7 +20,7 @@ export function waitFor(
   switch (condition) {
     case 'not-running':
       if (!isLive(record.state) && record.state.status !== 'restarting') {
-        return { result: Promise.resolve({ StatusCode: lastExitCode(record) }) };
+        return { result: container.outputsSent().then(() => lastEnd(record)) };
       }
       return { result: next((tell) => container.onExit(tell), signal) };
     case 'next-exit':
@@ -29,6 +30,15 @@ export function waitFor(
     default:
       throw invalidParameter(`invalid condition: "${String(condition)}"`);
   }
+}
+
+/** With the reason, where there was one: of a start that came to nothing. */
+function lastEnd(record: ContainerRecord): ContainerWaitResponse {
+  const { state } = record;
+  const message = state.status === 'created' ? (state.failure?.error ?? '') : '';
+  return {
+    StatusCode: lastExitCode(record), ...(message === '' ? {} : { Error: { Message: message } }),
+  };
 }
 
 function next(

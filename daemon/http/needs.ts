@@ -9,6 +9,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type {
   AuthConfig,
   AuthResponse,
+  BuildGrants,
   BuildPruneResponse,
   ContainerConfig,
   ContainerCreateBody,
@@ -36,7 +37,6 @@ import type {
   ImageSearchResponseItem,
   ImageSummary,
   JsonMessage,
-  Network,
   NetworkConnectRequest,
   NetworkCreateRequest,
   NetworkCreateResponse,
@@ -277,7 +277,11 @@ export interface ImagesApi {
   tag(name: string, target: { readonly repo: string; readonly tag: string }): Promise<void>;
   remove(
     name: string,
-    options: { readonly force: boolean; readonly noprune: boolean },
+    options: {
+      readonly force: boolean;
+      readonly noprune: boolean;
+      readonly platforms: readonly string[];
+    },
   ): Promise<readonly ImageDeleteResponseItem[]>;
   /** `body` is a tar, plain or compressed. */
   load(request: {
@@ -318,6 +322,8 @@ export interface BuilderApi {
     readonly body: Readable;
     /** Credentials by registry. */
     readonly registryConfig: Readonly<Record<string, AuthConfig>>;
+    /** What the Dockerfile may ask for; undefined where the client said nothing of it. */
+    readonly grants: BuildGrants | undefined;
     readonly sink: ProgressSink;
     readonly signal: AbortSignal;
   }): Promise<void>;
@@ -325,8 +331,12 @@ export interface BuilderApi {
   cancel(buildId: string): Promise<void>;
   prune(request: {
     readonly all: boolean;
-    /** Bytes of the cache that may stay; undefined for none. */
-    readonly keepBytes: number | undefined;
+    /** Bytes that stay in any case and at most, and that are to be free; 0 for no such bound. */
+    readonly keep: {
+      readonly reserved: number;
+      readonly maxUsed: number;
+      readonly minFree: number;
+    };
     readonly filters: Filters;
   }): Promise<BuildPruneResponse>;
 }
@@ -346,7 +356,7 @@ export interface VolumesApi {
 
 /** Networks. `id` is whatever the user gave: a name, an id, a prefix. */
 export interface NetworksApi {
-  list(filters: Filters): Promise<readonly Network[]>;
+  list(filters: Filters): Promise<readonly NetworkInspect[]>;
   inspect(
     id: string,
     options: { readonly verbose: boolean; readonly scope: string },

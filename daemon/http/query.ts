@@ -76,7 +76,8 @@ export function parseUnixNano(text: string): bigint | undefined {
   const match = /^(-?\d{1,18})(?:\.(\d{1,9})\d*)?$/.exec(text);
   const [, seconds, fraction = ''] = match ?? [];
   if (seconds === undefined) {
-    throw invalidParameter(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    const part = /^-?\d+\.(.*)$/.exec(text)?.[1] ?? text;
+    throw invalidParameter(`strconv.ParseInt: parsing ${JSON.stringify(part)}: invalid syntax`);
   }
   return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
 }

@@ -1,6 +1,6 @@
-/** Credentials that come in a header. */
+/** Credentials and secrets that come in a header. */
 import { Type } from 'typebox';
-import { AuthConfig } from '../../api-spec/index.js';
+import { AuthConfig, BuildGrants } from '../../api-spec/index.js';
 import { ApiError } from '../../api-spec/errors.js';
 import { decodeBody } from './decode.js';
 
@@ -38,3 +38,15 @@ export function decodeRegistryConfig(
 }
 
 const RegistryConfig = Type.Record(Type.String(), AuthConfig);
+
+/**
+ * `X-Build-Grants`, which Docker has not: JSON in base64, as the others. `ApiError` 400 for what
+ * cannot be read: a build without its secrets would be another one.
+ */
+export function decodeBuildGrants(
+  header: string | readonly string[] | undefined,
+): BuildGrants | undefined {
+  const text = typeof header === 'string' ? header : header?.[0];
+  if (text === undefined || text === '') return undefined;
+  return decodeBody(BuildGrants, Buffer.from(text, 'base64').toString('utf8'));
+}

@@ -64,6 +64,7 @@ const verbs: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
       '/stats',
       '/attach/ws',
       '/archive',
+      '/checkpoints',
     ],
     HEAD: ['/archive'],
     PUT: ['/archive'],
@@ -80,6 +81,7 @@ const verbs: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
       '/pause',
       '/unpause',
       '/exec',
+      '/checkpoints',
     ],
     DELETE: [''],
   },
@@ -93,10 +95,14 @@ const verbs: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
   },
 };
 
+/** What follows a container's name, and has a name of its own. */
+const checkpointOf = /^\/containers\/[^/]+\/checkpoints\/[^/?]+(\?.*)?$/s;
+
 const named = /^\/([a-z]+)\/([^?]+)(\?.*)?$/s;
 
 function encodeName(method: string, url: string): string {
   if (/^\/networks\/(?:\?|$)/.test(url)) return url.replace('/networks/', '/networks');
+  if (checkpointOf.test(url)) return url;
   const match = named.exec(url);
   const [, prefix = '', rest = '', query = ''] = match ?? [];
   if (!rest.includes('/')) return url;

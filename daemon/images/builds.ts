@@ -19,6 +19,7 @@ import { parseImageConfig, type ImageConfig } from './image-config.js';
 import { distinctKeys, layerKeys } from './layer-keys.js';
 import type { Hold } from './keeper.js';
 import { knownLayer, registerLocalImage, unpackInto, type WantedLayer } from './local-image.js';
+import { layerFailure } from './layer-failure.js';
 import { findImage } from './lookup.js';
 import { pull, type PullContext } from './pull.js';
 import { fullName, familiarName, parseReference } from './reference.js';
@@ -85,6 +86,8 @@ export interface BuildHold {
 export interface NewBuild {
   readonly configText: string;
   readonly layers: readonly Descriptor[];
+  /** The image that it begins with; empty for none. */
+  readonly parentId: string;
   /** `name[:tag]`, checked before by `checkTag`. */
   readonly tags: readonly string[];
   readonly signal: AbortSignal;
@@ -115,8 +118,6 @@ export interface BuildImages {
   /** `name:tag` as users see it; `ApiError` 400 for what is none. */
   checkTag(text: string): string;
   hold(): Promise<BuildHold>;
-  /** A config that was written down as text; `ApiError` 400 for what is none. */
-  parseConfig(text: string): ImageConfig;
   /** Storage keys of a stack of layers that were made here. */
   storageKeys(diffIds: readonly string[]): readonly string[];
 }
@@ -140,7 +141,6 @@ export function buildImages(context: PullContext): BuildImages {
       return reference === undefined ? '' : familiarName(reference);
     },
     hold: () => openBuildHold(context),
-    parseConfig: parseImageConfig,
     storageKeys: (diffIds) =>
       layerKeys(diffIds, context.driver.layerIdentity).map(({ key }) => key),
   };
@@ -253,7 +253,7 @@ async function addLayer(
     return { blob, diffId, storageKey: layer.key, sizeBytes: record.sizeBytes, statement };
   } catch (error) {
     await Promise.all([draft.abort(), stage?.abort()]);
-    throw error;
+    throw layerFailure(error, 'of the step', signal);
   }
 }
 
@@ -278,7 +278,7 @@ async function shown(
 
 async function register(
   context: PullContext,
-  { configText, layers, tags, signal }: NewBuild,
+  { configText, layers, parentId, tags, signal }: NewBuild,
   add: (things: { layers: string[]; blobs: string[] }) => Promise<void>,
 ): Promise<void> {
   const id = digestOf(configText);
@@ -289,6 +289,7 @@ async function register(
     id,
     configText,
     layers,
+    parentId,
     statements: references.flatMap((reference) => [
       changes.setTag(fullName(reference), id),
       changes.touchTagTime(id, context.nowMs()),

@@ -11,6 +11,8 @@ export interface ImageRecord {
   readonly manifest: Descriptor;
   readonly sizeBytes: number;
   readonly lastTaggedAtMs: number | undefined;
+  /** The image that it was committed or built from here. */
+  readonly parentId: string | undefined;
 }
 
 /** A name of an image: `reference` in full. */
@@ -42,6 +44,7 @@ type ImageRow = {
   readonly manifest_size_bytes: number;
   readonly size_bytes: number;
   readonly last_tagged_at_ms: number | null;
+  readonly parent_id: string | null;
 };
 
 /** Synchronous reads; each sees every commit that has resolved. */
@@ -51,6 +54,8 @@ export interface Catalog {
   /** The config's own bytes, as text. */
   configText(id: string): string | undefined;
   imageCount(): number;
+  /** Ids of the images that have this one as their parent. */
+  children(id: string): readonly string[];
   /** Whole ids that begin with `prefix` (`sha256:` included); two at most: is it the only one? */
   idsWithPrefix(prefix: string): readonly string[];
   imageOfTag(reference: string): string | undefined;
@@ -140,11 +145,12 @@ export function openCatalog(store: Store): Catalog {
   };
 }
 
-/** From blobs and layers back to who has them. */
+/** From parents, blobs and layers back to who has them. */
 function links(
   texts: (sql: string, ...params: string[]) => readonly string[],
-): Pick<Catalog, 'blobsOfLayer' | 'isBlobUsed' | 'isLayerUsed' | 'repositoriesWith'> {
+): Pick<Catalog, 'blobsOfLayer' | 'children' | 'isBlobUsed' | 'isLayerUsed' | 'repositoriesWith'> {
   return {
+    children: (id) => texts('SELECT id AS value FROM images WHERE parent_id = ?', id),
     blobsOfLayer: (diffId) =>
       texts('SELECT digest AS value FROM layer_blobs WHERE diff_id = ?', diffId),
     repositoriesWith: (blob) =>
@@ -208,6 +214,7 @@ function toRecord(row: ImageRow): ImageRecord {
     },
     sizeBytes: row.size_bytes,
     lastTaggedAtMs: row.last_tagged_at_ms ?? undefined,
+    parentId: row.parent_id ?? undefined,
   };
 }
 
@@ -220,6 +227,8 @@ export interface NewImage {
   readonly layers: readonly LayerRecord[];
   /** Layer blobs with what they unpack to. */
   readonly layerBlobs: readonly { readonly digest: string; readonly diffId: string }[];
+  /** Forgotten when there is no such image any more. */
+  readonly parentId?: string;
 }
 
 /** Statements; each is idempotent, so that a second pull of the same image changes nothing. */
@@ -231,10 +240,12 @@ export const changes = {
     return [
       {
         sql:
-          'INSERT INTO images VALUES (?, ?, ?, ?, ?, ?, NULL) ' +
+          'INSERT INTO images VALUES ' +
+          '(?, ?, ?, ?, ?, ?, NULL, (SELECT id FROM images WHERE id = ?)) ' +
           'ON CONFLICT (id) DO UPDATE SET manifest_digest = excluded.manifest_digest, ' +
           'manifest_media_type = excluded.manifest_media_type, ' +
-          'manifest_size_bytes = excluded.manifest_size_bytes',
+          'manifest_size_bytes = excluded.manifest_size_bytes, ' +
+          'parent_id = coalesce(excluded.parent_id, parent_id)',
         params: [
           id,
           image.configText,
@@ -242,6 +253,7 @@ export const changes = {
           manifest.mediaType,
           manifest.size,
           sizeBytes,
+          image.parentId ?? null,
         ],
       },
       ...layers.flatMap((layer, position) => addLayer(id, layer, position)),
@@ -300,7 +312,10 @@ export const changes = {
   removeImage: (id: string): readonly Statement[] =>
     ['image_tags', 'image_digests', 'image_layers', 'image_blobs', 'image_indexes']
       .map((table): Statement => ({ sql: `DELETE FROM ${table} WHERE image_id = ?`, params: [id] }))
-      .concat({ sql: 'DELETE FROM images WHERE id = ?', params: [id] }),
+      .concat(
+        { sql: 'UPDATE images SET parent_id = NULL WHERE parent_id = ?', params: [id] },
+        { sql: 'DELETE FROM images WHERE id = ?', params: [id] },
+      ),
 
   addLayerRow: ({ storageKey, diffId, sizeBytes, implied }: LayerRecord): Statement => ({
     sql: 'INSERT OR IGNORE INTO layers VALUES (?, ?, ?, ?)',

@@ -58,6 +58,7 @@ export async function commitImage(
       id,
       configText,
       layers: layer === undefined ? layers : [...layers, layer],
+      parentId: parent.id,
       statements:
         reference === undefined
           ? []

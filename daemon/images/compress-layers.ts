@@ -3,12 +3,12 @@
  * compressed once is kept instead of the plain tar, so that the next push, to whatever registry,
  * sends the very same bytes.
  */
-import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
-import { compressionOf, magicBytes } from '../archive/index.js';
+import { availableParallelism } from 'node:os';
+import { compressed, compressionOf, magicBytes } from '../archive/index.js';
 import type { ContentStore, Descriptor } from '../content/index.js';
 import { parseManifest, type ImageManifest } from '../registry/index.js';
 import { changes, type ImageRecord, type LayerRecord } from './catalog.js';
+import { createSlots } from './exclusive.js';
 import type { Hold } from './keeper.js';
 import type { PullContext } from './pull.js';
 import { systemError } from '../../api-spec/errors.js';
@@ -21,31 +21,69 @@ export interface PushableImage {
 }
 
 const maxManifestBytes = 4 * 2 ** 20;
-/** zlib's own default, and Docker's. */
-const gzipLevel = 6;
+/** Layers at once: each is a process that keeps one processor busy. */
+const maxAtOnce = Math.min(4, Math.max(1, availableParallelism()));
+
+/** As it is kept, its layers plain or not. */
+export async function asStored(content: ContentStore, image: ImageRecord): Promise<PushableImage> {
+  const { digest, mediaType } = image.manifest;
+  const bytes = await content.readAll(digest, maxManifestBytes);
+  const document = parseManifest(bytes, mediaType);
+  if (document.kind === 'index') throw systemError('an image cannot have an index as its manifest');
+  return { image, bytes, document };
+}
 
 /** Its manifest, once no layer of it is plain; `hold` gets the blobs that are made for it. */
 export async function pushable(
   context: PullContext,
   image: ImageRecord,
-  options: { readonly hold: Hold; readonly signal: AbortSignal },
+  options: Options,
 ): Promise<PushableImage> {
-  const { content } = context;
-  const { mediaType } = image.manifest;
-  const bytes = await content.readAll(image.manifest.digest, maxManifestBytes);
-  const document = parseManifest(bytes, mediaType);
-  if (document.kind === 'index') throw systemError('an index cannot be pushed');
-  if (!document.layers.some(isPlain)) return { image, bytes, document };
-  const layers: Descriptor[] = [];
-  for (const [height, layer] of document.layers.entries()) {
-    const diffId = image.config.diffIds[height] ?? '';
-    layers.push(isPlain(layer) ? await compressed(context, { layer, diffId }, options) : layer);
-  }
+  const stored = await asStored(context.content, image);
+  const { bytes, document } = stored;
+  if (!document.layers.some(isPlain)) return stored;
+  const layers = await allCompressed(context, { image, layers: document.layers }, options);
   // It has passed `parseManifest`: an object.
   const parsed = JSON.parse(bytes.toString('utf8')) as Readonly<Record<string, unknown>>;
   const text = Buffer.from(JSON.stringify({ ...parsed, layers }));
   const replaced = await replaceManifest(context, image, { text, layers });
   return { image: replaced, bytes: text, document: { ...document, layers } };
+}
+
+interface Options {
+  readonly hold: Hold;
+  readonly signal: AbortSignal;
+}
+
+/** Some at once; all have ended, whatever failed. The same layer twice is compressed once. */
+async function allCompressed(
+  context: PullContext,
+  { image, layers }: { readonly image: ImageRecord; readonly layers: readonly Descriptor[] },
+  options: Options,
+): Promise<readonly Descriptor[]> {
+  const slots = createSlots(maxAtOnce);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const begun = new Map<string, Promise<Descriptor>>();
+  const compress = (layer: Descriptor, diffId: string): Promise<Descriptor> =>
+    slots
+      .run(() => compressedLayer(context, { layer, diffId }, { ...options, signal }), signal)
+      .catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      });
+  const results = layers.map((layer, height) => {
+    if (!isPlain(layer)) return Promise.resolve(layer);
+    const diffId = image.config.diffIds[height] ?? '';
+    const result = begun.get(diffId) ?? compress(layer, diffId);
+    begun.set(diffId, result);
+    return result;
+  });
+  await Promise.allSettled(results);
+  options.signal.throwIfAborted();
+  return Promise.all(results).catch((error: unknown) => {
+    throw failed.signal.aborted ? failed.signal.reason : error;
+  });
 }
 
 function isPlain({ mediaType }: Descriptor): boolean {
@@ -57,10 +95,10 @@ function compressedType(mediaType: string): string {
   return mediaType.startsWith('application/vnd.oci.') ? `${mediaType}+gzip` : `${mediaType}.gzip`;
 }
 
-async function compressed(
+async function compressedLayer(
   { catalog, content }: PullContext,
   { layer, diffId }: { readonly layer: Descriptor; readonly diffId: string },
-  { hold, signal }: { readonly hold: Hold; readonly signal: AbortSignal },
+  { hold, signal }: Options,
 ): Promise<Descriptor> {
   const mediaType = compressedType(layer.mediaType);
   const others = catalog.blobsOfLayer(diffId).filter((digest) => digest !== layer.digest);
@@ -70,21 +108,17 @@ async function compressed(
     if (found === undefined || !(await isGzip(content, digest))) continue;
     return { mediaType, digest, size: found.sizeBytes };
   }
-  const ingest = await content.ingest({});
+  const draft = await content.draft();
   try {
-    await pipeline(
-      content.read(layer.digest),
-      createGzip({ level: gzipLevel }),
-      async (chunks: AsyncIterable<Uint8Array>) => {
-        for await (const chunk of chunks) await ingest.write(chunk);
-      },
-      { signal },
-    );
-    await hold.add({ layers: [], blobs: [ingest.verify()] });
-    const { digest, sizeBytes } = await ingest.commit();
-    return { mediaType, digest, size: sizeBytes };
+    const made = await compressed({ path: content.path(layer.digest) }, draft.fd, signal);
+    if (made.plainDigest !== diffId) {
+      throw systemError(`layer ${layer.digest} is damaged: it has digest ${made.plainDigest}`);
+    }
+    await hold.add({ layers: [], blobs: [made.digest] });
+    await draft.commit(made.digest);
+    return { mediaType, digest: made.digest, size: made.sizeBytes };
   } catch (error) {
-    await ingest.abort();
+    await draft.abort();
     throw error;
   }
 }

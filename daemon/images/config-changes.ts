@@ -1,16 +1,23 @@
 /** Dockerfile instructions that change a config and run nothing: `import`, `commit`. Pure. */
 import type { ContainerConfig } from '../../api-spec/index.js';
 import { invalidParameter } from '../../api-spec/errors.js';
+import type { HealthOf } from './needs.js';
 
 type Config = Partial<ContainerConfig>;
 type Apply = (config: Config, text: string) => Config;
 
 /** `config` with `changes` made in order; 400 in Docker's words for what is none. */
-export function applyChanges(config: Config, changes: readonly string[]): Config {
+export function applyChanges(
+  config: Config,
+  changes: readonly string[],
+  healthOf: HealthOf,
+): Config {
   return changes.reduce((current, line) => {
     const [, word = '', text = ''] = /^\s*(\S+)\s*([\s\S]*)$/.exec(line) ?? [];
     if (word === '') return current;
-    const apply = instructions[word.toUpperCase()];
+    const apply = word.toUpperCase() === 'HEALTHCHECK'
+      ? healthcheck(healthOf)
+      : instructions[word.toUpperCase()];
     if (apply === undefined) {
       throw invalidParameter(`${word} is not a valid change command`);
     }
@@ -19,6 +26,11 @@ export function applyChanges(config: Config, changes: readonly string[]): Config
     return apply(current, text.trim());
   }, config);
 }
+
+const healthcheck = (healthOf: HealthOf): Apply => (config, text) => {
+  const health = healthOf(text);
+  return { ...config, ...(health === undefined ? {} : { Healthcheck: health }) };
+};
 
 const instructions: Readonly<Record<string, Apply>> = {
   CMD: (config, text) => ({ ...config, Cmd: commandOf(text) }),

@@ -1,3 +1,5 @@
+import { abortReason } from '../abort-reason.js';
+
 /** One at a time, in the order of the calls. */
 export type Exclusive = <T>(work: () => Promise<T>) => Promise<T>;
 
@@ -57,12 +59,6 @@ export function createSlots(count: number): Slots {
       }
     },
   };
-}
-
-/** Why it was aborted, as an error: a signal may carry anything. */
-export function abortReason(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason;
-  return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }
 
 /** Work that goes on beside its maker, so much of it at once. */

@@ -37,7 +37,7 @@ export interface ImportRequest {
 /** Rejects with `ApiError` before the first line. */
 export async function importImage(context: PullContext, request: ImportRequest): Promise<void> {
   const reference = targetReference(request.repo, request.tag);
-  const config = applyChanges({}, request.changes);
+  const config = applyChanges({}, request.changes, context.healthOf);
   const platform = request.platform === '' ? hostPlatform() : parsePlatform(request.platform);
   const progress = new Progress(request.sink);
   const hold = await context.keeper.hold({ layers: [], blobs: [] });

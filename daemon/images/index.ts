@@ -16,7 +16,7 @@ import { checkImages, type Damage, type FsckOptions } from './fsck.js';
 import { importImage, type ImportRequest } from './import.js';
 import { buildImages, type BuildImages } from './builds.js';
 import { createKeeper, type Things } from './keeper.js';
-import { createLayerSource } from './layer-source.js';
+import { createLayerSource, type LayerBounds } from './layer-source.js';
 import { distinctKeys } from './layer-keys.js';
 import { listImages, type ListRequest } from './list.js';
 import { loadImages, type LoadRequest } from './load.js';
@@ -25,7 +25,8 @@ import type { ImageContext } from './needs.js';
 import { pull, type PullContext, type PullRequest } from './pull.js';
 import { inspectDistribution } from './distribution.js';
 import { push, type PushRequest } from './push.js';
-import { pruneImages, removeImage } from './remove.js';
+import { pruneImages } from './prune.js';
+import { removeImage, removePlatforms } from './remove.js';
 import { saveImages } from './save.js';
 import { searchImages, type ImageSearchRequest } from './search.js';
 import { imageHistory, inspectImage, tagNames } from './show.js';
@@ -45,7 +46,7 @@ import type {
 import type { ContainerImage } from '../containers/needs.js';
 
 export type { Damage } from './fsck.js';
-export { imageIndexTables, imageTables } from './tables.js';
+export { imageIndexTables, imageParentColumn, imageTables } from './tables.js';
 export type { ImageContext, ImageEvents, ImageUsers, UnpackLayer } from './needs.js';
 
 /** What the service is built from. */
@@ -53,6 +54,8 @@ export interface ImagesOptions extends Omit<ImageContext, 'nowMs'> {
   readonly nowMs?: () => number;
   /** Layers fetched at once, over all pulls; 3 as Docker's. */
   readonly maxConcurrentDownloads?: number;
+  /** How often in a row a layer is tried in vain; 5 as Docker's. */
+  readonly maxDownloadAttempts?: number;
 }
 
 /** See each verb's own module for its errors. */
@@ -88,7 +91,12 @@ export interface Images {
   tag(name: string, target: { readonly repo: string; readonly tag: string }): Promise<void>;
   remove(
     name: string,
-    options: { readonly force: boolean; readonly noprune: boolean },
+    options: {
+      readonly force: boolean;
+      readonly noprune: boolean;
+      /** OCI platforms as JSON: only these go. */
+      readonly platforms?: readonly string[];
+    },
   ): Promise<readonly ImageDeleteResponseItem[]>;
   prune(filters: Filters): Promise<ImagePruneResponse>;
   /** `POST /auth`. */
@@ -126,12 +134,17 @@ export interface Images {
   releaseLayers(keys: readonly string[]): Promise<void>;
 }
 
+function layerBounds(options: ImagesOptions): LayerBounds {
+  const { maxConcurrentDownloads: downloads = 3, maxDownloadAttempts: attempts = 5 } = options;
+  return { downloads, attempts };
+}
+
 /** Builds the service; call `recover` before the first request. */
 export function createImages(options: ImagesOptions): Images {
   const catalog = openCatalog(options.store);
   const base: ImageContext = { ...options, nowMs: options.nowMs ?? Date.now };
   const keeper = createKeeper(base, catalog);
-  const layerSource = createLayerSource(base, options.maxConcurrentDownloads ?? 3);
+  const layerSource = createLayerSource(base, layerBounds(options));
   const context = { ...base, catalog, keeper, layerSource };
 
   const forContainer = ({ id, config }: ImageRecord): ContainerImage => ({
@@ -152,11 +165,14 @@ export function createImages(options: ImagesOptions): Images {
     import: (request) => importImage(context, request),
     commit: (request) => commitImage(context, request),
     checkTarget: (repo, tag) => void targetReference(repo, tag),
-    changed: applyChanges,
+    changed: (config, lines) => applyChanges(config, lines, context.healthOf),
     save: (names, options) => saveImages(context, names, options),
     ...viewsOf(context),
     tag: (name, target) => tagImage({ catalog, keeper, nowMs: context.nowMs() }, name, target),
-    remove: (name, { force }) => removeImage(context, name, { force }),
+    remove: (name, { force, noprune, platforms = [] }) =>
+      platforms.length === 0
+        ? removeImage(context, name, { force, noprune })
+        : removePlatforms(context, name, { force, platforms }),
     prune: (filters) => pruneImages(context, filters),
     auth: (auth, signal) => context.registry.logIn(auth, signal),
     resolve: (name, platform) => forContainer(bestForPlatform(catalog, name, platform ?? '')),

@@ -74,6 +74,32 @@ export function siblingsOf(catalog: Catalog, image: ImageRecord): readonly Image
   return [image, ...[...new Set(others)].flatMap((id) => catalog.image(id) ?? [])];
 }
 
+/** The index that ties most of an image's platforms together; undefined when no other is here. */
+export function wholeIndexOf(catalog: Catalog, image: ImageRecord): Descriptor | undefined {
+  const counted = catalog
+    .indexesOf(image.id)
+    .map((index) => ({ index, images: catalog.imagesOfIndex(index.digest).length }))
+    .filter(({ images }) => images > 1)
+    .sort((one, other) => other.images - one.images);
+  return counted[0]?.index;
+}
+
+/**
+ * The index of an image of which every platform is here, as it was served; undefined where that
+ * would name what is not here.
+ */
+export async function completeIndex(
+  { catalog, content }: Kept,
+  image: ImageRecord,
+): Promise<{ readonly descriptor: Descriptor; readonly bytes: Buffer } | undefined> {
+  const descriptor = wholeIndexOf(catalog, image);
+  if (descriptor === undefined) return undefined;
+  const { manifests } = await readIndex(content, descriptor);
+  const here = new Set(siblingsOf(catalog, image).map(({ manifest }) => manifest.digest));
+  if (!manifests.every(({ digest }) => here.has(digest))) return undefined;
+  return { descriptor, bytes: await content.readAll(descriptor.digest, maxIndexBytes) };
+}
+
 /** `manifests=1`: all that an image's index names, and which of it is here. */
 export async function manifestsOf(
   kept: Kept,

@@ -6,10 +6,11 @@
 import { Readable } from 'node:stream';
 import { systemError } from '../../api-spec/errors.js';
 import type { LayerKey } from '../../storage-drivers/driver.js';
+import { abortReason } from '../abort-reason.js';
 import { ContentError, type Descriptor, type Ingest } from '../content/index.js';
 import { downloadBlob, type Repository } from '../registry/index.js';
 import type { LayerRecord } from './catalog.js';
-import { abortReason, createSlots, type Slots } from './exclusive.js';
+import { createSlots, type Slots } from './exclusive.js';
 import { layerFailure } from './layer-failure.js';
 import type { ImageContext } from './needs.js';
 
@@ -46,10 +47,19 @@ interface Shared {
   last: LayerStep | undefined;
 }
 
-/** `maxDownloads` blobs at once in all pulls together. */
-export function createLayerSource(context: ImageContext, maxDownloads: number): LayerSource {
+/** So many blobs at once in all pulls together, and tries of one that bring nothing. */
+export interface LayerBounds {
+  readonly downloads: number;
+  readonly attempts: number;
+}
+
+/** One for the daemon. */
+export function createLayerSource(
+  context: ImageContext,
+  { downloads, attempts }: LayerBounds,
+): LayerSource {
   const underWay = new Map<string, Shared>();
-  const slots = createSlots(maxDownloads);
+  const slots = createSlots(downloads);
 
   const begin = (name: string, wanted: WantedLayer): Shared => {
     const listeners = new Set<(step: LayerStep) => void>();
@@ -58,7 +68,7 @@ export function createLayerSource(context: ImageContext, maxDownloads: number): 
       shared.last = step;
       for (const listener of listeners) listener(step);
     };
-    const work = { context, wanted, slots, tell, signal: abort.signal };
+    const work = { context, wanted, slots, attempts, tell, signal: abort.signal };
     const result = Promise.resolve()
       .then(() => getLayer(work))
       .finally(() => underWay.delete(name));
@@ -112,6 +122,7 @@ interface Work {
   readonly context: ImageContext;
   readonly wanted: WantedLayer;
   readonly slots: Slots;
+  readonly attempts: number;
   readonly tell: (step: LayerStep) => void;
   readonly signal: AbortSignal;
 }
@@ -176,7 +187,7 @@ async function downloadOnly(work: Work): Promise<void> {
 
 /** Yields the blob, each byte of it stored; verified when it ends. */
 async function* storedBytes(work: Work, ingest: Ingest): AsyncGenerator<Uint8Array> {
-  const { wanted, tell, signal } = work;
+  const { wanted, attempts, tell, signal } = work;
   const { descriptor, repository } = wanted;
   for await (const chunk of ingest.replay()) yield chunk;
   const offsetBytes = ingest.sizeBytes;
@@ -185,6 +196,7 @@ async function* storedBytes(work: Work, ingest: Ingest): AsyncGenerator<Uint8Arr
     descriptor,
     offsetBytes,
     signal,
+    attempts,
     onRetry,
   })) {
     await ingest.write(chunk);

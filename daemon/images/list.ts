@@ -17,6 +17,8 @@ const listFilters = ['dangling', 'label', 'before', 'since', 'reference', 'until
 
 /** As in `GET /images/json`. */
 export interface ListRequest {
+  /** Also what has no name and only others stand on. */
+  readonly all?: boolean;
   readonly filters: Filters;
   readonly sharedSize: boolean;
   /** With each row what its index names. */
@@ -34,9 +36,13 @@ export function listImages(
   const names = namesByImage(catalog);
   const keep = selector(catalog, filters, nowMs);
   const shared = request.sharedSize ? sharedSizes(catalog) : undefined;
-  return catalog
-    .images()
+  const images = catalog.images();
+  const parents = new Set(images.flatMap(({ parentId }) => parentId ?? []));
+  // What only others stand on does not dangle.
+  const hidesParents = request.all !== true || flagFilter(filters, 'dangling', false);
+  return images
     .filter(keep)
+    .filter(({ id }) => !hidesParents || names.has(id) || !parents.has(id))
     .flatMap((image) => {
       const shown = shownNames(names.get(image.id) ?? { tags: [], digests: [] }, filters);
       const sharedSize = shared?.get(image.id) ?? -1;

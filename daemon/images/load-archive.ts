@@ -1,9 +1,11 @@
 /** What an archive of images says is in it: Docker's `manifest.json`, or an OCI `index.json`. */
 import { invalidParameter } from '../../api-spec/errors.js';
 import type { Compression } from '../archive/index.js';
-import { digestOf, hexOf, isDigest } from '../content/index.js';
+import { digestOf, hexOf, isDigest, type Descriptor } from '../content/index.js';
 import {
   choosePlatform,
+  hostPlatform,
+  isIndexType,
   parseManifest,
   type ImageManifest,
   type Platform,
@@ -32,23 +34,35 @@ export interface ArchivedImage {
   readonly references: readonly Reference[];
   readonly manifest?: Buffer;
   readonly manifestType?: string;
+  /** The indexes that it was found by. */
+  readonly indexes?: readonly Descriptor[];
+  /** The same image for other platforms. */
+  readonly siblings?: readonly ArchivedImage[];
+  /** What it says was its parent. */
+  readonly parentId?: string;
 }
 
 const maxImages = 1000;
 const maxIndexDepth = 4;
 
-/** All images of the archive; of several platforms the one that is wanted. `ApiError` 400. */
+/**
+ * All images of the archive; of those for several platforms the ones that are wanted, or all that
+ * are in it when `platforms` is empty. `ApiError` 400.
+ */
 export async function readArchive(
   files: ArchiveFiles,
-  platform: Platform,
+  platforms: readonly Platform[],
 ): Promise<readonly ArchivedImage[]> {
   const docker = await files.read('manifest.json');
-  if (docker !== undefined) return readDockerArchive(files, docker);
-  const index = await files.read('index.json');
-  if (index === undefined) {
+  const layout = await files.read('index.json');
+  const entries = layout === undefined ? [] : readEntries(layout);
+  // Docker's own manifest has no place for more than one platform of an image.
+  const isWhole = entries.some(({ mediaType }) => isIndexType(mediaType));
+  if (docker !== undefined && !isWhole) return readDockerArchive(files, docker);
+  if (layout === undefined) {
     throw invalidParameter('invalid archive: neither manifest.json nor index.json is in it');
   }
-  return readOciLayout(files, index, platform);
+  return readOciLayout(files, entries, platforms);
 }
 
 async function readDockerArchive(
@@ -57,7 +71,10 @@ async function readDockerArchive(
 ): Promise<readonly ArchivedImage[]> {
   const images: ArchivedImage[] = [];
   for (const entry of listOf(parse(bytes, 'manifest.json'), 'manifest.json').slice(0, maxImages)) {
-    const { Config: config, Layers: layers, RepoTags: tags } = objectOf(entry, 'manifest.json');
+    const { Config: config, Layers: layers, RepoTags: tags, Parent: parentId } = objectOf(
+      entry,
+      'manifest.json',
+    );
     if (typeof config !== 'string') throw wrong('manifest.json');
     const text = await files.read(config);
     if (text === undefined) throw missing(config);
@@ -72,62 +89,113 @@ async function readDockerArchive(
       references: listOf(tags ?? [], 'manifest.json').map((tag) =>
         withDefaultTag(parseReference(String(tag))),
       ),
+      ...(typeof parentId === 'string' ? { parentId } : {}),
     });
   }
   return images;
 }
 
+/** What `index.json` names. */
+interface Entry {
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly references: readonly Reference[];
+}
+
+function readEntries(bytes: Buffer): readonly Entry[] {
+  const { manifests } = objectOf(parse(bytes, 'index.json'), 'index.json');
+  return listOf(manifests ?? [], 'index.json')
+    .slice(0, maxImages)
+    .map((entry) => {
+      const { annotations, digest, mediaType } = objectOf(entry, 'index.json');
+      if (!isDigest(digest) || typeof mediaType !== 'string') throw wrong('index.json');
+      const references = nameOf(objectOf(annotations ?? {}, 'index.json'));
+      return { digest, mediaType, references };
+    });
+}
+
 async function readOciLayout(
   files: ArchiveFiles,
-  bytes: Buffer,
-  platform: Platform,
+  entries: readonly Entry[],
+  platforms: readonly Platform[],
 ): Promise<readonly ArchivedImage[]> {
-  const { manifests } = objectOf(parse(bytes, 'index.json'), 'index.json');
   const byManifest = new Map<string, ArchivedImage>();
-  for (const entry of listOf(manifests ?? [], 'index.json').slice(0, maxImages)) {
-    const { annotations, digest, mediaType } = objectOf(entry, 'index.json');
-    if (!isDigest(digest) || typeof mediaType !== 'string') throw wrong('index.json');
-    const found = await resolveManifest(files, { digest, mediaType, platform, depth: 0 });
-    if (found === undefined) continue;
-    const names = nameOf(objectOf(annotations ?? {}, 'index.json'));
-    const known = byManifest.get(digest) ?? (await readOciImage(files, found));
-    byManifest.set(digest, { ...known, references: [...known.references, ...names] });
+  for (const { digest, references, ...entry } of entries) {
+    const whole = byManifest.get(digest);
+    const known = whole ?? (await readWhole(files, { ...entry, digest }, platforms));
+    if (known === undefined) continue;
+    byManifest.set(digest, { ...known, references: [...known.references, ...references] });
   }
   return [...byManifest.values()];
 }
 
-interface ManifestWish {
+interface Named {
   readonly digest: string;
   readonly mediaType: string;
-  readonly platform: Platform;
-  readonly depth: number;
+  readonly platform: Platform | undefined;
 }
 
 interface FoundManifest {
   readonly bytes: Buffer;
   readonly document: ImageManifest;
+  /** As the innermost index says. */
+  readonly platform: Platform | undefined;
+  readonly indexes: readonly Descriptor[];
 }
 
-/** The manifest itself, or the one for the platform in an index; undefined when there is none. */
-async function resolveManifest(
+/** The image for this machine if it is there, with its siblings; undefined for none at all. */
+async function readWhole(
   files: ArchiveFiles,
-  { digest, mediaType, platform, depth }: ManifestWish,
-): Promise<FoundManifest | undefined> {
+  entry: Pick<Entry, 'digest' | 'mediaType'>,
+  platforms: readonly Platform[],
+): Promise<ArchivedImage | undefined> {
+  const below = { files, seen: new Set<string>() };
+  const there = await manifestsBelow(below, { ...entry, platform: undefined }, []);
+  const isAll = platforms.length === 0 || !isIndexType(entry.mediaType);
+  const wanted = isAll ? there : platforms.flatMap((one) => bestOf(there, one));
+  const main = choosePlatform(hostPlatform(), wanted) ?? wanted[0];
+  if (main === undefined) return undefined;
+  const others = [...new Set(wanted)].filter((one) => one !== main);
+  const siblings = await Promise.all(others.map((one) => readOciImage(files, one)));
+  return { ...(await readOciImage(files, main)), siblings };
+}
+
+/** The one for a platform, else the first that is for any. */
+function bestOf(found: readonly FoundManifest[], wanted: Platform): readonly FoundManifest[] {
+  const best = choosePlatform(wanted, found) ?? found.find((one) => one.platform === undefined);
+  return best === undefined ? [] : [best];
+}
+
+/** Each manifest that is in the archive and for Linux: the one itself, or those of an index. */
+async function manifestsBelow(
+  { files, seen }: { readonly files: ArchiveFiles; readonly seen: Set<string> },
+  { digest, mediaType, platform }: Named,
+  indexes: readonly Descriptor[],
+): Promise<readonly FoundManifest[]> {
+  // Indexes that name one another again and again are read once.
+  if (seen.has(digest)) return [];
+  seen.add(digest);
   const name = blobName(digest);
   const bytes = await files.read(name);
   if (bytes === undefined) throw missing(name);
   checkBlob(files, digest);
   const document = parseManifest(bytes, mediaType);
-  if (document.kind === 'manifest') return { bytes, document };
-  const there = document.manifests.filter((one) => files.find(blobName(one.digest)) !== undefined);
-  const chosen = choosePlatform(platform, there) ?? there.find((one) => one.platform === undefined);
-  if (chosen === undefined || depth >= maxIndexDepth) return undefined;
-  return resolveManifest(files, { ...chosen, platform, depth: depth + 1 });
+  if (document.kind === 'manifest') return [{ bytes, document, platform, indexes }];
+  if (indexes.length >= maxIndexDepth) return [];
+  const path = [...indexes, { mediaType, digest, size: bytes.length }];
+  const there = document.manifests.filter(
+    (one) =>
+      (one.platform === undefined || one.platform.os === 'linux') &&
+      files.find(blobName(one.digest)) !== undefined,
+  );
+  const found: FoundManifest[] = [];
+  for (const one of there) found.push(...(await manifestsBelow({ files, seen }, one, path)));
+  return found;
 }
 
 async function readOciImage(
   files: ArchiveFiles,
-  { bytes, document }: FoundManifest,
+  { bytes, document, indexes }: FoundManifest,
 ): Promise<ArchivedImage> {
   const name = blobName(document.config.digest);
   const text = await files.read(name);
@@ -140,6 +208,7 @@ async function readOciImage(
     references: [],
     manifest: bytes,
     manifestType: document.mediaType,
+    indexes,
   };
 }
 

@@ -17,9 +17,9 @@ import {
 import type { Descriptor } from '../content/index.js';
 import { beginLayersEarly, type EarlyLayers } from './early-layers.js';
 import { boundedWork } from './exclusive.js';
-import { hostPlatform, mediaTypes, parsePlatformJson, pullError } from '../registry/index.js';
-import { changes } from './catalog.js';
-import { maxConfigBytes, parseImageConfig } from './image-config.js';
+import { mediaTypes, parsePlatformJson, pullError } from '../registry/index.js';
+import { changes, type Catalog } from './catalog.js';
+import { maxConfigBytes, parseImageConfig, type ImageConfig } from './image-config.js';
 import type { Hold } from './keeper.js';
 import { fileFailure, layerFailure } from './layer-failure.js';
 import { layerKeys } from './layer-keys.js';
@@ -40,7 +40,7 @@ export interface LoadRequest {
   /** A tar, plain or gzip. */
   readonly body: Readable;
   readonly quiet: boolean;
-  /** OCI platforms as JSON; empty for this machine's. */
+  /** OCI platforms as JSON; empty for all that are there. */
   readonly platforms: readonly string[];
   readonly sink: ProgressSink;
   readonly signal: AbortSignal;
@@ -48,6 +48,8 @@ export interface LoadRequest {
 
 const maxDocumentBytes = 8 * 2 ** 20;
 const maxFiles = 20_000;
+/** What is smaller is here before a bar could be seen; documents are. */
+const minShownBytes = 2 ** 20;
 /** Blobs that are being made durable while the next one comes. */
 const maxEnding = 4;
 
@@ -61,9 +63,14 @@ export async function loadImages(context: PullContext, request: LoadRequest): Pr
   const stop = (): void => void request.body.destroy();
   request.signal.addEventListener('abort', stop, { once: true });
   try {
-    const files = await storeFiles({ context, request, hold, early });
-    for (const image of await readArchive(files, wantedPlatform(request))) {
-      await loadOne({ context, request, hold, early, progress }, image);
+    const loading = { context, request, hold, early, progress };
+    const files = await storeFiles(loading);
+    const platforms = request.platforms.filter((one) => one !== '').map(parsePlatformJson);
+    for (const image of parentsFirst(await readArchive(files, platforms))) {
+      // The name comes last: then all of it is here.
+      for (const sibling of image.siblings ?? []) await loadOne(loading, sibling);
+      await loadOne(loading, image);
+      announce(progress, image.id, image.references);
     }
   } catch (error) {
     request.signal.throwIfAborted();
@@ -77,9 +84,12 @@ export async function loadImages(context: PullContext, request: LoadRequest): Pr
   await progress.flush();
 }
 
-function wantedPlatform({ platforms: [first] }: LoadRequest): ReturnType<typeof hostPlatform> {
-  if (first === undefined || first === '') return hostPlatform();
-  return parsePlatformJson(first);
+/** Only of an image that is there can another be the child. */
+function parentsFirst(images: readonly ArchivedImage[]): readonly ArchivedImage[] {
+  const heightOf = ({ configText }: ArchivedImage): number =>
+    parseImageConfig(configText).history.length;
+  const hasParents = images.some(({ parentId }) => parentId !== undefined);
+  return hasParents ? images.toSorted((one, other) => heightOf(one) - heightOf(other)) : images;
 }
 
 interface Storing {
@@ -87,6 +97,7 @@ interface Storing {
   readonly request: LoadRequest;
   readonly hold: Hold;
   readonly early: EarlyLayers;
+  readonly progress: Progress;
 }
 
 /** The files of the archive as blobs, by name. */
@@ -131,18 +142,47 @@ function archiveFiles(
   };
 }
 
+/**
+ * Tells how much of a layer has come, if the archive's name for it says which one it is (as in an
+ * OCI layout) and it is not here yet.
+ */
+function counted(
+  { context, request, progress }: Storing,
+  { name, sizeBytes }: { readonly name: string; readonly sizeBytes: number },
+): (currentBytes: number) => void {
+  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name)?.[1];
+  const isKnown = hex === undefined || context.catalog.diffIdOf(`sha256:${hex}`) !== undefined;
+  if (request.quiet || sizeBytes < minShownBytes || isKnown) return () => undefined;
+  return (current) => {
+    // That it is whole is told when it is unpacked.
+    if (current < sizeBytes)
+      progress.count(shortId(hex), 'Loading layer', { current, total: sizeBytes });
+  };
+}
+
+/** A file of an archive, as it comes. */
+interface ComingFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
 /** Resolves when all bytes are there; that they are durable is one more of `ends`. */
 async function storeFile(
-  { context, hold, early }: Storing,
-  { sizeBytes, body }: { readonly sizeBytes: number; readonly body: AsyncIterable<Uint8Array> },
+  storing: Storing,
+  { name, sizeBytes, body }: ComingFile,
   addEnd: (work: Promise<void>) => Promise<void>,
 ): Promise<StoredFile> {
+  const { context, hold, early } = storing;
   const ingest = await context.content.ingest({ sizeBytes });
+  const count = counted(storing, { name, sizeBytes });
   let first: Buffer = Buffer.alloc(0);
+  let current = 0;
   try {
     for await (const chunk of body) {
       if (first.length < blockBytes) first = Buffer.concat([first, chunk.subarray(0, blockBytes)]);
       await ingest.write(chunk);
+      count((current += chunk.length));
     }
     // Held before it is there: what is there and not held may be collected.
     const digest = ingest.verify();
@@ -159,12 +199,8 @@ async function storeFile(
   }
 }
 
-interface Loading extends Storing {
-  readonly progress: Progress;
-}
-
 async function loadOne(
-  { context, request, hold, early, progress }: Loading,
+  { context, request, hold, early, progress }: Storing,
   image: ArchivedImage,
 ): Promise<void> {
   if (image.configText.length > maxConfigBytes) throw tooLarge('image configuration is too large');
@@ -189,8 +225,12 @@ async function loadOne(
     layers,
     ...(image.manifest === undefined ? {} : { manifest: image.manifest }),
     ...(image.manifestType === undefined ? {} : { manifestType: image.manifestType }),
-    statements: image.references.map((reference) => changes.setTag(fullName(reference), image.id)),
+    statements: [
+      ...(image.indexes ?? []).flatMap((index) => changes.addIndex(image.id, index)),
+      ...image.references.map((reference) => changes.setTag(fullName(reference), image.id)),
+    ],
     events: [{ action: 'load', id: image.id, attributes: { ...labels, name: image.id } }],
+    ...believedParent(context.catalog, image, config),
     onLayer: (layer) => {
       if (request.quiet) return;
       const at = { current: layer.size, total: layer.size };
@@ -199,7 +239,21 @@ async function loadOne(
     underWay: early.underWay,
     signal: request.signal,
   });
-  announce(progress, image.id, image.references);
+}
+
+/** Of what an archive says, only an image that the other continues is its parent. */
+function believedParent(
+  catalog: Catalog,
+  { parentId }: ArchivedImage,
+  { history, diffIds }: ImageConfig,
+): { readonly parentId?: string } {
+  const parent = parentId === undefined ? undefined : catalog.image(parentId);
+  if (parent === undefined) return {};
+  const before = parent.config;
+  const continues =
+    before.history.length < history.length &&
+    before.diffIds.every((diffId, height) => diffId === diffIds[height]);
+  return continues ? { parentId: parent.id } : {};
 }
 
 function announce(progress: Progress, id: string, references: readonly Reference[]): void {

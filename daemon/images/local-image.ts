@@ -27,6 +27,7 @@ export interface LocalImage {
   /** The manifest that came with it; otherwise one is written. */
   readonly manifest?: Buffer;
   readonly manifestType?: string;
+  readonly parentId?: string;
   /** What else belongs into the transaction. */
   readonly statements: readonly Statement[];
   readonly events: readonly ImageEvent[];
@@ -180,6 +181,7 @@ async function register(
         manifest: { mediaType, digest: manifest.digest, size: manifest.sizeBytes },
         layers: stack,
         layerBlobs,
+        ...(image.parentId === undefined ? {} : { parentId: image.parentId }),
       }),
       ...image.statements,
     ],

@@ -1,6 +1,6 @@
 /** What the image service needs of others, as it wants to see them; `compose.ts` joins them. */
 import type { Readable } from 'node:stream';
-import type { JsonMessage } from '../../api-spec/index.js';
+import type { HealthConfig, JsonMessage } from '../../api-spec/index.js';
 import type { StorageDriver } from '../../storage-drivers/driver.js';
 import type { ContentStore } from '../content/index.js';
 import type { Unsynced } from './unsynced.js';
@@ -45,6 +45,9 @@ export interface UnpackedLayer {
 /** Takes one line of progress; lines are never lost but for those that only count on. */
 export type ProgressSink = (message: JsonMessage) => Promise<void>;
 
+/** Reads what follows `HEALTHCHECK` in a Dockerfile; `ApiError` 400 for what cannot be read. */
+export type HealthOf = (text: string) => HealthConfig | undefined;
+
 /** Everything that images work with. */
 export interface ImageContext {
   readonly dataRoot: string;
@@ -56,6 +59,7 @@ export interface ImageContext {
   readonly unsynced: Unsynced;
   readonly users: ImageUsers;
   readonly events: ImageEvents;
+  readonly healthOf: HealthOf;
   readonly nowMs: () => number;
   /** Shown as `DockerVersion` of images made here. */
   readonly version: string;

@@ -1,15 +1,16 @@
 /**
- * `docker push`: resolve → compress what is plain → send what the registry lacks → manifest →
- * record.
+ * `docker push`: resolve → compress what is plain → send what the registry lacks → manifest or
+ * index → record.
  */
 import type { AuthConfig } from '../../api-spec/index.js';
 import { ApiError, invalidParameter, notFound, systemError } from '../../api-spec/errors.js';
 import type { Descriptor } from '../content/index.js';
 import { RegistryError, uploadBlob, type PushTarget, type Uploaded } from '../registry/index.js';
 import { changes, type Catalog, type ImageRecord } from './catalog.js';
-import { pushable, type PushableImage } from './compress-layers.js';
+import { asStored, pushable, type PushableImage } from './compress-layers.js';
 import { createSlots, type Slots } from './exclusive.js';
-import { findForPlatform } from './indexes.js';
+import { completeIndex, findForPlatform, siblingsOf } from './indexes.js';
+import type { Hold } from './keeper.js';
 import type { ProgressSink } from './needs.js';
 import { countedBytes } from './counted-bytes.js';
 import { Progress, shortId } from './progress.js';
@@ -29,7 +30,7 @@ export interface PushRequest {
   readonly image: string;
   /** Empty for all tags of the repository. */
   readonly tag: string;
-  /** An OCI platform as JSON; empty for what each tag means. */
+  /** An OCI platform as JSON; empty for all that an image has, if all of it is here. */
   readonly platform?: string;
   readonly auth: AuthConfig;
   readonly sink: ProgressSink;
@@ -63,7 +64,11 @@ export async function push(context: PullContext, request: PushRequest): Promise<
   const target = context.registry.openPush(named, request.auth, sources);
   const common = { context, target, progress, slots: createSlots(maxUploads), signal };
   try {
-    for (const { reference, image } of tagged) await pushOne({ ...common, reference }, image);
+    const isWhole = (request.platform ?? '') === '';
+    for (const { reference, image } of tagged) {
+      const index = isWhole ? await completeIndex(context, image) : undefined;
+      await pushOne({ ...common, reference }, { image, index });
+    }
   } catch (error) {
     throw wordedError(error, signal);
   }
@@ -113,23 +118,28 @@ function sourcesOf(catalog: Catalog, named: Reference, tagged: readonly Tagged[]
     .slice(0, maxSources);
 }
 
-async function pushOne(pushing: Push, image: ImageRecord): Promise<void> {
-  const { context, reference, signal } = pushing;
-  const hold = await context.keeper.hold({ layers: [], blobs: context.catalog.blobs(image.id) });
+/** One image, or all of an index. */
+interface Pushed {
+  readonly image: ImageRecord;
+  readonly index: Awaited<ReturnType<typeof completeIndex>>;
+}
+
+async function pushOne(pushing: Push, { image, index }: Pushed): Promise<void> {
+  const { context, reference } = pushing;
+  const { catalog, keeper } = context;
+  const images = index === undefined ? [image] : siblingsOf(catalog, image);
+  const hold = await keeper.hold({
+    layers: [],
+    blobs: images.flatMap(({ id }) => catalog.blobs(id)),
+  });
   try {
-    const ready = await pushable(context, image, { hold, signal });
-    await sendLayers(pushing, ready);
-    await uploadBlob(pushing.target, {
-      descriptor: ready.document.config,
-      open: (offset) => context.content.read(image.id, offset),
-      mountFrom: undefined,
-      signal,
-    });
-    await sendManifest(pushing, ready);
-    await context.keeper.commit({
-      statements: [
-        changes.setDigest(repositoryOf(reference), ready.image.manifest.digest, image.id),
-      ],
+    const named =
+      index === undefined
+        ? await sendSingle(pushing, image, hold)
+        : await sendWhole(pushing, images, index);
+    tellEnd(pushing, named);
+    await keeper.commit({
+      statements: [changes.setDigest(repositoryOf(reference), named.digest, image.id)],
       events: [
         {
           action: 'push',
@@ -141,6 +151,45 @@ async function pushOne(pushing: Push, image: ImageRecord): Promise<void> {
   } finally {
     await hold.release({ keepPartials: false });
   }
+}
+
+/** Sends an image as registries like it, by its tag. */
+async function sendSingle(pushing: Push, image: ImageRecord, hold: Hold): Promise<Descriptor> {
+  const { context, reference, target, signal } = pushing;
+  const ready = await pushable(context, image, { hold, signal });
+  await sendBlobs(pushing, ready);
+  const { manifest } = ready.image;
+  const { mediaType } = manifest;
+  await target.putManifest(tagOf(reference), { bytes: ready.bytes, mediaType }, signal);
+  return manifest;
+}
+
+/** Sends all platforms as they came, then their index by its tag: it names only what is there. */
+async function sendWhole(
+  pushing: Push,
+  images: readonly ImageRecord[],
+  { descriptor, bytes }: NonNullable<Pushed['index']>,
+): Promise<Descriptor> {
+  const { context, reference, target, signal } = pushing;
+  for (const image of images) {
+    const stored = await asStored(context.content, image);
+    await sendBlobs(pushing, stored);
+    const { digest, mediaType } = image.manifest;
+    await target.putManifest(digest, { bytes: stored.bytes, mediaType }, signal);
+  }
+  const { mediaType } = descriptor;
+  await target.putManifest(tagOf(reference), { bytes, mediaType }, signal);
+  return descriptor;
+}
+
+async function sendBlobs(pushing: Push, ready: PushableImage): Promise<void> {
+  await sendLayers(pushing, ready);
+  await uploadBlob(pushing.target, {
+    descriptor: ready.document.config,
+    open: (offset) => pushing.context.content.read(ready.image.id, offset),
+    mountFrom: undefined,
+    signal: pushing.signal,
+  });
 }
 
 /** Highest first, as Docker lists them; the first failure ends the others. */
@@ -201,16 +250,14 @@ function outcome(uploaded: Uploaded, { domain }: Reference): string {
   }
 }
 
-async function sendManifest(pushing: Push, { image, bytes }: PushableImage): Promise<void> {
-  const { reference, target, progress, signal } = pushing;
-  const { digest, mediaType } = image.manifest;
-  const tag = reference.tag ?? 'latest';
-  await target.putManifest(tag, { bytes, mediaType }, signal);
-  progress.line({ status: `${tag}: digest: ${digest} size: ${bytes.length}` });
-  progress.line({
-    progressDetail: {},
-    aux: { Tag: tag, Digest: digest, Size: bytes.length },
-  });
+function tagOf(reference: Reference): string {
+  return reference.tag ?? 'latest';
+}
+
+function tellEnd({ reference, progress }: Push, { digest, size }: Descriptor): void {
+  const tag = tagOf(reference);
+  progress.line({ status: `${tag}: digest: ${digest} size: ${size}` });
+  progress.line({ progressDetail: {}, aux: { Tag: tag, Digest: digest, Size: size } });
 }
 
 /** Of a refusal Docker shows the reason alone, without what was asked for. */

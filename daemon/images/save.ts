@@ -6,7 +6,7 @@ import { index as ociIndex } from './oci-index.js';
 import type { Catalog, ImageRecord } from './catalog.js';
 import { hexOf, type Descriptor } from '../content/index.js';
 import { ApiError, invalidParameter, notFound } from '../../api-spec/errors.js';
-import { findForPlatform } from './indexes.js';
+import { findForPlatform, siblingsOf, wholeIndexOf } from './indexes.js';
 import type { Found } from './lookup.js';
 import type { PullContext } from './pull.js';
 import {
@@ -24,11 +24,13 @@ interface Saved {
   readonly image: ImageRecord;
   readonly references: readonly Reference[];
   readonly layers: readonly Descriptor[];
+  /** What else belongs to an image of several platforms. */
+  readonly whole?: { readonly index: Descriptor; readonly blobs: readonly string[] };
 }
 
 /** As in `GET /images/get`. */
 export interface SaveOptions {
-  /** OCI platforms as JSON, one at most; none for what the names mean. */
+  /** OCI platforms as JSON, one at most; none for all that are here of what the names mean. */
   readonly platforms?: readonly string[];
   readonly signal: AbortSignal;
 }
@@ -42,17 +44,24 @@ export async function saveImages(
   if (platforms.length > 1) {
     throw invalidParameter('multiple platform parameters are not supported');
   }
-  const chosen = chooseImages(context.catalog, names, platforms[0] ?? '');
+  const { catalog } = context;
+  const [platform = ''] = platforms;
+  const chosen = [...chooseImages(catalog, names, platform).values()];
+  const held = platform === '' ? chosen.flatMap(({ image }) => siblingsOf(catalog, image)) : [];
   const hold = await context.keeper.hold({
     layers: [],
-    blobs: [...chosen.keys()].flatMap((id) => context.catalog.blobs(id)),
+    blobs: [...chosen.map(({ image }) => image), ...held].flatMap(({ id }) => catalog.blobs(id)),
   });
   const tar = pack();
   // The stream itself tells its reader: pipe errors destroy it with the reason.
   const write = async (): Promise<void> => {
     try {
       const saved = await Promise.all(
-        [...chosen.values()].map(({ image, references }) => withLayers(context, image, references)),
+        chosen.map(async (one) => ({
+          ...one,
+          layers: await layerBlobsOf(context.content, one.image.manifest),
+          ...(platform === '' ? await wholeOf(context, one.image) : {}),
+        })),
       );
       await writeAll(context, saved, { tar, signal });
       tar.finalize();
@@ -101,12 +110,21 @@ function meant(catalog: Catalog, name: string, platform: string): readonly Found
   }
 }
 
-async function withLayers(
-  { content }: PullContext,
+/** Of an image that several platforms are here of: its index, and the blobs of all of them. */
+async function wholeOf(
+  { catalog, content }: PullContext,
   image: ImageRecord,
-  references: readonly Reference[],
-): Promise<Saved> {
-  return { image, references, layers: await layerBlobsOf(content, image.manifest) };
+): Promise<Pick<Saved, 'whole'>> {
+  const index = wholeIndexOf(catalog, image);
+  if (index === undefined) return {};
+  const all = siblingsOf(catalog, image);
+  const layers = await Promise.all(all.map(({ manifest }) => layerBlobsOf(content, manifest)));
+  const blobs = [
+    ...layers.flat().map(({ digest }) => digest),
+    ...all.flatMap(({ id, manifest }) => [id, manifest.digest]),
+    ...all.flatMap(({ id }) => catalog.indexesOf(id).map(({ digest }) => digest)),
+  ];
+  return { whole: { index, blobs } };
 }
 
 interface Output {
@@ -120,10 +138,11 @@ async function writeAll(
   output: Output,
 ): Promise<void> {
   const blobs = new Set(
-    saved.flatMap(({ image, layers }) => [
+    saved.flatMap(({ image, layers, whole }) => [
       ...layers.map(({ digest }) => digest),
       image.id,
       image.manifest.digest,
+      ...(whole?.blobs ?? []),
     ]),
   );
   for (const digest of blobs) await writeBlob(context, digest, output);
@@ -138,12 +157,25 @@ async function writeAll(
       Config: blobName(image.id),
       RepoTags: references.length === 0 ? null : references.map(familiarName),
       Layers: layers.map(({ digest }) => blobName(digest)),
+      ...parentAmong(context.catalog, saved, image),
     })),
     repositories: repositories(saved),
   };
   for (const [name, document] of Object.entries(documents)) {
     output.tar.entry({ name, mode: 0o644, mtime: new Date(0) }, JSON.stringify(document));
   }
+}
+
+/** The nearest one that goes along. */
+function parentAmong(
+  catalog: Catalog,
+  saved: readonly Saved[],
+  { parentId }: ImageRecord,
+): { readonly Parent?: string } {
+  const parent = parentId === undefined ? undefined : catalog.image(parentId);
+  if (parent === undefined) return {};
+  const isSaved = saved.some(({ image }) => image.id === parent.id);
+  return isSaved ? { Parent: parent.id } : parentAmong(catalog, saved, parent);
 }
 
 async function writeBlob(
@@ -157,12 +189,13 @@ async function writeBlob(
   await pipeline(content.read(digest), entry, { signal });
 }
 
-function describe({ image, references }: Saved): readonly Descriptor[] {
+function describe({ image, references, whole }: Saved): readonly Descriptor[] {
   const tags = references.map((reference) => ({
     reference: fullName(reference),
     imageId: image.id,
   }));
-  return ociIndex({ tags: () => tags, images: () => [image] });
+  const manifest = whole?.index ?? image.manifest;
+  return ociIndex({ tags: () => tags, images: () => [{ ...image, manifest }] });
 }
 
 function repositories(saved: readonly Saved[]): Readonly<Record<string, Record<string, string>>> {

@@ -65,7 +65,7 @@ export function inspectImage(
     Id: image.id,
     RepoTags: tagNames(catalog, image.id),
     RepoDigests: digestNames(catalog, image.id),
-    Parent: '',
+    Parent: image.parentId ?? '',
     Comment: config.comment ?? config.history.at(-1)?.comment ?? '',
     Created: config.created ?? zeroTime,
     DockerVersion: config.docker_version ?? '',
@@ -106,11 +106,23 @@ export function imageHistory(
       Comment: entry.comment ?? '',
     };
   });
-  const newest = rows.reverse();
-  const names = tagNames(catalog, image.id);
-  return newest.map((row, index) =>
-    index === 0 ? { ...row, Id: image.id, Tags: names.length === 0 ? null : names } : row,
-  );
+  const ends = endsOf(catalog, image);
+  return rows.map((row, at) => ({ ...row, ...ends.get(at + 1) })).reverse();
+}
+
+/** The image and its parents, by how many entries their histories have. */
+function endsOf(
+  catalog: Catalog,
+  image: ImageRecord,
+): ReadonlyMap<number, Pick<ImageHistoryResponseItem, 'Id' | 'Tags'>> {
+  const ends = new Map<number, Pick<ImageHistoryResponseItem, 'Id' | 'Tags'>>();
+  let one: ImageRecord | undefined = image;
+  while (one !== undefined) {
+    const names = tagNames(catalog, one.id);
+    ends.set(one.config.history.length, { Id: one.id, Tags: names.length === 0 ? null : names });
+    one = one.parentId === undefined ? undefined : catalog.image(one.parentId);
+  }
+  return ends;
 }
 
 /** One row of `GET /images/json`; names may be fewer than the image has. */
@@ -124,7 +136,7 @@ export function imageSummary(
 ): ImageSummary {
   return {
     Id: image.id,
-    ParentId: '',
+    ParentId: image.parentId ?? '',
     RepoTags: shown.tags,
     RepoDigests: shown.digests,
     Created: createdSeconds(image.config.created),

@@ -7,6 +7,7 @@
  *                              └─► image_blobs ──► blobs on disk (manifest, config, layers)
  *                                                  layer_blobs   (blob → its layer)
  *                              image_indexes: the indexes that it came by, blobs of it as well
+ *     images.parent_id: the image that it was made from here, which cannot go before it
  */
 export const imageTables = `
 CREATE TABLE images (
@@ -72,4 +73,10 @@ CREATE TABLE image_indexes (
   PRIMARY KEY (image_id, digest)
 ) STRICT;
 CREATE INDEX image_indexes_by_digest ON image_indexes (digest);
+`;
+
+/** The third version: what was committed or built here has a parent, which stays as long. */
+export const imageParentColumn = `
+ALTER TABLE images ADD COLUMN parent_id TEXT;  -- NULL for what came from elsewhere
+CREATE INDEX images_by_parent ON images (parent_id);
 `;

@@ -6,9 +6,10 @@ import { ApiError } from '../../api-spec/errors.js';
 import { parseBridgeOptions } from '../../netplugins/bridge/index.js';
 import type { Sandbox } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
-import { hasNames, networkEvent, networkOf, type Context } from './context.js';
-import { makeEndpoint } from './endpoint.js';
+import { currentName, hasNames, networkEvent, networkOf, type Context } from './context.js';
+import { dnsNames, makeEndpoint } from './endpoint.js';
 import { filePaths, ownAddresses } from './files.js';
+import { linkEnvironment, refuseDeadLinks } from './links.js';
 import { exposedPorts, portRequests, type PortRequest } from './port-requests.js';
 import { heldSocket, type PortTarget, type Reservation } from './ports.js';
 import { portEndpoint, publish, unpublish } from './publish.js';
@@ -51,6 +52,10 @@ export async function allocate(
   held.set(sandbox.id, { reservations, recorded, published });
   try {
     await writeSandboxFiles(context, record, sandbox, resolver);
+    const linked = linkEnvironment(context, record, endpoints);
+    const view = sandboxView(context, sandbox);
+    // Assigned, since the view answers by getters.
+    return linked.length === 0 ? view : Object.assign(view, { linkVariables: linked });
   } catch (error) {
     await Promise.allSettled([recorded, published]);
     await unpublish(context, sandbox);
@@ -61,7 +66,6 @@ export async function allocate(
     await context.store.commit([dropSandbox(sandbox.id), ...statements], 'normal');
     throw error;
   }
-  return sandboxView(context, sandbox);
 }
 
 /** Addresses and ports in memory and by sockets; all or none. */
@@ -70,6 +74,7 @@ function takeAll(context: Context, record: ContainerRecord) {
   try {
     const wanted = record.config.NetworkDisabled === true ? [] : plans(context, record);
     for (const plan of wanted) endpoints.push(makeEndpoint(context.book, plan));
+    refuseDeadLinks(context, record, endpoints);
     return { endpoints, reservations: reserve(context, record, endpoints) };
   } catch (error) {
     giveBack(context, endpoints, []);
@@ -114,7 +119,7 @@ export function sandboxView(context: Context, made: SandboxRecord): Sandbox {
     hostname: made.hostname,
     domainname: made.domainname,
     get endpoints() {
-      return endpointSettings(now().endpoints);
+      return endpointSettings(context, now());
     },
     get ports() {
       return now().portBindings;
@@ -126,19 +131,24 @@ export function sandboxView(context: Context, made: SandboxRecord): Sandbox {
   };
 }
 
+/** With the names by which it is found now: it may have been renamed. */
 function endpointSettings(
-  endpoints: readonly EndpointRecord[],
+  context: Context,
+  sandbox: SandboxRecord,
 ): Readonly<Record<string, EndpointSettings>> {
-  return Object.fromEntries(endpoints.map(({ networkName, settings }) => [networkName, settings]));
+  const container = { id: sandbox.containerId, name: currentName(context, sandbox) };
+  const named = (settings: EndpointSettings): EndpointSettings =>
+    !Array.isArray(settings.DNSNames) ? settings
+      : { ...settings, DNSNames: dnsNames(container, settings.Aliases ?? []) };
+  return Object.fromEntries(sandbox.endpoints.map(({ networkName, settings }) =>
+    [networkName, named(settings)]));
 }
 
 /** The networks that a container is to be on, in the order of its interfaces. */
 export function wishes(context: Context, record: ContainerRecord): readonly Wish[] {
-  const mode = networkMode(record);
-  if (mode.startsWith('container:')) return [];
-  const asked = Object.entries(record.endpoints);
-  const named = asked.length > 0 ? asked : ([[mode, {}]] as const);
-  return named
+  if (networkMode(record).startsWith('container:')) return [];
+  // Who was taken off all of them is on none, whatever the mode says.
+  return Object.entries(record.endpoints)
     .map(([name, settings]) => ({ network: context.book.resolve(name), asked: settings }))
     .sort((a, b) =>
       Number(a.network.spec.internal) - Number(b.network.spec.internal) || byPriority(a, b));

@@ -8,14 +8,18 @@ import { leave } from './connect.js';
 import { publish } from './publish.js';
 import { hasNames, networkEvent, networkOf, pluginOf, type Context } from './context.js';
 import { startDns } from './embedded-dns.js';
-import { checkEndpoint, makeEndpoint } from './endpoint.js';
+import { dnsNames, makeEndpoint } from './endpoint.js';
+import { checkEndpoint } from './endpoint-check.js';
 import type { NetworkedContainer } from './needs.js';
 import {
   saveSandbox, takeAddresses, type EndpointRecord, type NetworkRecord, type SandboxRecord,
 } from './records.js';
 import { resolverOf, writeSandboxFiles } from './sandbox-files.js';
 
-/** Puts a container on one more network; `ApiError` 400, 403 or 404 in Docker's words. */
+/**
+ * Puts a container on one more network; `ApiError` 400, 403 or 404 in Docker's words. It has the
+ * container to itself: a start, an exit or other ports would each go by networks of its own.
+ */
 export async function connect(
   context: Context,
   ref: string,
@@ -24,25 +28,51 @@ export async function connect(
   const name = body.Container ?? '';
   if (name === '') throw invalidParameter('invalid name or ID supplied: ""');
   const network = context.book.resolve(ref);
-  const container = context.containers.find(name);
-  const asked = body.EndpointConfig ?? {};
-  refuseConnect(context, network, container);
+  const { id } = context.containers.find(name).record;
+  await context.containers.inTurn(id, () =>
+    connectOne(context, network, { container: id, asked: body.EndpointConfig ?? {} }));
+}
+
+async function connectOne(
+  context: Context,
+  network: NetworkRecord,
+  { container: id, asked }: { readonly container: string; readonly asked: EndpointSettings },
+): Promise<void> {
+  const container = context.containers.find(id);
   checkEndpoint(network, asked);
-  const sandbox = context.book.sandboxOf(container.record.id);
-  const endpoints = { ...container.record.endpoints, [network.spec.name]: asked };
+  const sandbox = context.book.sandboxOf(id);
+  if (isByMode(network, container)) {
+    if (sandbox !== undefined) throw alreadyThere(network, container);
+    return;
+  }
+  refuseConnect(context, network, container);
+  // Of one that rests, inspect tells by which names it will be found.
+  const names = hasNames(network) && sandbox === undefined
+    ? { DNSNames: dnsNames(container.record, asked.Aliases ?? []) } : {};
+  const endpoints = {
+    ...container.record.endpoints, [network.spec.name]: { ...asked, ...names },
+  };
   if (sandbox !== undefined && container.pid !== undefined) {
     await plug(context, container, { sandbox, network, asked });
   } else {
-    await announce(context, 'connect', network, container.record.id);
+    await announce(context, 'connect', network, id);
   }
-  await context.containers.setEndpoints(container.record.id, endpoints);
+  await context.containers.setEndpoints(id, endpoints);
+}
+
+/** It is of this network's kind, with nothing to be added: Docker finds it there. */
+function isByMode(network: NetworkRecord, { record }: NetworkedContainer): boolean {
+  const isKind = network.spec.driver === 'host' || network.spec.driver === 'null';
+  return isKind && networkMode(record) === network.spec.name &&
+    Object.keys(record.endpoints).length > 0;
 }
 
 function refuseConnect(
   context: Context,
   network: NetworkRecord,
-  { record }: NetworkedContainer,
+  container: NetworkedContainer,
 ): void {
+  const { record } = container;
   const mode = networkMode(record);
   if (network.spec.driver === 'host') throw notWithHost();
   if (mode === 'host' || mode.startsWith('container:')) {
@@ -60,9 +90,13 @@ function refuseConnect(
   }
   const sandbox = context.book.sandboxOf(record.id);
   if (sandbox?.endpoints.some(({ networkId }) => networkId === network.spec.id) === true) {
-    throw forbidden(
-      `endpoint with name ${record.name} already exists in network ${network.spec.name}`);
+    throw alreadyThere(network, container);
   }
+}
+
+function alreadyThere(network: NetworkRecord, { record }: NetworkedContainer): Error {
+  return forbidden(
+    `endpoint with name ${record.name} already exists in network ${network.spec.name}`);
 }
 
 function notWithHost(): Error {
@@ -140,10 +174,19 @@ export async function disconnect(
   ref: string,
   body: NetworkDisconnectRequest,
 ): Promise<void> {
+  const name = body.Container ?? '';
+  if (name === '') throw invalidParameter('invalid name or ID supplied: ""');
   const network = context.book.resolve(ref);
-  const container = context.containers.find(body.Container ?? '');
-  const { record, pid } = container;
-  if (network.spec.driver === 'host') throw notWithHost();
+  const { id } = context.containers.find(name).record;
+  await context.containers.inTurn(id, () => disconnectOne(context, network, id));
+}
+
+async function disconnectOne(
+  context: Context,
+  network: NetworkRecord,
+  id: string,
+): Promise<void> {
+  const { record, pid } = context.containers.find(id);
   const sandbox = context.book.sandboxOf(record.id);
   const endpoint = sandbox?.endpoints.find(({ networkId }) => networkId === network.spec.id);
   const wished = wishes(context, record).some((wish) => wish.network === network);
@@ -152,6 +195,7 @@ export async function disconnect(
     throw systemError(
       `container ${record.id} is not connected to ${the}network ${network.spec.name}`);
   }
+  if (network.spec.driver === 'host') throw notWithHost();
   if (sandbox !== undefined && endpoint !== undefined && pid !== undefined) {
     const endpoints = sandbox.endpoints.filter((other) => other !== endpoint);
     await leave(context, endpoint, 'live');

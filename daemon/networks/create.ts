@@ -1,5 +1,6 @@
 /** A new network: refused in Docker's words, or chosen, recorded and made. */
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import type {
   IPAMConfig, NetworkCreateRequest, NetworkCreateResponse,
 } from '../../api-spec/index.js';
@@ -24,8 +25,8 @@ export async function createNetwork(
   body: NetworkCreateRequest,
 ): Promise<NetworkCreateResponse> {
   refuse(context, body);
-  const record = await design(context, body);
-  pluginOf(context, record).validate(record.spec);
+  const record = await design(context, configured(context, body));
+  if (!record.configOnly) pluginOf(context, record).validate(record.spec);
   const event = context.events.stamp(networkEvent('create', record));
   // The name is taken from here on, for others that come while this one is written.
   context.book.add(record);
@@ -50,6 +51,26 @@ async function makeOrForget(context: Context, record: NetworkRecord): Promise<vo
   }
 }
 
+/** The request with what the network that it takes its settings from says. */
+function configured({ book }: Context, body: NetworkCreateRequest): NetworkCreateRequest {
+  const from = body.ConfigFrom?.Network ?? '';
+  if (from === '') return body;
+  const config = book.byName(from);
+  if (config?.configOnly !== true) {
+    throw notFound(`configuration network "${from}" does not exist`);
+  }
+  return {
+    ...body,
+    EnableIPv6: config.enableIPv6,
+    Labels: { ...body.Labels, ...config.labels },
+    Options: { ...config.spec.options },
+    IPAM: {
+      ...(config.ipamOptions === null ? {} : { Options: config.ipamOptions }),
+      Config: [...(config.ipamConfig ?? [])],
+    },
+  };
+}
+
 function refuse(context: Context, body: NetworkCreateRequest): void {
   const name = body.Name ?? '';
   if (name.trim() === '' || name.length > maxNameBytes) {
@@ -57,6 +78,9 @@ function refuse(context: Context, body: NetworkCreateRequest): void {
   }
   if (predefined.has(name)) {
     throw forbidden(`operation is not permitted on predefined ${name} network `);
+  }
+  if (body.Scope === 'swarm') {
+    throw forbidden('cannot create a swarm scoped network when swarm is not active');
   }
   if (body.Ingress === true) throw forbidden('Ingress network can only be global scope network');
   if (context.book.byName(name) !== undefined) {
@@ -98,7 +122,8 @@ function configFaults(config: IPAMConfig): readonly string[] {
   const gateway = config.Gateway ?? '';
   const outside = `parent subnet ${canonical} doesn't contain this address`;
   if (gateway !== '' && !contains(subnet, gateway)) {
-    faults.push(`invalid gateway ${gateway}: ${outside}`);
+    const why = isIP(gateway) === 0 ? 'invalid address' : outside;
+    faults.push(`invalid gateway ${gateway}: ${why}`);
   }
   for (const [name, address] of Object.entries(config.AuxiliaryAddresses ?? {})) {
     if (!contains(subnet, address)) faults.push(`invalid auxiliary address ${name}: ${outside}`);
@@ -118,7 +143,8 @@ function rangeFaults(subnet: Subnet, text: string): readonly string[] {
 /** Chooses what the user left open. */
 async function design(context: Context, body: NetworkCreateRequest): Promise<NetworkRecord> {
   const id = randomBytes(32).toString('hex');
-  const driver = body.Driver === undefined || body.Driver === '' ? 'bridge' : body.Driver;
+  const usual = body.ConfigOnly === true ? 'null' : 'bridge';
+  const driver = body.Driver === undefined || body.Driver === '' ? usual : body.Driver;
   const options = { ...context.settings.defaultOptions[driver], ...body.Options };
   const parsed = parseBridgeOptions(options);
   const asked = body.IPAM?.Config ?? [];
@@ -149,8 +175,8 @@ async function design(context: Context, body: NetworkCreateRequest): Promise<Net
     enableIPv6: hasSix,
     labels: body.Labels ?? {},
     ipamDriver: 'default',
-    ipamOptions: body.IPAM?.Options ?? {},
-    ipamConfig: [
+    ipamOptions: body.IPAM?.Options ?? null,
+    ipamConfig: body.ConfigOnly === true && asked.length === 0 ? null : [
       ...asked, ...chosen.map(({ subnet, gateway }) => ({ Subnet: subnet, Gateway: gateway })),
     ],
     pools,

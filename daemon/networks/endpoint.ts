@@ -1,65 +1,16 @@
 /** One endpoint made from what the user asked: checked, with addresses, MAC and names. */
 import { randomBytes } from 'node:crypto';
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv4 } from 'node:net';
 import type { EndpointSettings } from '../../api-spec/index.js';
 import { invalidParameter } from '../../api-spec/errors.js';
 import type { NetworkBook } from './book.js';
 import { hasNames } from './context.js';
-import { contains, gatewayOf, parseSubnet } from './ipam.js';
+import { linkLocalCidr } from './endpoint-check.js';
+import { gatewayOf } from './ipam.js';
 import type { EndpointRecord, NetworkRecord } from './records.js';
 
 const sysctlsOption = 'com.docker.network.endpoint.sysctls';
 const nameOption = 'com.docker.network.endpoint.ifname';
-
-/** Checks one endpoint's wishes against its network; `ApiError` 400 in Docker's words. */
-export function checkEndpoint(
-  network: NetworkRecord,
-  asked: EndpointSettings,
-  messagePrefix = '',
-): void {
-  const { IPv4Address: four = '', IPv6Address: six = '' } = asked.IPAMConfig ?? {};
-  const faults = addressFaults(network, four, six);
-  if ((asked.Aliases?.length ?? 0) > 0 && !hasNames(network)) {
-    faults.push('network-scoped aliases are only supported for user-defined networks');
-  }
-  if (faults.length > 0) {
-    const text = faults.length === 1 ? faults.join() : faults.map((f) => `* ${f}`).join('\n');
-    throw invalidParameter(`${messagePrefix}invalid endpoint settings:\n${text}`);
-  }
-  checkMac(asked.MacAddress ?? '', messagePrefix);
-}
-
-function addressFaults(network: NetworkRecord, four: string, six: string): string[] {
-  const asked = [four, six].filter((address) => address !== '');
-  const faults: string[] = [];
-  if (four !== '' && !isIPv4(four)) faults.push(`invalid IPv4 address: ${four}`);
-  if (six !== '' && !isIPv6(six)) faults.push(`invalid IPv6 address: ${six}`);
-  return asked.length === 0 ? [] : [...faults, ...placeFaults(network, asked)];
-}
-
-/** Addresses may be asked for where the user chose the subnets, and inside of them. */
-function placeFaults(network: NetworkRecord, asked: readonly string[]): readonly string[] {
-  if (!network.hasOwnSubnets) {
-    const onlyOwn =
-      'user specified IP address is supported only when connecting to networks with user ' +
-      'configured subnets';
-    const onlyUser = 'user specified IP address is supported on user defined networks only';
-    return network.isPredefined ? [onlyUser, onlyOwn] : [onlyOwn];
-  }
-  return asked
-    .filter((address) => isIPv4(address) || isIPv6(address))
-    .filter((address) => !network.pools.some(({ subnet }) => {
-      const parsed = parseSubnet(subnet);
-      return parsed !== undefined && contains(parsed, address);
-    }))
-    .map((address) => `no configured subnet or ip-range contain the IP address ${address}`);
-}
-
-function checkMac(mac: string, messagePrefix: string): void {
-  if (mac !== '' && !/^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(mac)) {
-    throw invalidParameter(`${messagePrefix}invalid MAC address ${mac}`);
-  }
-}
 
 /** What an endpoint is made for. */
 export interface EndpointPlan {
@@ -89,6 +40,7 @@ export function makeEndpoint(book: NetworkBook, plan: EndpointPlan): EndpointRec
     ifname: asked.DriverOpts?.[nameOption] ?? plan.ifname,
     mac,
     addresses,
+    ...linkLocalOf(asked),
     gateways: plan.isGateway ? gateways : [],
     sysctls: parseSysctls(asked.DriverOpts?.[sysctlsOption] ?? ''),
   };
@@ -99,6 +51,11 @@ export function makeEndpoint(book: NetworkBook, plan: EndpointPlan): EndpointRec
     settings: settingsOf(plan, spec),
     links,
   };
+}
+
+function linkLocalOf({ IPAMConfig }: EndpointSettings): Pick<EndpointRecord['spec'], 'linkLocal'> {
+  const asked = IPAMConfig?.LinkLocalIPs ?? [];
+  return asked.length === 0 ? {} : { linkLocal: asked.map(linkLocalCidr) };
 }
 
 function macFor(asked: string, addresses: readonly string[]): string {

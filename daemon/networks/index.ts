@@ -3,10 +3,10 @@
  * kernel's side is the drivers'. See `tables.ts` for what is stored.
  */
 import type {
-  Network, NetworkConnectRequest, NetworkCreateRequest, NetworkCreateResponse,
+  NetworkConnectRequest, NetworkCreateRequest, NetworkCreateResponse,
   NetworkDisconnectRequest, NetworkInspect, NetworkPruneResponse,
 } from '../../api-spec/index.js';
-import { ApiError, forbidden, invalidParameter } from '../../api-spec/errors.js';
+import { ApiError, forbidden, invalidParameter, notFound } from '../../api-spec/errors.js';
 import type { Netlink } from '../../native/netlink/index.js';
 import type { NetworkPlugin } from '../../netplugins/plugin.js';
 import type { NetworksNeed } from '../containers/needs.js';
@@ -19,12 +19,13 @@ import { allocate, connectSandbox, releaseSandbox } from './connect.js';
 import { networkEvent, pluginOf, type Context, type NetworkSettingsOfEngine } from './context.js';
 import { createNetwork } from './create.js';
 import { editPorts } from './edit-ports.js';
-import { checkEndpoint } from './endpoint.js';
+import { checkEndpoint } from './endpoint-check.js';
 import { isExtraHost } from './files.js';
 import { uniqueLocalRange } from './ipam.js';
 import type { ContainersNeed, EventsNeed } from './needs.js';
 import { exposedPorts, portRequests } from './port-requests.js';
 import { createPortBook } from './ports.js';
+import { checkLinks } from './links.js';
 import { ensurePredefined, type DefaultBridgeSettings } from './predefined.js';
 import { recover } from './recover.js';
 import { dropNetwork, type NetworkRecord } from './records.js';
@@ -59,7 +60,7 @@ type Filters = Readonly<Record<string, readonly string[]>>;
 
 /** The service: what the containers need of it, and what the API does with it. */
 export interface Networks extends NetworksNeed {
-  list(filters: Filters): Promise<readonly Network[]>;
+  list(filters: Filters): Promise<readonly NetworkInspect[]>;
   /** `ApiError` 404 `network x not found`. */
   inspect(
     ref: string,
@@ -96,14 +97,15 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
   };
   return {
     check: (record) => check(context, record),
+    nameOf: (ref) => nameOf(context, ref),
+    idOf: (name) => context.book.byName(name)?.spec.id ?? '',
     allocate: (record, joined) => allocate(context, record, joined),
     connect: (sandbox, pid) => connectSandbox(context, sandbox, pid),
     editPorts: (record, ports) => editPorts(context, record, ports),
     release: (sandboxId) => releaseSandbox(context, sandboxId),
     recover: (live) => recover(context, live),
     list: (filters) => Promise.resolve().then(() => list(context, filters)),
-    inspect: (ref) =>
-      Promise.resolve().then(() => networkInspect(context, context.book.resolve(ref))),
+    inspect: (ref, { scope }) => Promise.resolve().then(() => inspect(context, ref, scope)),
     create,
     remove: (ref) => remove(context, ref),
     attach: (ref, body) => connect(context, ref, body),
@@ -128,6 +130,7 @@ function check(context: Context, record: ContainerRecord): void {
   }
   if (networkMode(record).startsWith('container:')) return;
   checkLinks(context, record);
+  if (networkMode(record) === 'host') refuseBesideHost(record);
   for (const [name, asked] of Object.entries(record.endpoints)) {
     const network = context.book.byName(name) ?? context.book.get(name);
     if (network === undefined) continue;
@@ -135,27 +138,37 @@ function check(context: Context, record: ContainerRecord): void {
   }
 }
 
-/** Not a 404: the client would take that for a missing image. */
-function checkLinks({ containers }: Context, { hostConfig }: ContainerRecord): void {
-  for (const link of hostConfig.Links ?? []) {
-    const [name = '', , more] = link.split(':');
-    if (more !== undefined) throw invalidParameter(`bad format for links: ${link}`);
-    try {
-      containers.find(name);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      const text = `could not get container for ${name}: ${error.message}`;
-      throw new ApiError('InvalidParameter', text, { cause: error });
-    }
+/** Docker fails when it starts: links of such a container would be the host's own. */
+function refuseBesideHost({ endpoints }: ContainerRecord): void {
+  if (Object.keys(endpoints).every((name) => name === 'host')) return;
+  throw invalidParameter(
+    'container sharing network namespace with another container or host cannot be connected to ' +
+      'any other network');
+}
+
+/** The name of the network that `ref` means; of one that is not there, what was said. */
+function nameOf({ book }: Context, ref: string): string {
+  try {
+    return book.resolve(ref).spec.name;
+  } catch (error) {
+    if (error instanceof ApiError) return ref;
+    throw error;
   }
 }
 
-function list({ book }: Context, filters: Filters): readonly Network[] {
+function list({ book }: Context, filters: Filters): readonly NetworkInspect[] {
   checkListFilters(filters);
   return book
     .all()
     .filter((record) => matchesList(record, filters, book.seatsOn(record.spec.id).length > 0))
     .map(networkView);
+}
+
+/** Every network here is `local`: of another scope there is none. */
+function inspect(context: Context, ref: string, scope: string): NetworkInspect {
+  const record = context.book.resolve(ref);
+  if (scope !== '' && scope !== 'local') throw notFound(`network ${ref} not found`);
+  return networkInspect(context, record);
 }
 
 async function remove(context: Context, ref: string): Promise<void> {
@@ -166,6 +179,9 @@ async function remove(context: Context, ref: string): Promise<void> {
   }
   if (context.book.seatsOn(id).length > 0) {
     throw forbidden(`error while removing network: network ${name} id ${id} has active endpoints`);
+  }
+  if (context.book.all().some(({ configFrom }) => configFrom === name)) {
+    throw forbidden(`error while removing network: configuration network "${name}" is in use`);
   }
   await destroy(context, record);
 }
@@ -200,6 +216,6 @@ async function prune(context: Context, filters: Filters): Promise<NetworkPruneRe
     await destroy(context, record);
     removed.push(name);
   }
-  return { NetworksDeleted: removed };
+  return { NetworksDeleted: removed.length === 0 ? null : removed };
 }
 

@@ -14,6 +14,8 @@ export interface NetworkedContainer {
 export interface ContainersNeed {
   /** By id, name or prefix; `ApiError` 404 `No such container: x`. */
   find(ref: string): NetworkedContainer;
+  /** Runs `work` while nothing else changes this container: no start, exit, update or rename. */
+  inTurn<T>(id: string, work: () => Promise<T>): Promise<T>;
   /** Replaces what a container asks of its networks, durably. */
   setEndpoints(id: string, endpoints: Readonly<Record<string, EndpointSettings>>): Promise<void>;
 }

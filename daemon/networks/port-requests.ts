@@ -27,7 +27,7 @@ export function parsePort(text: string): { readonly port: number; readonly proto
   const lower = protocol.toLowerCase();
   const isPort = port >= 0 && port <= maxPort;
   if (!isPort || (lower !== 'tcp' && lower !== 'udp' && lower !== 'sctp')) {
-    throw invalidParameter(`invalid port specification: "${text}"`);
+    throw invalidParameter(`invalid port specification: "${isPort ? text : number}"`);
   }
   return { port, protocol: lower };
 }

@@ -4,11 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import type { ContainerRecord } from '../containers/record.js';
 import type { Context } from './context.js';
-import { hasNames } from './context.js';
 import {
   embeddedResolvConf, hostsText, ownAddresses, parseResolvConf, reachableServers, resolvConfText,
   resolverFor, writeFiles, type ResolverConfig,
 } from './files.js';
+import { linkLines } from './links.js';
 import type { SandboxRecord } from './records.js';
 
 /** The host's resolv.conf; one that cannot be read names no servers. */
@@ -59,7 +59,7 @@ async function hostsOf(
   return hostsText({
     extraHosts,
     hostGateway: hostGateway(context),
-    links: legacyLinks(context, record, sandbox),
+    links: linkLines(context, record, sandbox.endpoints),
     own: ownAddresses(sandbox.endpoints.flatMap(({ spec }) => spec.addresses)),
     hostname: sandbox.hostname,
     domainname: sandbox.domainname,
@@ -70,26 +70,4 @@ function hostGateway({ settings, book }: Context): string {
   if (settings.hostGatewayIp !== '') return settings.hostGatewayIp;
   const gateways = book.byName('bridge')?.pools.map(({ gateway }) => gateway) ?? [];
   return gateways.find(isIPv4) ?? '127.0.0.1';
-}
-
-/** `--link` on the default bridge, where no names are resolved: lines of hosts. */
-function legacyLinks(
-  context: Context,
-  record: ContainerRecord,
-  sandbox: SandboxRecord,
-): readonly (readonly [string, ...string[]])[] {
-  const onDefault = sandbox.endpoints.find(
-    ({ networkId }) => !hasNames(context.book.get(networkId)));
-  if (onDefault === undefined) return [];
-  return (record.hostConfig.Links ?? []).flatMap((link) => {
-    const [target = '', alias = target] = link.split(':');
-    const other = context.containers.find(target).record;
-    const seat = context.book
-      .seatsOn(onDefault.networkId)
-      .find(({ sandbox: { containerId } }) => containerId === other.id);
-    const [address] = ownAddresses(seat?.endpoint.spec.addresses ?? []);
-    if (address === undefined) return [];
-    const name = alias.split('/').at(-1) ?? alias;
-    return [[address, name, other.id.slice(0, 12), other.name] as const];
-  });
 }

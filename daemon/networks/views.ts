@@ -1,13 +1,13 @@
 /** Networks as list and inspect show them, and the filters of list and prune. */
-import type { EndpointResource, Network, NetworkInspect } from '../../api-spec/index.js';
+import type { EndpointResource, NetworkInspect } from '../../api-spec/index.js';
 import { invalidParameter } from '../../api-spec/errors.js';
 import { currentName, type Context } from './context.js';
 import type { NetworkRecord } from './records.js';
 
 type Filters = Readonly<Record<string, readonly string[]>>;
 
-/** One network without its containers. */
-export function networkView(record: NetworkRecord): Network {
+/** One network as a list shows it: without its containers. */
+export function networkView(record: NetworkRecord): NetworkInspect {
   const { spec } = record;
   return {
     Name: spec.name,
@@ -27,6 +27,7 @@ export function networkView(record: NetworkRecord): Network {
     Ingress: false,
     ConfigFrom: { Network: record.configFrom },
     ConfigOnly: record.configOnly,
+    Containers: {},
     Options: { ...spec.options },
     Labels: { ...record.labels },
   };
@@ -80,7 +81,11 @@ export function checkListFilters(filters: Filters): void {
       throw invalidParameter(`invalid filter: 'type'='${value}'`);
     }
   }
-  for (const value of filters['dangling'] ?? []) isTrue(value);
+  const dangling = filters['dangling'] ?? [];
+  if (dangling.length > 1) {
+    throw invalidParameter('got more than one value for filter key "dangling"');
+  }
+  for (const value of dangling) isTrue(value);
 }
 
 function isTrue(value: string): boolean {
@@ -132,8 +137,7 @@ function untilMs(value: string, nowMs: number): number {
   }
   const parsed = Date.parse(value);
   if (Number.isNaN(parsed)) {
-    throw invalidParameter(
-      `invalid value for filter 'until': failed to parse value as time or duration: "${value}"`);
+    throw invalidParameter(`failed to parse value as time or duration: "${value}"`);
   }
   return parsed;
 }

@@ -7,12 +7,13 @@ export interface BackoffOptions {
   readonly signal: AbortSignal;
   /** Told before each pause. */
   readonly onRetry?: (inMs: number) => void;
+  /** Attempts in a row that may bring nothing; any progress starts the count again. Default 5. */
+  readonly attempts?: number;
   /** First pause; doubles up to `maxPauseMs`. */
   readonly pauseMs?: number;
 }
 
-/** Attempts in a row that brought nothing; any progress starts the count again. */
-const maxFruitlessAttempts = 5;
+const usualAttempts = 5;
 const firstPauseMs = 500;
 const maxPauseMs = 15_000;
 /** Longest pause that a registry may ask for. */
@@ -22,11 +23,12 @@ const maxAskedPauseMs = 60_000;
 export type Backoff = (error: unknown, hasProgressed: boolean) => Promise<void>;
 
 /** One for each thing that is tried; rejects with the signal's reason when it is aborted. */
-export function createBackoff({ signal, onRetry, pauseMs }: BackoffOptions): Backoff {
+export function createBackoff(options: BackoffOptions): Backoff {
+  const { signal, onRetry, pauseMs, attempts = usualAttempts } = options;
   let fruitless = 0;
   return async (error, hasProgressed) => {
     fruitless = hasProgressed ? 1 : fruitless + 1;
-    if (fruitless >= maxFruitlessAttempts) throw error;
+    if (fruitless >= attempts) throw error;
     const asked = error instanceof RegistryError ? (error.retryAfterMs ?? 0) : 0;
     // Its words say when: a user may wait, a pull does not.
     if (asked > maxAskedPauseMs) throw error;

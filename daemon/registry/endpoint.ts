@@ -61,13 +61,14 @@ export class Endpoint {
     const base = await this.findBase(request.signal);
     const url = withNamespace(new URL(request.path, base), request, this.options.configured);
     if (url.origin !== base.origin) return this.sendElsewhere(request, url, base);
+    const before = this.authorization?.header;
     const answer = await this.sendAuthorized(request, url);
     if (answer.statusCode !== 401) return succeed(answer);
     const challenges = challengesOf(answer);
     const refusal = await refusalOf(answer, challenges);
     if (challenges.length === 0) throw refusal;
-    const before = this.authorization?.header;
-    await this.logIn(challenges, request, url);
+    // Unless another request has done so since this one was sent.
+    if (this.authorization?.header === before) await this.logIn(challenges, request, url);
     // The same credentials again would only be refused again.
     if (this.authorization?.header === before) throw refusal;
     return succeed(await this.sendAuthorized(request, url));

@@ -20,6 +20,7 @@ import { createTransport, type Transport } from './transport.js';
 export { downloadBlob } from './download.js';
 export { pullError } from './docker-words.js';
 export {
+  isIndexType,
   manifestTypes,
   mediaTypes,
   parseManifest,

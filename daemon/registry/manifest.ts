@@ -79,8 +79,13 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManife
       `unsupported manifest schema version ${excerpt(document['schemaVersion'])}`,
     );
   }
-  const isIndex = mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerIndex;
-  return isIndex ? readIndex(document, mediaType) : readManifest(document, mediaType);
+  const read = isIndexType(mediaType) ? readIndex : readManifest;
+  return read(document, mediaType);
+}
+
+/** Of a list of manifests, Docker's or OCI's. */
+export function isIndexType(mediaType: string): boolean {
+  return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerIndex;
 }
 
 function readManifest(document: JsonObject, mediaType: string): ImageManifest {

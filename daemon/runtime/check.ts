@@ -2,6 +2,9 @@
 import { invalidParameter } from '../../api-spec/errors.js';
 import type { HostConfig, Ulimit } from '../../api-spec/index.js';
 import type { ContainerRecord } from '../containers/record.js';
+import { gpuKind } from './cdi/gpus.js';
+import { isCdi, kindsOf, noDriver } from './cdi/inject.js';
+import { readCdiDevices } from './cdi/registry.js';
 import type { Cgroups } from './cgroup/index.js';
 import type { HostFacts } from './host-facts.js';
 import { containerCapabilities } from './spec/capabilities.js';
@@ -20,13 +23,16 @@ export interface CheckContext {
   readonly host: HostFacts;
   readonly cgroups: Cgroups;
   readonly defaultUlimits: readonly Ulimit[];
+  readonly cdiSpecDirs: readonly string[];
+  /** Containers have user namespaces, unless they ask for the host's. */
+  readonly remap?: object;
 }
 
 /** Warnings, as Docker words them. Throws `ApiError` 400. */
 export function checkRecord(record: ContainerRecord, context: CheckContext): readonly string[] {
   const { hostConfig } = record;
   const { host } = context;
-  parseSecurityOptions(hostConfig.SecurityOpt ?? []);
+  parseSecurityOptions(hostConfig.SecurityOpt ?? [], false);
   containerCapabilities(
     {
       privileged: hostConfig.Privileged ?? false,
@@ -44,6 +50,8 @@ export function checkRecord(record: ContainerRecord, context: CheckContext): rea
   checkShares(hostConfig, host);
   checkRates(hostConfig);
   checkRest(hostConfig);
+  checkDevices(hostConfig, context.cdiSpecDirs);
+  if (context.remap !== undefined) checkRemapped(hostConfig);
   return warnings(hostConfig, context);
 }
 
@@ -162,13 +170,36 @@ function checkRest(hostConfig: HostConfig): void {
     'Range of blkio weight is from 10 to 1000',
   );
   refuseIf(ShmSize < 0, 'SHM size can not be less than 0');
-  const [request] = hostConfig.DeviceRequests ?? [];
-  if (request !== undefined) {
-    const wanted = (request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ');
-    throw invalidParameter(
-      `could not select device driver "${request.Driver ?? ''}" with capabilities: [${wanted}]`,
-    );
-  }
+}
+
+/** Which devices there are counts when it starts; here, whether there is anybody to be asked. */
+function checkDevices(hostConfig: HostConfig, cdiDirs: readonly string[]): void {
+  const requests = hostConfig.DeviceRequests ?? [];
+  const cdi = requests.find((each) => isCdi(each));
+  if (cdi !== undefined && cdiDirs.length === 0) throw noDriver(cdi);
+  const others = requests.filter((each) => !isCdi(each));
+  if (others.length === 0) return;
+  const kinds = kindsOf(readCdiDevices(cdiDirs).devices);
+  const refused = others.find((each) => gpuKind(each, kinds) === undefined);
+  if (refused !== undefined) throw noDriver(refused);
+}
+
+/** What only the host's own root may do. */
+function checkRemapped({ UsernsMode, Privileged, NetworkMode, PidMode }: HostConfig): void {
+  if (UsernsMode === 'host') return;
+  refuseIf(
+    Privileged === true,
+    'privileged mode is incompatible with user namespaces.  You must run the container in the ' +
+      'host namespace when running privileged mode',
+  );
+  refuseIf(
+    NetworkMode === 'host',
+    'cannot share the host\'s network namespace when user namespaces are enabled',
+  );
+  refuseIf(
+    PidMode === 'host',
+    'cannot share the host PID namespace when user namespaces are enabled',
+  );
 }
 
 const MAX_SHARES = 262_144;

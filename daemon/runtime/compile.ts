@@ -12,17 +12,29 @@ import type { StdioSettings } from '../../native/shim/monitor-settings.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { CgroupEntry } from './cgroup/index.js';
 import { ProgramBuilder, type SharedSlots } from './compile/builder.js';
-import { linkDevices, makeDevices } from './compile/devices.js';
+import { linkDevices, makeDevices, openDev } from './compile/devices.js';
+import { noHooks, runHooks, sendStates, type InnerHooks } from './compile/hooks.js';
 import * as kernel from './compile/kernel.js';
-import { openSources, placeMounts, type MountedSlots } from './compile/mounts.js';
-import { joinNamespaces, namespaceFlags, type JoinSlots } from './compile/namespaces.js';
+import { parseMountOptions } from './compile/mount-options.js';
+import { openSources, openStacks, placeMounts, type MountedSlots } from './compile/mounts.js';
+import { memoryPolicy, schedule } from './compile/schedule.js';
+import { openEntry } from './compile/cgroup-entry.js';
 import {
-  connectStreams, dropPrivileges, execute, setLimits, type HardLimits,
+  joinNamespaces, namespaceFlags, timeNamespace, type JoinSlots,
+} from './compile/namespaces.js';
+import {
+  connectStreams, dropPrivileges, execute, installSeccomp, oomScore, placeFds, setLimits,
+  type HardLimits,
 } from './compile/process.js';
 import { maskPaths, protectPaths, writeSysctls } from './compile/protect.js';
 import { mountRootfs } from './compile/rootfs.js';
 import { attachStreams, CONSOLE, openStreams, type Streams } from './compile/streams.js';
+import {
+  enterUserns, handOver, mountable, openUserns, setForInit, type HandedOver,
+} from './compile/userns.js';
 import type { OciConfig } from './oci.js';
+import type { InstalledFilter } from './seccomp/flags.js';
+import { hasOwn } from './spec/namespaces.js';
 import { INIT_PATH } from './spec.js';
 
 /** What a program needs besides the configuration. */
@@ -33,17 +45,25 @@ export interface LaunchPlan {
   /** Where the root filesystem is mounted; the bundle's `rootfs` by default. */
   readonly mountPoint?: string;
   readonly rootfs: MountRecipe;
+  /** Its owners are shown by the maps of the user namespace; they are as they are without it. */
+  readonly mapsRootfs?: boolean;
   readonly cgroup: CgroupEntry;
   /** Compiled; absent for unconfined. */
-  readonly seccomp?: Buffer;
+  readonly seccomp?: InstalledFilter;
   /** Whose the standard streams are: the shim's by default, which logs them and is attached to. */
   readonly streams?: 'shim' | 'inherited' | 'console';
+  /** How many descriptors from 3 on the process has of the launcher. */
+  readonly passedFds?: number;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   /** The session keyring stays the launcher's. */
   readonly keepsKeyring?: boolean;
   /** `lo` is brought up here, because nobody sets the network up. */
   readonly loopback?: boolean;
+  /** The host's root stays, hidden beneath the container's. */
+  readonly noPivot?: boolean;
+  /** Those that run inside. */
+  readonly hooks?: InnerHooks;
   /** Absent when the daemon may raise hard limits. */
   readonly hardLimits?: HardLimits;
   readonly hasKcore: boolean;
@@ -56,6 +76,8 @@ export interface CompiledLaunch {
   readonly rootDir: Slot;
   /** With inherited streams: where the shim is to find 0, 1 and 2 of the process. */
   readonly inherited: readonly Slot[];
+  /** Where it is to find 3 and those that follow, if there are any. */
+  readonly passed: readonly Slot[];
   /** The terminal's controlling side, when that is to be fetched: `streams: 'console'`. */
   readonly console?: Slot;
 }
@@ -67,155 +89,177 @@ const NETWORK_READY = 2;
 const ROOT = CONSOLE + 1;
 
 /** Throws `ApiError` 400 where the configuration names what cannot be had. */
-export function compileLaunch(config: OciConfig, plan: LaunchPlan): CompiledLaunch {
+export function compileLaunch(given: OciConfig, plan: LaunchPlan): CompiledLaunch {
+  const config = { ...given, mounts: mountable(given) };
   const builder = new ProgramBuilder();
   const slots: SharedSlots = {
     root: builder.slot(), scratch: builder.slot(), scratch2: builder.slot(),
   };
-  const entry = openCgroup(builder, plan.cgroup);
-  const streams = openStreams(builder, config, plan);
-  const sources = openSources(builder, config.mounts);
+  const entry = openEntry(builder, plan.cgroup);
+  const passed = Array.from({ length: plan.passedFds ?? 0 }, () => builder.slot());
+  const streams = openStreams(builder, config.process, plan, config.linux.uidMappings);
+  const hooks = plan.hooks ?? noHooks;
+  const userns = openUserns(builder, config.linux);
+  const sources = userns === undefined ? openSources(builder, config.mounts) : undefined;
   const rootfs = plan.mountPoint ?? `${plan.bundle}/rootfs`;
-  builder.host.push(
-    { op: 'unshare', flags: kernel.CLONE_NEWNS, about: 'mount namespace' },
-    {
-      op: 'mountSetattr', dir: CWD, path: '/', flags: kernel.AT_RECURSIVE, set: 0, clear: 0,
-      propagation: kernel.MS_SLAVE, userns: CWD, about: 'mount namespace',
-    },
-  );
-  mountRootfs(builder, plan.rootfs, rootfs);
+  builder.host.push(...privateMounts());
+  const stacks = openStacks(builder, config.mounts, rootfs);
+  mountRootfs(builder, plan.rootfs, rootfs, plan.mapsRootfs === true ? config.linux : {});
   const joins = joinNamespaces(builder, config.linux.namespaces);
-  const rootDir = builder.slot();
-  hostTail(builder, config, plan, { entry, streams, rootDir });
-  initHead(builder, config, plan, { entry, joins, slots, rootfs });
+  const parts: Parts = { builder, slots, config, plan, entry, rootfs, userns };
+  makeInit(parts);
+  enterNamespaces(parts, joins);
+  const handed: HandedOver = sources === undefined
+    ? handOver(builder, config, { rootfs, root: slots.root })
+    : { sources };
+  const rootDir = hostTail(builder, streams, hooks);
+  name(parts);
   const exe = openInit(builder, config);
-  const mounted = placeMounts(
+  const mounted = withDev(parts, placeMounts(
     {
       builder, slots, cgroup: plan.cgroup,
       ownCgroupNamespace: config.linux.namespaces.some((each) => each.type === 'cgroup'),
     },
     config.mounts,
-    sources,
-  );
-  const parts: Parts = { builder, slots, config, mounted };
-  furnish(parts, plan.hasKcore);
+    new Map([...handed.sources, ...stacks]),
+  ));
+  furnish(parts, mounted, handed);
   if (plan.loopback === true) builder.init.push({ op: 'loopbackUp', about: 'loopback' });
-  const ends = attachStreams(parts, streams);
-  seal(parts);
+  const ends = attachStreams({ builder, slots, process: config.process, mounted }, streams);
+  seal(parts, mounted, hooks);
   builder.init.push(
     ...connectStreams(ends, streams.kind === 'inherited' ? 0 : config.process.user.uid),
     ...(streams.kind === 'pty' ? [controllingTerminal(streams.peer)] : []),
-    ...setLimits(config.process, plan.hardLimits),
-    ...dropPrivileges(config.process, plan.seccomp),
-    execute(config.process, exe),
+    ...placeFds(passed),
   );
+  const limits = [...setLimits(config.process, plan.hardLimits), ...schedule(config.process)];
+  setForInit(builder, limits, userns !== undefined);
+  builder.init.push(
+    ...keptByExecve(config.linux),
+    ...dropPrivileges(config.process, installSeccomp(builder, plan.seccomp), plan.passedFds),
+  );
+  runHooks(builder, hooks, 'startContainer', [{ op: 'gate' }]);
+  builder.init.push(execute(config.process, exe));
   return {
     program: builder.program(), stdio: streams.settings, rootDir,
     inherited: streams.kind === 'inherited' ? streams.fds : [],
+    passed,
     ...(streams.kind === 'pty' && plan.streams === 'console'
       ? { console: streams.controller }
       : {}),
   };
 }
 
-const controllingTerminal = (fd: Slot): Step => ({ op: 'setctty', fd, about: 'console' });
-
-function openCgroup(builder: ProgramBuilder, entry: CgroupEntry): readonly Slot[] {
-  const paths = entry.kind === 'tasks' ? entry.files : [entry.folder];
-  const flags = entry.kind === 'tasks' ? kernel.O_WRONLY : kernel.O_PATH | kernel.O_DIRECTORY;
-  return paths.map((path) => {
-    const out = builder.slot();
-    const about = `cgroup ${path}`;
-    builder.host.push({ op: 'openat2', out, dir: CWD, path, flags, mode: 0, resolve: 0, about });
-    return out;
-  });
+/** A mount namespace of the host strand's own: what it mounts nobody else sees. */
+export function privateMounts(): Step[] {
+  const about = 'mount namespace';
+  return [
+    { op: 'unshare', flags: kernel.CLONE_NEWNS, about },
+    {
+      op: 'mountSetattr', dir: CWD, path: '/', flags: kernel.AT_RECURSIVE, set: 0, clear: 0,
+      propagation: kernel.MS_SLAVE, userns: CWD, about,
+    },
+  ];
 }
 
-/** From `clone` to the end of the host's part. */
-function hostTail(
-  builder: ProgramBuilder,
-  config: OciConfig,
-  plan: LaunchPlan,
-  parts: { readonly entry: readonly Slot[]; readonly streams: Streams; readonly rootDir: Slot },
-): void {
-  const [folder = CWD] = parts.entry;
+/** include/uapi/linux/personality.h */
+const personas = { LINUX: 0n, LINUX32: 8n } as const;
+
+function keptByExecve({ personality, memoryPolicy: policy }: OciConfig['linux']): Step[] {
+  const steps = memoryPolicy(policy);
+  if (personality === undefined) return steps;
+  const { domain } = personality;
+  const persona = personas[domain];
+  return [...steps, { op: 'personality', persona, about: `personality ${domain}` }];
+}
+
+const controllingTerminal = (fd: Slot): Step => ({ op: 'setctty', fd, about: 'console' });
+
+/** What the parts of a program build on. */
+interface Parts {
+  readonly builder: ProgramBuilder;
+  readonly slots: SharedSlots;
+  readonly config: OciConfig;
+  readonly plan: LaunchPlan;
+  /** What the new process enters its groups by. */
+  readonly entry: readonly Slot[];
+  readonly rootfs: string;
+  /** Absent when that is the host's. */
+  readonly userns: Slot | undefined;
+}
+
+/** The host's `clone`; of a user namespace's the rest is init's. */
+function makeInit({ builder, config: { linux }, plan: { cgroup }, entry, userns }: Parts): void {
+  const [folder = CWD] = entry;
+  const time = timeNamespace(builder, linux);
   builder.host.push(
+    ...time.before,
     {
-      op: 'clone', flags: namespaceFlags(config.linux.namespaces, plan.cgroup.kind),
-      cgroup: plan.cgroup.kind === 'clone' ? folder : CWD, about: 'namespaces',
+      op: 'clone',
+      flags: userns === undefined ? namespaceFlags(linux.namespaces, cgroup.kind) : 0,
+      cgroup: cgroup.kind === 'clone' ? folder : CWD, about: 'namespaces',
     },
-    { op: 'yield', token: CREATED, about: 'network' },
-    { op: 'notify', token: NETWORK_READY },
-    ...(parts.streams.kind === 'pty'
-      ? [{ op: 'awaitFd', token: CONSOLE, out: parts.streams.controller } as const]
-      : []),
-    { op: 'awaitFd', token: ROOT, out: parts.rootDir },
+    ...time.after,
   );
 }
 
-/** Init before its first mount: into its groups and namespaces. */
-function initHead(
-  builder: ProgramBuilder,
-  config: OciConfig,
-  plan: LaunchPlan,
-  parts: {
-    readonly entry: readonly Slot[];
-    readonly joins: JoinSlots;
-    readonly slots: SharedSlots;
-    readonly rootfs: string;
-  },
-): void {
-  const { init } = builder;
+/** The host's last steps; the slot where it gets the container's root. */
+function hostTail(builder: ProgramBuilder, streams: Streams, hooks: InnerHooks): Slot {
+  const rootDir = builder.slot();
+  builder.host.push({ op: 'yield', token: CREATED, about: 'network' });
+  sendStates(builder, hooks);
+  builder.host.push(
+    { op: 'notify', token: NETWORK_READY },
+    ...(streams.kind === 'pty'
+      ? [{ op: 'awaitFd', token: CONSOLE, out: streams.controller } as const]
+      : []),
+    { op: 'awaitFd', token: ROOT, out: rootDir },
+  );
+  return rootDir;
+}
+
+/** Init's first steps: into its groups and namespaces. */
+function enterNamespaces(parts: Parts, joins: JoinSlots): void {
+  const { builder: { init }, config: { process, linux }, plan, slots, userns } = parts;
   if (plan.cgroup.kind === 'tasks') {
     for (const fd of parts.entry) {
       init.push({ op: 'write', fd, bytes: Buffer.from('0'), about: 'cgroup' });
     }
   }
-  init.push(...parts.joins.init);
-  const hasNamespace = config.linux.namespaces.some(({ type }) => type === 'cgroup');
-  if (plan.cgroup.kind === 'tasks' && hasNamespace) {
+  // While the host's files are still within reach.
+  init.push(...oomScore(process, slots.scratch), ...joins.init);
+  if (userns !== undefined) {
+    init.push(...enterUserns(userns, linux));
+  } else if (plan.cgroup.kind === 'tasks' && hasOwn(linux.namespaces, 'cgroup')) {
     // After the entry: else the container's root would be the shim's group.
     init.push({ op: 'unshare', flags: kernel.CLONE_NEWCGROUP, about: 'cgroup namespace' });
   }
+}
+
+/** Init before its first mount: its session and its names. */
+function name({ builder: { init }, config, plan, slots, rootfs, userns }: Parts): void {
   init.push(
     { op: 'prctl', option: kernel.PR_SET_DUMPABLE, arg2: 0, arg3: 0, arg4: 0, arg5: 0 },
     { op: 'setsid', about: 'session' },
     ...(plan.keepsKeyring === true ? [] : [newKeyring(plan.containerId)]),
-    ...oomScore(config, parts.slots.scratch),
     ...(config.hostname === undefined
       ? []
       : [{ op: 'sethostname', name: config.hostname, about: 'hostname' } as const]),
     ...(config.domainname === undefined || config.domainname === ''
       ? []
       : [{ op: 'setdomainname', name: config.domainname, about: 'domainname' } as const]),
-    {
-      op: 'openat2', out: parts.slots.root, dir: CWD, path: parts.rootfs,
-      flags: kernel.O_PATH | kernel.O_DIRECTORY, mode: 0, resolve: 0, about: 'root filesystem',
-    },
   );
+  if (userns !== undefined) return;
+  init.push({
+    op: 'openat2', out: slots.root, dir: CWD, path: rootfs,
+    flags: kernel.O_PATH | kernel.O_DIRECTORY, mode: 0, resolve: 0, about: 'root filesystem',
+  });
 }
 
 const newKeyring = (id: string): Step => ({
   op: 'keyctlJoin', name: `_ses.${id.slice(0, 16)}`,
   tolerate: ['ENOSYS', 'EPERM', 'EACCES', 'EDQUOT'],
 });
-
-/** Lowering takes CAP_SYS_RESOURCE: where that is missing the score stays as it was. */
-function oomScore(config: OciConfig, scratch: Slot): Step[] {
-  const about = 'oom_score_adj';
-  const { oomScoreAdj } = config.process;
-  if (oomScoreAdj === undefined) return [];
-  return [
-    {
-      op: 'openat2', out: scratch, dir: CWD, path: '/proc/self/oom_score_adj',
-      flags: kernel.O_WRONLY, mode: 0, resolve: 0, about,
-    },
-    {
-      op: 'write', fd: scratch, bytes: Buffer.from(String(oomScoreAdj)),
-      tolerate: ['EACCES', 'EPERM'], about,
-    },
-  ];
-}
 
 /** `--init` is the shim's own program under another name, from its sealed memfd. */
 function openInit(builder: ProgramBuilder, config: OciConfig): Slot | undefined {
@@ -228,19 +272,22 @@ function openInit(builder: ProgramBuilder, config: OciConfig): Slot | undefined 
   return out;
 }
 
-/** What init's later steps build on. */
-interface Parts {
-  readonly builder: ProgramBuilder;
-  readonly slots: SharedSlots;
-  readonly config: OciConfig;
-  readonly mounted: MountedSlots;
+/** Devices go into /dev whether something is mounted there or not, unless that is a user's. */
+function withDev({ builder, slots, config }: Parts, mounted: MountedSlots): MountedSlots {
+  const dev = mounted.dev ?? openDev(builder, slots, config.mounts);
+  return dev === undefined ? mounted : { ...mounted, dev };
 }
 
 /** Nodes, links and the working directory. */
-function furnish({ builder, slots, config, mounted }: Parts, hasKcore: boolean): void {
-  if (mounted.dev !== undefined) {
-    makeDevices(builder, slots, mounted.dev, config.linux.devices);
-    linkDevices(builder, mounted.dev, hasKcore);
+function furnish(
+  { builder, slots, config, plan }: Parts,
+  { dev }: MountedSlots,
+  { nodes }: HandedOver,
+): void {
+  if (dev !== undefined) {
+    const places = nodes === undefined ? { dev } : { dev, nodes };
+    makeDevices(builder, slots, places, config.linux.devices);
+    linkDevices(builder, dev, plan.hasKcore);
   }
   const { cwd } = config.process;
   if (cwd !== '/') {
@@ -252,7 +299,11 @@ function furnish({ builder, slots, config, mounted }: Parts, hasKcore: boolean):
 }
 
 /** Parameters, read-only and masked paths, the pivot: afterwards the host is out of reach. */
-function seal({ builder, slots, config, mounted }: Parts): void {
+function seal(
+  { builder, slots, config, plan }: Parts,
+  mounted: MountedSlots,
+  hooks: InnerHooks,
+): void {
   const { init } = builder;
   const { linux } = config;
   // Parameters of the network may be those of a link. Nothing else waits for it here: the plugin
@@ -270,12 +321,40 @@ function seal({ builder, slots, config, mounted }: Parts): void {
     });
   }
   init.push(...apparmor(config, slots, mounted));
+  runHooks(builder, hooks, 'createContainer');
   init.push(
     { op: 'fchdir', fd: slots.root, about: 'root filesystem' },
-    { op: 'pivotRoot', about: 'root filesystem' },
+    ...(plan.noPivot === true
+      ? moveRoot()
+      : [{ op: 'pivotRoot', about: 'root filesystem' } as const]),
+    ...propagation(linux.rootfsPropagation),
     { op: 'notifyFd', token: ROOT, fd: slots.root },
     ...(isEarly ? [] : [awaitNetwork]),
   );
+}
+
+/** Once the root is one: before, it may not be shared. */
+function propagation(word: string | undefined): Step[] {
+  const kind = word === undefined ? undefined : parseMountOptions([word]).propagation;
+  if (kind === undefined) return [];
+  const { type, recursive } = kind;
+  return [{
+    op: 'mountSetattr', dir: CWD, path: '/', flags: recursive ? kernel.AT_RECURSIVE : 0, set: 0,
+    clear: 0, propagation: type, userns: CWD, about: `propagation ${word} of the root`,
+  }];
+}
+
+/** With the cwd in the new root. */
+function moveRoot(): Step[] {
+  const about = 'root filesystem';
+  return [
+    {
+      op: 'mount', source: '.', on: CWD, target: '/', type: '', flags: kernel.MS_MOVE, data: '',
+      about,
+    },
+    { op: 'chroot', path: '.', about },
+    { op: 'chdir', path: '/', about },
+  ];
 }
 
 /** Takes effect at execve. Written through our own procfs, as every such file. */

@@ -7,6 +7,7 @@ import type { ExitStatus } from '../../native/shim/monitor-settings.js';
 import type { Exited, Shim } from '../../native/shim/client.js';
 import { failures, type ContainerCgroup } from './cgroup/index.js';
 import type { BundlePaths } from './bundle.js';
+import type { ForeignContainer } from './foreign/container.js';
 import { launchFailure } from './launch-error.js';
 import type { AttachOptions, Task, TaskExit } from './task.js';
 
@@ -18,6 +19,8 @@ export interface TaskParts {
   readonly shim: Shim;
   readonly cgroup: ContainerCgroup;
   readonly paths: BundlePaths;
+  /** The part of it that is another runtime's. */
+  readonly foreign: Pick<ForeignContainer, 'failure' | 'remove'> | undefined;
   /** Opens the gate; absent for one that was found running. */
   readonly open?: () => Promise<void>;
 }
@@ -65,13 +68,14 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
   };
 }
 
-async function start({ open, cgroup }: TaskParts): Promise<void> {
+async function start({ open, cgroup, foreign }: TaskParts): Promise<void> {
   try {
     await open?.();
   } catch (error) {
     // The shim has undone its part; a failed launch leaves nothing.
+    await foreign?.remove();
     await cgroup.remove();
-    throw launchFailure(error);
+    throw foreign === undefined ? launchFailure(error) : foreign.failure(error);
   }
 }
 
@@ -107,10 +111,11 @@ export async function readExit(path: string): Promise<ExitStatus | undefined> {
 }
 
 /** Ends what still runs; tries everything, then tells all that failed. */
-async function dispose({ shim, cgroup, paths }: TaskParts, hasEnded: boolean): Promise<void> {
+async function dispose(parts: TaskParts, hasEnded: boolean): Promise<void> {
+  const { shim, cgroup, paths, foreign } = parts;
   const results = await Promise.allSettled([
     endShim(shim, hasEnded).finally(() => rmSync(paths.socket, { force: true })),
-    cgroup.kill().then(() => cgroup.remove()),
+    cgroup.kill().then(() => foreign?.remove()).then(() => cgroup.remove()),
   ]);
   const errors = failures(results);
   if (errors.length > 0) throw new AggregateError(errors, 'the task is not wholly removed');

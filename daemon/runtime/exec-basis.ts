@@ -6,8 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { systemError } from '../../api-spec/errors.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { BundlePaths } from './bundle.js';
-import type { NamespaceType, OciConfig, OciProcess } from './oci.js';
-import { seccompFilter } from './seccomp/compile.js';
+import type { NamespaceType, OciConfig, OciIdMapping, OciProcess } from './oci.js';
+import { installedFilter, type InstalledFilter } from './seccomp/flags.js';
 import type { Task } from './task.js';
 
 /** The part of a configuration that execs take over unless they say otherwise. */
@@ -15,7 +15,8 @@ export interface ExecBasis {
   readonly process: OciProcess;
   /** Those that are not the host's. */
   readonly namespaces: readonly NamespaceType[];
-  readonly seccomp?: Buffer;
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly seccomp?: InstalledFilter;
 }
 
 /** A configuration is some 50 kB; what is larger was not written by us. */
@@ -57,10 +58,11 @@ async function readBasis({ config }: BundlePaths): Promise<ExecBasis> {
 }
 
 function basisOf({ process, linux }: OciConfig): ExecBasis {
-  const { seccomp } = linux;
+  const { seccomp, uidMappings } = linux;
   return {
     process,
     namespaces: linux.namespaces.map(({ type }) => type),
-    ...(seccomp === undefined ? {} : { seccomp: seccompFilter(seccomp) }),
+    ...(uidMappings === undefined ? {} : { uidMappings }),
+    ...(seccomp === undefined ? {} : { seccomp: installedFilter(seccomp) }),
   };
 }

@@ -42,7 +42,16 @@ export function rememberExec({ record }: ExecPaths, exec: ExecRecord): void {
 
 /** Idempotent. */
 export function forgetExec({ socket, exit, record }: ExecPaths): void {
-  for (const path of [socket, exit, `${exit}.draft`, record]) fs.rmSync(path, { force: true });
+  for (const path of [socket, exit, `${exit}.draft`, record]) removeIfThere(path);
+}
+
+/** `rmSync` looks at a path twice before it unlinks it. */
+function removeIfThere(path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
 }
 
 /** All that there are; without `exec` where the record cannot be read. */

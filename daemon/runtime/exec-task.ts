@@ -1,7 +1,8 @@
 /** One more process in a live container, under a shim of its own: what the callers see of it. */
+import type { Duplex } from 'node:stream';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerRecord } from '../containers/record.js';
-import type { Task } from './task.js';
+import type { AttachOptions, Task } from './task.js';
 
 /** What an exec runs and how; kept beside its shim, for a daemon that comes later. */
 export interface ExecRecord {
@@ -29,21 +30,25 @@ export interface ExecRecord {
   readonly consoleSize?: readonly [number, number];
 }
 
-/** An exec to be brought up to its gate; `signal` gives the launch up. */
+/** An exec to be run. */
 export interface ExecRequest {
   readonly exec: ExecRecord;
   readonly container: ContainerRecord;
   readonly task: Task;
   /** Where the container's files are, for the look-up of users; called only when needed. */
   readonly rootfs: () => Promise<MountRecipe>;
-  readonly signal: AbortSignal;
+  /** Who is attached from its first byte on. */
+  readonly attach?: AttachOptions;
 }
 
 /** A process beside a container's first one. It outlives the daemon; `recoverExecs` finds it. */
-export type ExecTask = Pick<
-  Task,
-  'pid' | 'start' | 'attach' | 'signal' | 'resize' | 'exited' | 'dispose'
->;
+export type ExecTask = Pick<Task, 'pid' | 'signal' | 'resize' | 'exited' | 'dispose'>;
+
+/** One that runs, with the stream that was asked for. */
+export interface LiveExec {
+  readonly task: ExecTask;
+  readonly stream?: Duplex;
+}
 
 /** An exec that an earlier daemon started, live or just ended. */
 export interface FoundExec {

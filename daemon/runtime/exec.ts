@@ -1,8 +1,12 @@
 /** Execs: a process of a container beside its first one, and how it is found after a restart. */
+import { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { invalidParameter } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
-import { connect, dropShim, launch, startShim, type Shim } from '../../native/shim/client.js';
+import {
+  connect, dropShim, launch, startShim, type LaunchRequest, type Shim,
+} from '../../native/shim/client.js';
+import { closeFds, socketPair } from '../../native/spawn.js';
 import type { AttachLimits } from '../../native/shim/monitor-settings.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import { bundlePaths } from './bundle.js';
@@ -13,14 +17,14 @@ import { execBasis, recipeOf, type ExecBasis } from './exec-basis.js';
 import { execEntry } from './exec-cgroup.js';
 import { execFailure } from './exec-error.js';
 import { execPaths, forgetExec, listExecs, rememberExec, type ExecPaths } from './exec-files.js';
-import type { ExecRecord, ExecRequest, ExecTask, FoundExec } from './exec-task.js';
+import type { ExecRecord, ExecRequest, ExecTask, FoundExec, LiveExec } from './exec-task.js';
 import type { HostFacts } from './host-facts.js';
 import { lookUpUser } from './lookup.js';
 import type { OciProcess } from './oci.js';
 import { containerCapabilities } from './spec/capabilities.js';
 import { environment, variable } from './spec/environment.js';
 import { takePidFd } from './pid-fd.js';
-import type { TaskExit } from './task.js';
+import type { AttachOptions, TaskExit } from './task.js';
 
 /** What all execs of a daemon share. */
 export interface ExecContext {
@@ -36,15 +40,17 @@ export interface ExecContext {
 const DRAIN_MS = 2000;
 
 /**
- * Brings a process up to its gate. Rejects with `ApiError` 400 in the words that clients know from
- * `docker exec`; then nothing is left.
+ * Runs a process: resolves once its execve has succeeded. Rejects with `ApiError` 400 in the words
+ * that clients know from `docker exec`; then nothing is left.
  */
-export async function createExec(context: ExecContext, request: ExecRequest): Promise<ExecTask> {
-  const { exec, task } = request;
+export async function runExec(context: ExecContext, request: ExecRequest): Promise<LiveExec> {
+  const { exec, task, attach } = request;
   const paths = execPaths(context.execRoot, exec.id);
   const { pidFd, release } = await takePidFd(task);
+  const [ours = -1, theirs = -1] = attach === undefined ? [] : socketPair();
+  const passed = theirs < 0 ? [pidFd] : [pidFd, theirs];
   // The shim is executed while its program is compiled.
-  const started = startShim(basename(paths.socket), [pidFd]);
+  const started = startShim(basename(paths.socket), passed);
   // Its failure is `launch`'s to tell.
   started.catch(() => undefined);
   try {
@@ -60,22 +66,35 @@ export async function createExec(context: ExecContext, request: ExecRequest): Pr
         log: { kind: 'none' }, attach: context.attach, drainMs: DRAIN_MS, oomFiles: [],
         killAtExit: [], keep: [],
       },
-      passFds: new Map([[compiled.pidFd, pidFd]]),
+      passFds: new Map([
+        [compiled.pidFd, pidFd],
+        ...(compiled.client === undefined ? [] : [[compiled.client, theirs] as const]),
+      ]),
+      ...clientOf(compiled, attach),
+      opens: true,
       started,
-      signal: request.signal,
     });
-    return execTask({
-      shim: launching.shim,
-      pid: launching.pid,
-      paths,
-      open: () => launching.open(),
-    });
+    await launching.open();
+    return {
+      task: execTask({ shim: launching.shim, pid: launching.pid, paths }),
+      ...(ours < 0 ? {} : { stream: new Socket({ fd: ours, allowHalfOpen: true }) }),
+    };
   } catch (error) {
+    closeFds([ours]);
     forgetExec(paths);
     throw execFailure(error);
   } finally {
+    closeFds([theirs]);
     release();
   }
+}
+
+function clientOf(
+  { client: slot }: CompiledExec,
+  attach: AttachOptions | undefined,
+): Pick<LaunchRequest, 'client'> {
+  if (slot === undefined || attach === undefined) return {};
+  return { client: { slot, ...attach } };
 }
 
 async function compiledOf(context: ExecContext, request: ExecRequest): Promise<CompiledExec> {
@@ -86,9 +105,11 @@ async function compiledOf(context: ExecContext, request: ExecRequest): Promise<C
     containerId: container.id,
     process: await processOf(context, request, basis),
     namespaces: basis.namespaces,
+    ...(basis.uidMappings === undefined ? {} : { uidMappings: basis.uidMappings }),
     cgroup: execEntry(context.host.cgroups, context.cgroup(container).entry, task.pid),
     ...(basis.seccomp === undefined ? {} : { seccomp: basis.seccomp }),
     stdin: exec.stdin,
+    hasClient: request.attach !== undefined,
     ...(context.host.hardLimits === undefined ? {} : { hardLimits: context.host.hardLimits }),
   });
 }
@@ -119,7 +140,7 @@ async function processOf(
     user: { uid, gid, additionalGids },
     args: exec.command,
     env: environment({
-      env: [...(container.config.Env ?? []), ...exec.env],
+      env: [...linkVariables(container, own.env), ...(container.config.Env ?? []), ...exec.env],
       hostname: variable(own.env, 'HOSTNAME') ?? '',
       tty,
       home: user.home,
@@ -131,6 +152,17 @@ async function processOf(
     },
     ...fromOwn(own, privileged),
   };
+}
+
+/** What links gave the container at its start: neither made for every process nor configured. */
+function linkVariables(
+  { config, hostConfig }: ExecRequest['container'],
+  own: readonly string[],
+): readonly string[] {
+  if ((hostConfig.Links ?? []).length === 0) return [];
+  const nameOf = (entry: string): string => entry.split('=', 1)[0] ?? '';
+  const others = new Set(['PATH', 'HOSTNAME', 'TERM', 'HOME', ...(config.Env ?? []).map(nameOf)]);
+  return own.filter((entry) => !others.has(nameOf(entry)));
 }
 
 function sizeOf({ tty, consoleSize: [height, width] = [0, 0] }: ExecRecord) {
@@ -158,14 +190,15 @@ interface ExecParts {
   readonly shim: Shim;
   readonly pid: number;
   readonly paths: ExecPaths;
-  readonly open?: () => Promise<void>;
 }
 
 /** Code of a process whose shim was killed. */
 const UNKNOWN_EXIT = 255;
 
-function execTask({ shim, pid, paths, open }: ExecParts): ExecTask {
+function execTask({ shim, pid, paths }: ExecParts): ExecTask {
+  let hasEnded = false;
   const exited = shim.exited.then(async (exit): Promise<TaskExit> => {
+    hasEnded = true;
     const status = exit.lost ? await readExit(paths.exit) : exit;
     if (status !== undefined) return toTaskExit(status);
     return {
@@ -176,22 +209,13 @@ function execTask({ shim, pid, paths, open }: ExecParts): ExecTask {
   let disposal: Promise<void> | undefined;
   const dispose = async (): Promise<void> => {
     try {
-      await endShim(shim);
+      await endShim(shim, hasEnded);
     } finally {
       forgetExec(paths);
     }
   };
   return {
     pid,
-    start: async () => {
-      try {
-        await open?.();
-      } catch (error) {
-        forgetExec(paths);
-        throw execFailure(error);
-      }
-    },
-    attach: (options) => shim.attach(options),
     signal: (signal) => shim.signal(signal),
     resize: (rows, columns) => shim.resize(rows, columns),
     exited,

@@ -4,9 +4,9 @@
 import { invalidParameter, systemError, type ApiError } from '../../api-spec/errors.js';
 import { LaunchError } from '../../native/launch/encode.js';
 
-const PREFIX =
-  'failed to create task for container: OCI runtime create failed: ' +
-  'unable to start container process: ';
+/** How what a runtime says of a launch begins. */
+export const CREATE_FAILED = 'failed to create task for container: OCI runtime create failed: ';
+const PREFIX = `${CREATE_FAILED}unable to start container process: `;
 
 /** strerror(3) of what a launch may meet. */
 export const errnoWords: Readonly<Record<string, string>> = {
@@ -35,7 +35,10 @@ export function launchFailure(error: unknown): unknown {
 }
 
 function apiError(error: LaunchError): ApiError {
-  const reason = errnoWords[error.code] ?? error.code;
+  // A file on a folder and a folder on a file are told in the same words.
+  const isMismatch = error.about.startsWith('mount ') && error.code === 'EISDIR';
+  const code = isMismatch ? 'ENOTDIR' : error.code;
+  const reason = reasonOf(error.about, code);
   if (error.step?.op === 'execve' || error.step?.op === 'execveat') {
     return invalidParameter(PREFIX + execWords(error.about, error.code, reason), error);
   }
@@ -43,12 +46,25 @@ function apiError(error: LaunchError): ApiError {
     return invalidParameter(`${PREFIX}${error.about}: ${reason}`, error);
   }
   const hint =
-    error.about.startsWith('mount ') && ['ENOTDIR', 'EISDIR'].includes(error.code)
+    error.about.startsWith('mount ') && code === 'ENOTDIR'
       ? ': Are you trying to mount a directory onto a file (or vice-versa)? Check if the ' +
         'specified host path exists and is the expected type'
       : '';
-  return systemError(`${PREFIX}${error.about}: ${reason}: unknown${hint}`, error);
+  const text = `${PREFIX}${error.about}: ${reason}: unknown${hint}`;
+  return askedWrongly.has(code) ? invalidParameter(text, error) : systemError(text, error);
 }
+
+function reasonOf(about: string, code: string): string {
+  if (about.startsWith('hook ') && code === 'ECANCELED') return 'it failed';
+  if (about.startsWith('hook ') && code === 'ETIMEDOUT') return 'it took longer than its timeout';
+  if (code === 'EINVAL' && about.startsWith('id map of ')) {
+    return 'its file system cannot show mapped owners';
+  }
+  return errnoWords[code] ?? code;
+}
+
+/** What Docker takes for the fault of who asked, whatever step it was. */
+const askedWrongly: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'ENOTDIR']);
 
 /** The refusal of a program, as runc words it. */
 export function execWords(command: string, code: string, reason: string): string {

@@ -125,7 +125,8 @@ async function nodesBelow(source: string, inside: string, depth = 0): Promise<Oc
   return nodes;
 }
 
-function deviceOf(stat: fs.Stats, path: string): OciDevice | undefined {
+/** The node that `path` is to be inside; undefined for what is no device. */
+export function deviceOf(stat: fs.Stats, path: string): OciDevice | undefined {
   if (!stat.isBlockDevice() && !stat.isCharacterDevice()) return undefined;
   const { major, minor } = numbersOf(stat.rdev);
   return {
@@ -150,7 +151,7 @@ export async function lookUpBlockDevices(
   const found = new Map<string, DeviceNumbers>();
   for (const path of blockDevicePaths(hostConfig)) {
     const stat = await fs.promises.stat(path).catch((error: unknown) => {
-      throw invalidParameter(`no such block device: ${path}`, error);
+      throw invalidParameter(`stat ${path}: no such file or directory`, error);
     });
     if (!stat.isBlockDevice()) throw invalidParameter(`${path} is not a block device`);
     found.set(path, numbersOf(stat.rdev));

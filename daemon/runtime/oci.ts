@@ -1,5 +1,7 @@
+import type { LayerStack } from '../../storage-drivers/driver.js';
+
 /**
- * The OCI runtime configuration (`config.json`), spec 1.2, as far as this engine writes or reads
+ * The OCI runtime configuration (`config.json`), spec 1.3, as far as this engine writes or reads
  * it. Names and units are the specification's own.
  */
 export interface OciConfig {
@@ -11,7 +13,13 @@ export interface OciConfig {
   readonly mounts: readonly OciMount[];
   readonly annotations?: Readonly<Record<string, string>>;
   readonly linux: OciLinux;
+  readonly hooks?: OciHooks;
 }
+
+/** Programs that are run at points of a container's life, by OCI's names; `timeout` in seconds. */
+export type OciHooks = Readonly<Record<string, readonly (Omit<OciHook, 'timeoutSeconds'> & {
+  readonly timeout?: number;
+})[]>>;
 
 /** The first process. `terminal` decides its streams. */
 export interface OciProcess {
@@ -26,6 +34,34 @@ export interface OciProcess {
   readonly noNewPrivileges: boolean;
   readonly apparmorProfile?: string;
   readonly oomScoreAdj?: number;
+  readonly scheduler?: OciScheduler;
+  readonly ioPriority?: OciIoPriority;
+  /** Of execs alone: while they enter the container, and from then on (`0-3,7`). */
+  readonly execCPUAffinity?: { readonly initial?: string; readonly final?: string };
+}
+
+/** sched_setattr(2); times in ns. */
+export interface OciScheduler {
+  readonly policy:
+    | 'SCHED_OTHER' | 'SCHED_FIFO' | 'SCHED_RR' | 'SCHED_BATCH' | 'SCHED_ISO' | 'SCHED_IDLE'
+    | 'SCHED_DEADLINE';
+  readonly nice?: number;
+  readonly priority?: number;
+  readonly flags: readonly (
+    | 'SCHED_FLAG_RESET_ON_FORK' | 'SCHED_FLAG_RECLAIM' | 'SCHED_FLAG_DL_OVERRUN'
+    | 'SCHED_FLAG_KEEP_POLICY' | 'SCHED_FLAG_KEEP_PARAMS' | 'SCHED_FLAG_UTIL_CLAMP_MIN'
+    | 'SCHED_FLAG_UTIL_CLAMP_MAX'
+  )[];
+  readonly runtime?: number;
+  readonly deadline?: number;
+  readonly period?: number;
+}
+
+/** ioprio_set(2). */
+export interface OciIoPriority {
+  readonly class: 'IOPRIO_CLASS_RT' | 'IOPRIO_CLASS_BE' | 'IOPRIO_CLASS_IDLE';
+  /** 0 (first) to 7. */
+  readonly priority: number;
 }
 
 /** Ids as the container sees them. */
@@ -61,19 +97,81 @@ export interface OciMount {
   readonly options: readonly string[];
   /** No field of OCI's: what of a bind's source, resolved within it by the kernel. */
   readonly subpath?: string;
+  /** Nor this: what an `overlay` is made of. */
+  readonly stack?: LayerStack;
+  /**
+   * With the option `idmap` or `ridmap`: how a bind shows the owners of its files, from those on
+   * the disk (`containerID`) to those that the host sees (`hostID`).
+   */
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
+}
+
+/** A program that is told of the container's state on its stdin. */
+export interface OciHook {
+  /** Absolute, as whoever runs it sees it. */
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly timeoutSeconds?: number;
+}
+
+/** A range of ids: `containerID` up to `containerID + size` is `hostID` and so on, one by one. */
+export interface OciIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
+/** Both maps of a user namespace. */
+export interface OciIdMappings {
+  readonly uidMappings: readonly OciIdMapping[];
+  readonly gidMappings: readonly OciIdMapping[];
 }
 
 /** What only Linux has. */
 export interface OciLinux {
   readonly namespaces: readonly OciNamespace[];
+  /** Of the user namespace: of one that is joined, as far as they are known. */
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
+  /** What the clocks of a new time namespace are ahead of the host's. */
+  readonly timeOffsets?: Readonly<Partial<Record<'monotonic' | 'boottime', OciTimeOffset>>>;
   readonly devices: readonly OciDevice[];
   readonly cgroupsPath: string;
   readonly resources: OciResources;
   readonly sysctl: Readonly<Record<string, string>>;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  readonly personality?: { readonly domain: 'LINUX' | 'LINUX32' };
   readonly rootfsPropagation?: string;
+  /** By the name that the link has outside. */
+  readonly netDevices?: Readonly<Record<string, OciNetDevice>>;
+  readonly memoryPolicy?: OciMemoryPolicy;
   readonly seccomp?: OciSeccomp;
+}
+
+/** A link that becomes the container's; the name that it has inside, if it is another. */
+export interface OciNetDevice {
+  readonly name?: string;
+}
+
+/** set_mempolicy(2). */
+export interface OciMemoryPolicy {
+  readonly mode:
+    | 'MPOL_DEFAULT' | 'MPOL_PREFERRED' | 'MPOL_BIND' | 'MPOL_INTERLEAVE' | 'MPOL_LOCAL'
+    | 'MPOL_PREFERRED_MANY' | 'MPOL_WEIGHTED_INTERLEAVE';
+  /** `0-1,3`. */
+  readonly nodes?: string;
+  readonly flags: readonly (
+    'MPOL_F_STATIC_NODES' | 'MPOL_F_RELATIVE_NODES' | 'MPOL_F_NUMA_BALANCING'
+  )[];
+}
+
+/** Seconds may be negative; nanoseconds count up from there. */
+export interface OciTimeOffset {
+  readonly secs: number;
+  readonly nanosecs: number;
 }
 
 /** Kinds of namespaces, by the specification's words. */
@@ -96,6 +194,8 @@ export interface OciDevice {
   readonly fileMode: number;
   readonly uid: number;
   readonly gid: number;
+  /** No field of OCI's: it is an error that something else is at the path already. */
+  readonly mustMatch?: true;
 }
 
 /** One rule; a later one beats an earlier one. */
@@ -116,6 +216,30 @@ export interface OciResources {
   readonly cpu?: OciCpu;
   readonly pids?: { readonly limit: number };
   readonly blockIO?: OciBlockIo;
+  readonly hugepageLimits?: readonly OciHugepageLimit[];
+  readonly network?: OciNetworkLimits;
+  /** By device (`mlx5_1`). */
+  readonly rdma?: Readonly<Record<string, OciRdmaLimits>>;
+  /** Files of version 2 by name, written as they are. */
+  readonly unified?: Readonly<Record<string, string>>;
+}
+
+/** Bytes of pages of one size, written `2MB`, `1GB`. */
+export interface OciHugepageLimit {
+  readonly pageSize: string;
+  readonly limit: number;
+}
+
+/** What version 1 marks packets with. */
+export interface OciNetworkLimits {
+  readonly classID?: number;
+  readonly priorities: readonly { readonly name: string; readonly priority: number }[];
+}
+
+/** Absent for no limit. */
+export interface OciRdmaLimits {
+  readonly hcaHandles?: number;
+  readonly hcaObjects?: number;
 }
 
 /** Bytes; -1 for no limit. */
@@ -133,6 +257,10 @@ export interface OciCpu {
   readonly shares?: number;
   readonly quota?: number;
   readonly period?: number;
+  /** What may be saved up of unused quota. */
+  readonly burst?: number;
+  /** 1: runs only when nobody else does. */
+  readonly idle?: number;
   readonly realtimeRuntime?: number;
   readonly realtimePeriod?: number;
   readonly cpus?: string;
@@ -172,7 +300,8 @@ export type SeccompAction =
   | 'SCMP_ACT_ERRNO'
   | 'SCMP_ACT_TRACE'
   | 'SCMP_ACT_ALLOW'
-  | 'SCMP_ACT_LOG';
+  | 'SCMP_ACT_LOG'
+  | 'SCMP_ACT_NOTIFY';
 
 /** How an argument is compared, unsigned and in 64 bits. */
 export type SeccompOperator =
@@ -191,6 +320,9 @@ export interface OciSeccomp {
   readonly architectures?: readonly string[];
   readonly flags?: readonly string[];
   readonly syscalls?: readonly OciSyscall[];
+  /** Of a unix socket that is sent the descriptor by which calls with `SCMP_ACT_NOTIFY` come. */
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
 }
 
 /** One rule; all of `args` must hold. */

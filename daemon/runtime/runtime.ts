@@ -5,7 +5,7 @@
  */
 import * as fs from 'node:fs';
 import { basename } from 'node:path';
-import { systemError } from '../../api-spec/errors.js';
+import { invalidParameter, systemError } from '../../api-spec/errors.js';
 import type { Ulimit } from '../../api-spec/index.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import {
@@ -22,20 +22,27 @@ import type { RuntimeNeed, TaskRequest } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
 import { bundlePaths, configText, prepareBundle, writeConfig, type BundlePaths } from './bundle.js';
 import { openCgroups, type Cgroups, type ContainerCgroup } from './cgroup/index.js';
+import { cdiEdits, withCdiEdits } from './cdi/inject.js';
 import { checkRecord } from './check.js';
-import { compileLaunch, CREATED } from './compile.js';
+import { compileLaunch, CREATED, type CompiledLaunch } from './compile.js';
 import { containerTask, endShim, readExit, toTaskExit } from './container-task.js';
-import { createExec, recoverExecs } from './exec.js';
+import { recoverExecs, runExec } from './exec.js';
 import { rememberBasis } from './exec-basis.js';
+import { groupPlaces, type CgroupDriver, type GroupPlaces } from './group-places.js';
 import { readHostFacts, type HostFacts } from './host-facts.js';
+import { ownRuntimes } from '../own-runtimes.js';
+import {
+  foreignContainer, sweepForeign, type ForeignContainer, type ForeignRuntime,
+} from './foreign/container.js';
+import { innerHooks, onCreatedHooks } from './hooks.js';
 import { launchFailure } from './launch-error.js';
+import { passedOver } from './passed-over.js';
 import { encodedLaunch, type EncodedLaunch } from './launch-template.js';
 import { lookUpBlockDevices, lookUpDevices, lookUpUser } from './lookup.js';
-import type { OciConfig } from './oci.js';
-import { seccompFilter } from './seccomp/compile.js';
-import { ociConfig } from './spec.js';
+import type { OciConfig, OciIdMappings } from './oci.js';
+import { installedFilter } from './seccomp/flags.js';
+import { ociConfig, type SecurityDefaults } from './spec.js';
 import { hasOwn } from './spec/namespaces.js';
-import { rlimitNumber } from './spec/rlimits.js';
 import type { Task, TaskExit } from './task.js';
 import { updateLimits } from './update.js';
 
@@ -47,10 +54,19 @@ export interface RuntimeOptions {
   readonly execRoot: string;
   /** First 8 hex of the data root's digest: the cgroup parent is `tsdocker-<rootId>`. */
   readonly rootId: string;
+  /** `cgroupfs` by default. */
+  readonly cgroupDriver?: CgroupDriver;
   readonly defaultUlimits: readonly Ulimit[];
+  readonly security: SecurityDefaults;
+  /** Folders with descriptions of devices; none: there is no such driver. */
+  readonly cdiSpecDirs: readonly string[];
+  /** Whose ids containers have on the host, unless they share the host's user namespace. */
+  readonly remap?: OciIdMappings;
   /** Where and how the shim writes a container's log. */
   readonly log: (record: ContainerRecord) => LogSettings;
   readonly attach: AttachLimits;
+  /** Other runtimes, by the names that containers choose them by. */
+  readonly runtimes: Readonly<Record<string, ForeignRuntime>>;
   /** Tells an operator what does not concern any one request. */
   readonly warn: (message: string, cause?: unknown) => void;
   /** For tests; read from this machine otherwise. */
@@ -70,7 +86,7 @@ export interface Runtime extends RuntimeNeed {
 interface Context extends RuntimeOptions {
   readonly host: HostFacts;
   readonly cgroups: Cgroups;
-  readonly parent: string;
+  readonly places: GroupPlaces;
   readonly warnOnce: (message: string) => void;
 }
 
@@ -85,42 +101,56 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       told.add(message);
     },
     host,
-    cgroups: openCgroups(host.cgroups),
-    parent: `/tsdocker-${options.rootId}`,
+    cgroups: openCgroups(host.cgroups, options.cgroupDriver),
+    places: groupPlaces(options.cgroupDriver ?? 'cgroupfs', options.rootId),
   };
   const cgroup = (record: ContainerRecord): ContainerCgroup =>
-    context.cgroups.open(cgroupsPath(context, record));
+    context.cgroups.open(context.places.pathOf(record));
   return {
     host,
     cgroupVersion: host.cgroups.version,
     userOf: (record, rootfs) => lookUpUser(record, rootfs),
+    idMapsOf: ({ hostConfig }) => (hostConfig.UsernsMode === 'host' ? undefined : options.remap),
     cgroup,
     update: (record, changed) => updateLimits(cgroup(record), record.hostConfig, changed),
-    exec: (request) => createExec({ ...context, cgroup }, request),
+    exec: (request) => runExec({ ...context, cgroup }, request),
     recoverExecs: (live) => recoverExecs(context, live),
-    check: (record) => checkRecord(record, context),
+    check: (record) => {
+      context.places.pathOf(record);
+      return checkRecord(record, context);
+    },
     create: (request) => create(context, request),
     adopt: (record) => adopt(context, record),
     sweep: (known) => sweep(context, known),
   };
 }
 
-function cgroupsPath(context: Context, record: ContainerRecord): string {
-  const given = record.hostConfig.CgroupParent ?? '';
-  const parts = (given === '' ? context.parent : given)
-    .split('/')
-    .filter((part) => part !== '' && part !== '.' && part !== '..');
-  return `/${[...parts, record.id].join('/')}`;
+/** Undefined for one of our own, and for a runtime that the daemon knows no more. */
+function foreignOf(
+  { runtimes, execRoot }: Context,
+  { id, hostConfig }: ContainerRecord,
+  paths: BundlePaths,
+): ForeignContainer | undefined {
+  const name = hostConfig.Runtime ?? '';
+  const runtime = Object.hasOwn(runtimes, name) ? runtimes[name] : undefined;
+  return runtime === undefined
+    ? undefined
+    : foreignContainer(name, runtime, { id, execRoot, paths });
 }
 
 async function create(context: Context, request: TaskRequest): Promise<Task> {
   const { record } = request;
   request.signal.throwIfAborted();
   const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
+  const foreign = foreignOf(context, record, paths);
+  const name = record.hostConfig.Runtime ?? '';
+  if (foreign === undefined && name !== '' && !ownRuntimes.includes(name)) {
+    throw invalidParameter(`unknown or invalid runtime name: ${name}`);
+  }
   // The shim is executed while its program is compiled.
   const started = startShim(
     basename(paths.socket), request.sandbox.reservations.map(({ fd }) => fd));
-  const { config, cgroup } = await groundwork(context, request, paths).catch(
+  const { config, cgroup } = await groundwork(context, request, paths, foreign).catch(
     async (error: unknown) => {
       await dropShim(started);
       throw error;
@@ -128,36 +158,47 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   );
   try {
     const launching = await launchTask(context, request, {
-      config, text: configText(config), cgroup, paths, started,
+      config, text: configText(config), cgroup, paths, foreign, started,
     });
+    await cgroup.settled();
     const { pid: shimPid } = await started;
     const task = containerTask({
       containerId: record.id, pid: launching.pid, shimPid, shim: launching.shim, cgroup, paths,
-      open: () => launching.open(),
+      foreign, open: () => launching.open(),
     });
     rememberBasis(task, config);
     return task;
   } catch (error) {
-    await cgroup.kill().then(() => cgroup.remove());
-    throw launchFailure(error);
+    await cgroup.kill();
+    await foreign?.remove();
+    await cgroup.remove();
+    throw foreign === undefined ? launchFailure(error) : foreign.failure(error);
   }
 }
 
 /** Everything that the launch program speaks of and that is not the shim's to make. */
-async function groundwork(context: Context, request: TaskRequest, paths: BundlePaths) {
-  const config = await configOf(context, request);
+async function groundwork(
+  context: Context,
+  request: TaskRequest,
+  paths: BundlePaths,
+  foreign: ForeignContainer | undefined,
+) {
+  const own = await configOf(context, request);
+  const config = foreign?.config(own) ?? own;
   prepareBundle(paths);
-  const cgroup = context.cgroups.create(config.linux.cgroupsPath, config.linux.resources);
+  const cgroup = await context.cgroups.create(config.linux.cgroupsPath, config.linux.resources);
   return { config, cgroup };
 }
 
 async function configOf(context: Context, request: TaskRequest): Promise<OciConfig> {
   const { record } = request;
+  const { cdiSpecDirs: dirs, warnOnce: warn } = context;
+  const edits = cdiEdits({ dirs, warn }, record.hostConfig);
   const [devices, blockDevices] = await Promise.all([
     lookUpDevices(record.hostConfig),
     lookUpBlockDevices(record.hostConfig),
   ]);
-  return ociConfig({
+  const config = ociConfig({
     request,
     host: context.host,
     user: lookUpUser(record, request.rootfs),
@@ -165,8 +206,11 @@ async function configOf(context: Context, request: TaskRequest): Promise<OciConf
     deviceRules: devices.rules,
     blockDevices,
     defaultUlimits: context.defaultUlimits,
-    cgroupsPath: cgroupsPath(context, record),
+    security: context.security,
+    ...(context.remap === undefined ? {} : { remap: context.remap }),
+    cgroupsPath: context.places.pathOf(record),
   });
+  return withCdiEdits(config, edits);
 }
 
 interface Prepared {
@@ -175,6 +219,7 @@ interface Prepared {
   readonly text: string;
   readonly cgroup: ContainerCgroup;
   readonly paths: BundlePaths;
+  readonly foreign: ForeignContainer | undefined;
   readonly started: Promise<StartedShim>;
 }
 
@@ -183,7 +228,10 @@ async function launchTask(
   request: TaskRequest,
   prepared: Prepared,
 ): Promise<Launching> {
-  const { config, text, paths, started } = prepared;
+  const { config, text, paths, foreign, started } = prepared;
+  const shown = readable(request, config, text);
+  if (foreign !== undefined) writeConfig(paths, text);
+  else if (config.hooks !== undefined) writeConfig(paths, shown);
   const compiled = await compiledOrDropped(context, request, prepared);
   for (const message of passedOver(config, context.host)) context.warnOnce(message);
   const launching = launch({
@@ -195,39 +243,34 @@ async function launchTask(
     onYield: async (token, pid) => {
       if (token !== CREATED) throw systemError(`the shim asks for ${token}, which nobody knows`);
       await request.onCreated(pid);
+      // Another runtime runs them itself.
+      const hooked = { id: request.record.id, config, paths };
+      if (foreign === undefined) await onCreatedHooks(hooked, pid);
       return undefined;
     },
   });
   // For readers and foreign runtimes: it is written while the shim is at work.
-  started.then(() => writeConfig(paths, text)).catch((error: unknown) => {
+  started.then(() => writeConfig(paths, shown)).catch((error: unknown) => {
     context.warn(`config.json of ${request.record.id} is not written`, error);
   });
   return launching;
 }
 
-/** What the configuration asks for and this machine does not let the daemon do. */
-function passedOver(config: OciConfig, host: HostFacts): readonly string[] {
-  const { oomScoreAdj = 0, rlimits } = config.process;
-  const messages: string[] = [];
-  if (oomScoreAdj < 0 && !host.capabilities.has('CAP_SYS_RESOURCE')) {
-    messages.push('without CAP_SYS_RESOURCE oom_score_adj cannot be lowered: passed over');
-  }
-  const isOver = ({ type, hard }: OciConfig['process']['rlimits'][number]): boolean => {
-    const ceiling = host.hardLimits?.get(rlimitNumber(type)) ?? -1;
-    return ceiling >= 0 && (hard < 0 || hard > ceiling);
-  };
-  if (rlimits.some(isOver)) {
-    messages.push('without CAP_SYS_RESOURCE hard limits cannot be raised: the daemon\'s own hold');
-  }
-  return messages;
+/** What may be read of a configuration: all but variables that nobody but the process may see. */
+function readable({ hiddenEnv = [] }: TaskRequest, config: OciConfig, text: string): string {
+  if (hiddenEnv.length === 0) return text;
+  const env = config.process.env.filter((entry) => !hiddenEnv.includes(entry));
+  return configText({ ...config, process: { ...config.process, env } });
 }
+
+type AnyLaunch = CompiledLaunch | EncodedLaunch;
 
 /** What cannot be compiled takes the shim that waits for it along. */
 async function compiledOrDropped(
   context: Context,
   request: TaskRequest,
   prepared: Prepared,
-): Promise<EncodedLaunch> {
+): Promise<AnyLaunch> {
   try {
     return compile(context, request, prepared);
   } catch (error) {
@@ -239,22 +282,25 @@ async function compiledOrDropped(
 function compile(
   { host }: Context,
   { record, rootfs }: TaskRequest,
-  { config, text, cgroup, paths }: Prepared,
-): EncodedLaunch {
+  { config, text, cgroup, paths, foreign }: Prepared,
+): AnyLaunch {
   const { seccomp } = config.linux;
   const plan = {
     containerId: record.id,
     bundle: paths.bundle,
     rootfs,
+    mapsRootfs: true,
     cgroup: cgroup.entry,
     stdin: record.config.OpenStdin ?? false,
     stdinOnce: record.config.StdinOnce ?? false,
     hasKcore: host.hasKcore,
   };
+  if (foreign !== undefined) return foreign.compile(config, plan);
   return encodedLaunch(record.id, `${text}${JSON.stringify(plan)}`, () =>
     compileLaunch(config, {
       ...plan,
-      ...(seccomp === undefined ? {} : { seccomp: seccompFilter(seccomp) }),
+      ...innerHooks(config, paths),
+      ...(seccomp === undefined ? {} : { seccomp: installedFilter(seccomp) }),
       ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
     }),
   );
@@ -267,7 +313,7 @@ function monitorOf(
   context: Context,
   { record }: TaskRequest,
   { config, cgroup, paths }: Prepared,
-  compiled: EncodedLaunch,
+  compiled: AnyLaunch,
 ): Parameters<typeof launch>[0]['monitor'] {
   const ownPids = hasOwn(config.linux.namespaces, 'pid');
   return {
@@ -289,17 +335,18 @@ async function adopt(
   record: ContainerRecord,
 ): Promise<{ task: Task } | { exit: TaskExit } | undefined> {
   const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
-  const cgroup = context.cgroups.open(cgroupsPath(context, record));
+  const cgroup = context.cgroups.open(context.places.pathOf(record));
+  const foreign = foreignOf(context, record, paths);
   const shim = await connectIfThere(paths.socket);
-  if (shim === undefined) return adoptDead(paths, cgroup);
+  if (shim === undefined) return adoptDead(paths, cgroup, foreign);
   const hello = await shim.hello();
   if (!hello.started && hello.exit === undefined) {
     // The gate was never opened: nothing of the container has run, and nothing is to run now.
     await endShim(shim);
-    return adoptDead(paths, cgroup);
+    return adoptDead(paths, cgroup, foreign);
   }
   const task = containerTask({
-    containerId: record.id, pid: hello.pid, shimPid: hello.shimPid, shim, cgroup, paths,
+    containerId: record.id, pid: hello.pid, shimPid: hello.shimPid, shim, cgroup, paths, foreign,
   });
   if (hello.exit === undefined) return { task };
   await task.dispose();
@@ -321,8 +368,10 @@ async function connectIfThere(socket: string): Promise<Shim | undefined> {
 async function adoptDead(
   paths: BundlePaths,
   cgroup: ContainerCgroup,
+  foreign: ForeignContainer | undefined,
 ): Promise<{ exit: TaskExit } | undefined> {
   await cgroup.kill();
+  await foreign?.remove();
   await cgroup.remove();
   fs.rmSync(paths.socket, { force: true });
   const status = await readExit(paths.exit);
@@ -338,7 +387,9 @@ async function sweep(context: Context, known: ReadonlySet<string>): Promise<read
     await endUnknown(`${folder}/${name}`);
     removed.push(`shim ${name}`);
   }
-  const groups = await context.cgroups.sweep(context.parent, known);
+  await sweepForeign(context.runtimes, context.execRoot, known);
+  const { parent, nameOf } = context.places;
+  const groups = await context.cgroups.sweep(parent, new Set([...known].map(nameOf)));
   return [...removed, ...groups.map((id) => `cgroup ${id}`)];
 }
 

@@ -2,8 +2,11 @@
 import type { Ulimit } from '../../api-spec/index.js';
 import type { TaskRequest } from '../containers/needs.js';
 import type { HostFacts } from './host-facts.js';
-import type { OciConfig, OciDevice, OciDeviceRule, OciProcess, OciSeccomp } from './oci.js';
+import type {
+  OciConfig, OciDevice, OciDeviceRule, OciIdMappings, OciProcess, OciSeccomp,
+} from './oci.js';
 import { builtinSeccomp } from './seccomp/builtin.js';
+import type { DaemonProfile } from './seccomp/daemon-profile.js';
 import { resolveProfile } from './seccomp/profile.js';
 import { containerCapabilities } from './spec/capabilities.js';
 import {
@@ -26,6 +29,12 @@ const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 /** The key of `config.json`'s annotations by which a bundle tells whose it is. */
 const ANNOTATION_ID = 'org.tsdocker.container.id';
 
+/** How the daemon confines containers that say nothing of it. */
+export interface SecurityDefaults {
+  readonly noNewPrivileges: boolean;
+  readonly seccomp: DaemonProfile;
+}
+
 /** What was looked up for a request before it is put together. */
 export interface SpecInput {
   readonly request: TaskRequest;
@@ -37,6 +46,9 @@ export interface SpecInput {
   /** Numbers of the block devices that limits name, by path. */
   readonly blockDevices: ReadonlyMap<string, DeviceNumbers>;
   readonly defaultUlimits: readonly Ulimit[];
+  readonly security: SecurityDefaults;
+  /** What the ids of containers are on the host, unless they are the same. */
+  readonly remap?: OciIdMappings;
   /** Relative to each hierarchy's root. */
   readonly cgroupsPath: string;
 }
@@ -45,7 +57,8 @@ export interface SpecInput {
 export function ociConfig(input: SpecInput): OciConfig {
   const { request, host } = input;
   const { hostConfig } = request.record;
-  const security = parseSecurityOptions(hostConfig.SecurityOpt ?? []);
+  const { noNewPrivileges } = input.security;
+  const security = parseSecurityOptions(hostConfig.SecurityOpt ?? [], noNewPrivileges);
   const capabilities = containerCapabilities(
     {
       privileged: hostConfig.Privileged ?? false,
@@ -56,8 +69,9 @@ export function ociConfig(input: SpecInput): OciConfig {
   );
   const spaces = namespaces({
     hostConfig, sandbox: request.sandbox, joinPids: request.joinPids,
-    cgroupVersion: host.cgroups.version,
+    cgroupVersion: host.cgroups.version, isRemapped: input.remap !== undefined,
   });
+  const remap = spaces.some(({ type }) => type === 'user') ? input.remap : undefined;
   const seccomp = seccompOf(security, capabilities, input);
   return {
     ociVersion: OCI_VERSION,
@@ -66,15 +80,17 @@ export function ociConfig(input: SpecInput): OciConfig {
     ...(hasOwn(spaces, 'uts')
       ? { hostname: hostname(request), domainname: domainname(request) }
       : {}),
-    mounts: mountsOf(request, security),
+    mounts: mountsOf(request, security, remap),
     annotations: { ...hostConfig.Annotations, [ANNOTATION_ID]: request.record.id },
     linux: {
       namespaces: spaces,
+      ...remap,
       devices: [...defaultDevices, ...input.devices],
       cgroupsPath: input.cgroupsPath,
       resources: resourcesOf(input),
       sysctl: sysctls(hostConfig.Sysctls ?? {}, {
         ipc: hasOwn(spaces, 'ipc'), network: hasOwn(spaces, 'network'), uts: hasOwn(spaces, 'uts'),
+        ...(remap === undefined ? {} : { lastGid: (remap.gidMappings[0]?.size ?? 1) - 1 }),
       }),
       ...systemPaths({
         privileged: hostConfig.Privileged ?? false,
@@ -89,7 +105,7 @@ export function ociConfig(input: SpecInput): OciConfig {
 }
 
 function processOf(
-  { request, user, defaultUlimits }: SpecInput,
+  { request, user, defaultUlimits, host }: SpecInput,
   security: SecurityOptions,
   capabilities: readonly string[],
 ): OciProcess {
@@ -103,7 +119,12 @@ function processOf(
     user: { uid: user.uid, gid: user.gid, additionalGids: user.groups },
     args: hostConfig.Init === true ? [INIT_PATH, '--', ...command] : command,
     env: environment({
-      env: config.Env ?? [], hostname: hostname(request), tty, home: user.home,
+      env: [
+        ...(request.sandbox.linkVariables ?? []),
+        ...(config.Env ?? []),
+        ...(request.hiddenEnv ?? []),
+      ],
+      hostname: hostname(request), tty, home: user.home,
     }),
     cwd: config.WorkingDir === undefined || config.WorkingDir === '' ? '/' : config.WorkingDir,
     capabilities: {
@@ -112,9 +133,14 @@ function processOf(
     },
     rlimits: rlimits(hostConfig.Ulimits ?? [], defaultUlimits),
     noNewPrivileges: security.noNewPrivileges,
-    ...(security.apparmor === undefined ? {} : { apparmorProfile: security.apparmor }),
+    ...apparmorOf(security, host),
     oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
   };
+}
+
+/** Docker passes a profile over where the kernel confines nothing: compose files name them. */
+function apparmorOf({ apparmor }: SecurityOptions, host: HostFacts) {
+  return apparmor === undefined || !host.apparmor ? {} : { apparmorProfile: apparmor };
 }
 
 /** Where `--init` appears inside; our launcher runs its own program under that name. */
@@ -128,11 +154,16 @@ function domainname({ record, sandbox }: TaskRequest): string {
   return sandbox.domainname !== '' ? sandbox.domainname : (record.config.Domainname ?? '');
 }
 
-function mountsOf(request: TaskRequest, security: SecurityOptions): OciConfig['mounts'] {
+function mountsOf(
+  request: TaskRequest,
+  security: SecurityOptions,
+  remap: OciIdMappings | undefined,
+): OciConfig['mounts'] {
   const { hostConfig } = request.record;
   const ipc = hostConfig.IpcMode ?? '';
   const joined = joinedPid(ipc, request.joinPids);
   return containerMounts({
+    remap,
     mounts: request.mounts,
     sandbox: request.sandbox,
     privileged: hostConfig.Privileged ?? false,
@@ -169,12 +200,14 @@ function resourcesOf(
 }
 
 function seccompOf(
-  { seccomp }: SecurityOptions,
+  { seccomp: said }: SecurityOptions,
   capabilities: readonly string[],
-  { request, host }: SpecInput,
+  { request, host, security }: SpecInput,
 ): OciSeccomp | undefined {
+  const isOwn = typeof said === 'object';
+  if (!isOwn && request.record.hostConfig.Privileged === true) return undefined;
+  const seccomp = said === 'default' ? security.seccomp : said;
   if (seccomp === 'unconfined') return undefined;
-  if (seccomp === 'builtin' && request.record.hostConfig.Privileged === true) return undefined;
   const target = {
     capabilities: new Set(capabilities),
     architecture: host.architecture,

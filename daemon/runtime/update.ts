@@ -12,14 +12,14 @@ const cpuFields: readonly (keyof HostConfig)[] = [
 
 /**
  * Writes the limits that `changed` names, with the values of `hostConfig`. What bounds each other
- * is written together: a quota means nothing without its period. Throws `ApiError` 400 or 500 when
- * the kernel refuses.
+ * is written together: a quota means nothing without its period. Rejects with `ApiError` 400 or 500
+ * when the kernel refuses.
  */
-export function updateLimits(
+export async function updateLimits(
   cgroup: ContainerCgroup,
   hostConfig: HostConfig,
   changed: ReadonlySet<string>,
-): void {
+): Promise<void> {
   const has = (fields: readonly string[]): boolean => fields.some((field) => changed.has(field));
   const memory = has(memoryFields) ? memoryLimits(hostConfig) : undefined;
   const cpu = has(cpuFields) ? cpuLimits(hostConfig) : undefined;
@@ -32,5 +32,5 @@ export function updateLimits(
     ...(pids === undefined ? {} : { pids }),
     ...(weight > 0 ? { blockIO: { weight } } : {}),
   };
-  cgroup.update(resources);
+  await cgroup.update(resources);
 }

@@ -1,46 +1,26 @@
 /**
- * Commits on the daemon's main thread, for what needs no disk sync: a few pages appended to the
- * write-ahead log, a tenth of a millisecond. Checkpoints stay the writer's.
+ * Commits on the daemon's main thread: a few pages appended to the write-ahead log, a tenth of a
+ * millisecond. Syncs and checkpoints are made elsewhere.
  */
 import Database from 'better-sqlite3';
 import { createTransaction, type SqliteRefusal } from './prepared.js';
 import type { Statement } from './store.js';
 
-/** How an attempt ended. */
-export type InlineOutcome =
-  | { readonly kind: 'done' }
-  /** The statements are at fault; nothing is changed. */
-  | { readonly kind: 'refused'; readonly error: SqliteRefusal }
-  /** It is the writer's turn. */
-  | { readonly kind: 'not now' };
-
-/** So often in a row the writer is passed over; then it gets one, and looks after the log. */
-const maxInARow = 64;
-
-/** Over the main thread's own connection; to be called while the writer has nothing to do. */
+/** Over the main thread's own connection. What it answers is why nothing was changed, if so. */
 export function createInline(
   database: Database.Database,
-): (statements: readonly Statement[]) => InlineOutcome {
+): (statements: readonly Statement[]) => SqliteRefusal | undefined {
   database.pragma('synchronous = NORMAL');
   database.pragma('wal_autocheckpoint = 0');
   const run = createTransaction(database);
-  let inARow = 0;
 
   return (statements) => {
-    inARow += 1;
-    if (inARow > maxInARow) {
-      inARow = 0;
-      return { kind: 'not now' };
-    }
     try {
       run.immediate(statements);
-      return { kind: 'done' };
+      return undefined;
     } catch (error) {
       if (!(error instanceof Database.SqliteError)) throw error;
-      const { code, message } = error;
-      return code.startsWith('SQLITE_BUSY')
-        ? { kind: 'not now' }
-        : { kind: 'refused', error: { code, message } };
+      return { code: error.code, message: error.message };
     }
   };
 }

@@ -30,6 +30,8 @@ export function openDatabase(path: string, migrations: readonly string[]): Datab
         database.pragma(`user_version = ${version + step + 1}`);
       })();
     });
+    // A read makes the log, whose name is to last as well.
+    database.prepare('SELECT count(*) FROM sqlite_schema').get();
     syncFolder(dirname(path));
     return database;
   } catch (error) {

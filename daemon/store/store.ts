@@ -1,6 +1,6 @@
 /**
- * The daemon's SQLite database, as services see it. Reads are synchronous on the main thread; every
- * write goes to one writer worker, which groups what arrives together into one disk sync.
+ * The daemon's SQLite database, as services see it. Reads and writes are synchronous on the main
+ * thread; disk syncs are not, and one serves all who came before it.
  */
 export interface Store {
   /**
@@ -10,7 +10,7 @@ export interface Store {
    * Rejects with `ApiError` 409 `UNIQUE` on a constraint, 507 when the disk is full.
    */
   commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void>;
-  /** Rows of a read; sees every commit that has resolved. */
+  /** Rows of a read; sees every commit that has resolved, and may see later ones. */
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the columns
   rows<Row extends SqlRow>(sql: string, ...params: readonly SqlValue[]): readonly Row[];
   close(): Promise<void>;

@@ -17,11 +17,24 @@ export interface InfoFacts {
   readonly storageDriver: string;
   readonly driverStatus: () => readonly (readonly [string, string])[];
   readonly defaultRuntime: string;
+  /** Those that are not our own, by name. */
+  readonly runtimes: Readonly<
+    Record<string, { readonly path: string; readonly runtimeArgs: readonly string[] }>
+  >;
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
   readonly addressPools: readonly { readonly base: string; readonly size: number }[];
   readonly noNewPrivileges: boolean;
+  /** `builtin`, `unconfined`, or the path of a file. */
+  readonly seccompProfile: string;
+  readonly debug: boolean;
+  /** Containers have user namespaces. */
+  readonly isRemapped: boolean;
+  readonly cgroupDriver: 'cgroupfs' | 'systemd';
   readonly networkDrivers: readonly string[];
+  readonly cdiSpecDirs: readonly string[];
+  /** Names of the devices that are described there now. */
+  readonly cdiDevices: () => readonly string[];
 }
 
 /** What it tells of this moment. */
@@ -56,13 +69,14 @@ export function describeInfo(
       Log: [...facts.logDrivers],
     },
     ...limits(host),
+    CgroupDriver: facts.cgroupDriver,
     ...machine(facts),
     LoggingDriver: facts.logDriver,
     NFd: readdirSync('/proc/self/fd').length,
     NGoroutines: 1,
     NEventsListener: 0,
     SystemTime: new Date().toISOString(),
-    Debug: false,
+    Debug: facts.debug,
     ExperimentalBuild: false,
     Labels: [...facts.labels],
     ServerVersion: serverVersion(facts.build),
@@ -73,9 +87,15 @@ export function describeInfo(
     SecurityOptions: securityOptions(facts),
     FirewallBackend: { Driver: 'nftables' },
     GenericResources: null,
-    CDISpecDirs: [],
-    Warnings: allWarnings(warnings),
+    CDISpecDirs: [...facts.cdiSpecDirs],
+    ...discovered(facts),
+    Warnings: allWarnings([...seccompWarnings(facts), ...warnings]),
   };
+}
+
+function discovered({ cdiDevices }: InfoFacts): Pick<SystemInfo, 'DiscoveredDevices'> {
+  const found = cdiDevices().map((ID) => ({ Source: 'cdi', ID }));
+  return found.length === 0 ? {} : { DiscoveredDevices: found };
 }
 
 /** Null when all is well, as in Docker. */
@@ -99,7 +119,6 @@ function limits({ cgroups }: HostFacts) {
     IPv4Forwarding: readText('/proc/sys/net/ipv4/ip_forward').trim() === '1',
     BridgeNfIptables: false,
     BridgeNfIp6tables: false,
-    CgroupDriver: 'cgroupfs' as const,
     CgroupVersion: cgroups.version === 1 ? ('1' as const) : ('2' as const),
   };
 }
@@ -139,10 +158,15 @@ function registries({ registryMirrors, insecureRegistries }: InfoFacts) {
   };
 }
 
-function runtimes({ defaultRuntime, build }: InfoFacts) {
+function runtimes({ defaultRuntime, runtimes: others, build }: InfoFacts) {
   return {
-    // `runc` is the name that clients send when they mean "the ordinary one".
-    Runtimes: { [defaultRuntime]: { path: 'tsdocker-runtime' } },
+    Runtimes: {
+      // The name that clients send when they mean "the ordinary one".
+      runc: { path: 'tsdocker-runtime' },
+      ...Object.fromEntries(Object.entries(others).map(([name, { path, runtimeArgs }]) => [
+        name, { path, ...(runtimeArgs.length === 0 ? {} : { runtimeArgs: [...runtimeArgs] }) },
+      ])),
+    },
     DefaultRuntime: defaultRuntime,
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: build.engineVersion },
@@ -160,10 +184,17 @@ function runtimes({ defaultRuntime, build }: InfoFacts) {
   };
 }
 
-function securityOptions({ host, noNewPrivileges }: InfoFacts): string[] {
+function seccompWarnings({ seccompProfile }: InfoFacts): readonly string[] {
+  const isUsual = seccompProfile === 'builtin';
+  return isUsual ? [] : ['WARNING: daemon is not using the default seccomp profile'];
+}
+
+function securityOptions(facts: InfoFacts): string[] {
+  const { host, noNewPrivileges, isRemapped, seccompProfile } = facts;
   return [
     ...(host.apparmor ? ['name=apparmor'] : []),
-    'name=seccomp,profile=builtin',
+    `name=seccomp,profile=${seccompProfile}`,
+    ...(isRemapped ? ['name=userns'] : []),
     ...(host.cgroups.version === 2 ? ['name=cgroupns'] : []),
     ...(noNewPrivileges ? ['name=no-new-privileges'] : []),
   ];

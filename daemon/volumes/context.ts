@@ -1,4 +1,5 @@
 /** What the volumes service works with; `compose.ts` joins it. */
+import type { LayersRecipe } from '../../storage-drivers/driver.js';
 import type { Statement, Store } from '../store/store.js';
 import type { LocalVolumes } from './local-driver.js';
 
@@ -12,11 +13,20 @@ export interface VolumeEvents {
   }): { readonly statements: readonly Statement[]; announce(): void };
 }
 
+/** Layers of images, by their storage keys, lowest first. */
+export interface LayersNeed {
+  /** How they are mounted, where something can be seen of them at all. */
+  mount(layers: readonly string[]): LayersRecipe;
+  /** Whether `path`, links followed within the layers, leads to something. */
+  has(layers: readonly string[], path: string): boolean;
+}
+
 /** What every verb on volumes gets. */
 export interface VolumesContext {
   readonly store: Store;
   readonly events: VolumeEvents;
   readonly local: LocalVolumes;
+  readonly layers: LayersNeed;
   /** Runs work on one volume after the other work on it. */
   readonly oneByOne: <Result>(name: string, work: () => Promise<Result>) => Promise<Result>;
 }

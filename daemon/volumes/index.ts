@@ -24,14 +24,15 @@ import {
   usesOfVolume,
   type VolumeRecord,
 } from './book.js';
-import { createQueue, type VolumeEvents, type VolumesContext } from './context.js';
+import { createQueue, type LayersNeed, type VolumeEvents, type VolumesContext } from './context.js';
 import { type Filters, matchesList, matchesPrune } from './filters.js';
 import { checkDriver, openLocalVolumes, removeIfEmpty } from './local-driver.js';
 import { anonymousLabel, checkVolumeName, isVolumeName, newVolumeName } from './names.js';
 import { newVolume, prepareMounts, volumeEvent } from './prepare.js';
+import { subpathsOf, userSpecs } from './plan.js';
 import { resolveMounts } from './resolve.js';
 
-export type { VolumeEvents } from './context.js';
+export type { LayersNeed, VolumeEvents } from './context.js';
 export { volumeTables } from './tables.js';
 
 /** A volume on a server that hangs is shown without its size. */
@@ -64,14 +65,17 @@ export async function createVolumes(options: {
   readonly root: string;
   readonly store: Store;
   readonly events: VolumeEvents;
+  readonly layers: LayersNeed;
 }): Promise<VolumesService> {
   const local = await openLocalVolumes(options.root);
-  const { store, events } = options;
-  const context: VolumesContext = { store, events, local, oneByOne: createQueue() };
+  const { store, events, layers } = options;
+  const context: VolumesContext = { store, events, local, layers, oneByOne: createQueue() };
   const show = (record: VolumeRecord): Volume => showVolume(record, local.mountpoint(record.name));
   const inUse = (name: string): boolean => usesOfVolume(store, name).length > 0;
 
   return {
+    images: (hostConfig) => userSpecs(hostConfig).filter((spec) => spec.type === 'image'),
+    subpaths: subpathsOf,
     prepare: (id, request) => prepareMounts(context, id, request),
     resolve: (record, recipe) => resolveMounts(context, record, recipe),
     release: (id, { removeAnonymous }) => release(context, id, removeAnonymous),
@@ -94,7 +98,7 @@ export async function createVolumes(options: {
 
 function requireVolume({ store }: VolumesContext, name: string): VolumeRecord {
   const volume = findVolume(store, name);
-  if (volume === undefined) throw notFound(`get ${name}: no such volume`);
+  if (volume === undefined) throw notFound(`get${name === '' ? '' : ` ${name}`}: no such volume`);
   return volume;
 }
 
@@ -173,7 +177,7 @@ async function prune(context: VolumesContext, filters: Filters): Promise<VolumeP
     await removeVolume(context, volume.name);
     deleted.push(volume.name);
   }
-  return { VolumesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
+  return { VolumesDeleted: deleted, SpaceReclaimed: reclaimed };
 }
 
 async function withUsage(context: VolumesContext, volume: VolumeRecord): Promise<Volume> {

@@ -4,7 +4,7 @@ import type { Mount } from '../../api-spec/index.js';
 import { invalidParameter } from '../../api-spec/errors.js';
 
 /** One mount, checked; nothing on the host has been looked at yet. */
-export type MountSpec = BindSpec | VolumeSpec | TmpfsSpec;
+export type MountSpec = BindSpec | VolumeSpec | ImageSpec | TmpfsSpec;
 
 /**
  * A path of the host, absolute and clean; whether it exists is looked at when the container starts.
@@ -40,6 +40,16 @@ export interface VolumeSpec {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** What an image holds, to be read only. */
+export interface ImageSpec {
+  readonly type: 'image';
+  /** As the user named it. */
+  readonly reference: string;
+  readonly destination: string;
+  /** A folder or file in the image, in place of its root; empty for none. */
+  readonly subpath: string;
+}
+
 /** Memory that goes with the container; `options` are checked words of mount(8). */
 export interface TmpfsSpec {
   readonly type: 'tmpfs';
@@ -61,6 +71,8 @@ export function mountSpec(mount: Mount): MountSpec {
       return bindOf(mount);
     case 'volume':
       return volumeOf(mount);
+    case 'image':
+      return imageOf(mount);
     case 'tmpfs':
       return tmpfsOf(mount);
     default:
@@ -141,7 +153,7 @@ function volumeOf(mount: Mount): VolumeSpec {
   if (name === '' && readonly) {
     throw wrong('volume', 'must not set ReadOnly mode when using anonymous volumes');
   }
-  const subpath = cleanSubpath(options.Subpath ?? '');
+  const subpath = cleanSubpath('volume', options.Subpath);
   if (name === '' && subpath !== '') {
     throw wrong('volume', 'must not set Subpath when using anonymous volumes');
   }
@@ -161,13 +173,22 @@ function volumeOf(mount: Mount): VolumeSpec {
 }
 
 /** It is opened by fd when it is mounted, as other containers may swap what lies there. */
-function cleanSubpath(subpath: string): string {
+function cleanSubpath(type: string, subpath = ''): string {
   if (subpath === '') return '';
   const clean = posix.normalize(subpath).replace(/\/$/, '');
   if (clean.startsWith('/') || clean === '..' || clean.startsWith('../')) {
-    throw wrong('volume', 'subpath must be a relative path within the volume');
+    throw wrong(type, 'subpath must be a relative path within the volume');
   }
   return clean === '.' ? '' : clean;
+}
+
+function imageOf(mount: Mount): ImageSpec {
+  refuseOptions(mount, 'BindOptions', 'VolumeOptions', 'TmpfsOptions');
+  const destination = targetOf(mount);
+  const reference = mount.Source ?? '';
+  if (reference === '') throw wrong('image', 'field Source must not be empty');
+  const subpath = cleanSubpath('image', mount.ImageOptions?.Subpath);
+  return { type: 'image', reference, destination, subpath };
 }
 
 function tmpfsOf(mount: Mount): TmpfsSpec {

@@ -39,6 +39,13 @@ export function userSpecs(hostConfig: HostConfig): readonly MountSpec[] {
   return specs;
 }
 
+/** What of each mount that is asked for is seen, by destination; empty for all of it. */
+export function subpathsOf(hostConfig: HostConfig): Readonly<Record<string, string>> {
+  return Object.fromEntries(userSpecs(hostConfig).map((spec) =>
+    [spec.destination, 'subpath' in spec ? spec.subpath : ''],
+  ));
+}
+
 /** `HostConfig.Tmpfs`, which inspect does not show among the mounts. */
 export function tmpfsSpecs(hostConfig: HostConfig): readonly TmpfsSpec[] {
   return Object.entries(hostConfig.Tmpfs ?? {}).map(([path, options]) => ({

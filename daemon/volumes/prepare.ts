@@ -73,6 +73,13 @@ function prepareOne(context: VolumesContext, id: string, entry: Planned): Prepar
   switch (spec.type) {
     case 'bind':
       return { point: bindPoint(spec) };
+    case 'image':
+      return {
+        point: {
+          Type: 'image', Name: spec.reference, Source: '', Destination: spec.destination, Mode: '',
+          RW: false, Propagation: '',
+        },
+      };
     case 'tmpfs':
       return {
         point: {

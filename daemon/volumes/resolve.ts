@@ -9,11 +9,11 @@ import { isAbsent, O_PATH, openInRoot } from '../../native/inside.js';
 import { copyTree, removeTree, syncTree } from '../../native/unpack/index.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { ResolvedMount } from '../containers/needs.js';
-import type { ContainerRecord } from '../containers/record.js';
+import type { ContainerRecord, MountedImage } from '../containers/record.js';
 import { findVolume, markCopied, usesOfContainer, usesOfVolume, type VolumeUse } from './book.js';
 import type { VolumesContext } from './context.js';
 import type { MountSpec } from './mount-spec.js';
-import { tmpfsSpecs, userSpecs } from './plan.js';
+import { subpathsOf, tmpfsSpecs, userSpecs } from './plan.js';
 import { requireSource } from './prepare.js';
 
 /** Parents before what lies in them: in this order they can be mounted. */
@@ -23,13 +23,24 @@ export async function resolveMounts(
   recipe: MountRecipe,
 ): Promise<readonly ResolvedMount[]> {
   const specs = new Map(userSpecs(record.hostConfig).map((spec) => [spec.destination, spec]));
+  const subpaths = { ...subpathsOf(record.hostConfig), ...record.subpaths };
   const held = usesOfContainer(context.store, record.id);
   const uses = new Map(held.map((use) => [use.destination, use]));
   const resolved: ResolvedMount[] = [];
   for (const point of record.mounts) {
+    const subpath = subpaths[point.Destination] ?? '';
+    const image = record.imageMounts?.[point.Destination];
+    if (point.Type === 'image' && image !== undefined) {
+      resolved.push(imageMount(context, image, { destination: point.Destination, subpath }));
+      continue;
+    }
     const use = uses.get(point.Destination);
     if (point.Type === 'volume' && use !== undefined) await readyVolume(context, use, recipe);
-    resolved.push(await resolveOne(point, specs.get(point.Destination)));
+    const mount = await resolveOne(point, subpath, specs.get(point.Destination));
+    // What a build mounts into its steps is the engine's own.
+    resolved.push(mount.type === 'bind' && record.ephemeral === true
+      ? { ...mount, isOurs: true }
+      : mount);
   }
   for (const { destination, options } of tmpfsSpecs(record.hostConfig)) {
     resolved.push({ type: 'tmpfs', destination, options });
@@ -41,7 +52,11 @@ function depth({ destination }: ResolvedMount): number {
   return destination.split('/').length;
 }
 
-async function resolveOne(point: MountPoint, spec: MountSpec | undefined): Promise<ResolvedMount> {
+async function resolveOne(
+  point: MountPoint,
+  subpath: string,
+  spec: MountSpec | undefined,
+): Promise<ResolvedMount> {
   const destination = point.Destination;
   if (point.Type === 'tmpfs') {
     const options = spec?.type === 'tmpfs' ? spec.options : point.RW ? [] : ['ro'];
@@ -49,10 +64,10 @@ async function resolveOne(point: MountPoint, spec: MountSpec | undefined): Promi
   }
   const bind = spec?.type === 'bind' ? spec : undefined;
   if (point.Type === 'bind') await readySource(point.Source, bind?.create ?? true);
-  const subpath = spec?.type === 'volume' ? spec.subpath : '';
   if (subpath !== '') requireSubpath(point.Source, subpath);
   return {
     type: 'bind',
+    isOurs: point.Type === 'volume',
     source: point.Source,
     ...(subpath === '' ? {} : { subpath }),
     destination,
@@ -63,16 +78,34 @@ async function resolveOne(point: MountPoint, spec: MountSpec | undefined): Promi
   };
 }
 
+function imageMount(
+  { layers }: VolumesContext,
+  image: MountedImage,
+  { destination, subpath }: { readonly destination: string; readonly subpath: string },
+): ResolvedMount {
+  if (subpath !== '' && !layers.has(image.layers, subpath)) throw noAccess(subpath, 'ENOENT');
+  const recipe = layers.mount(image.layers);
+  const part = { ...(subpath === '' ? {} : { subpath }), destination };
+  if (recipe.kind === 'overlay') return { type: 'overlay', stack: recipe, ...part };
+  return {
+    type: 'bind', isOurs: true, source: recipe.source, ...part, readonly: true,
+    recursiveReadonly: false, propagation: '', recursive: false,
+  };
+}
+
 /** What is looked at here may be another when it is mounted: then the mount fails. */
 function requireSubpath(volume: string, subpath: string): void {
   try {
     closeSync(openInRoot(volume, subpath, O_PATH));
   } catch (error) {
     if (!(error instanceof ErrnoError)) throw error;
-    const path = join(volume, subpath);
-    const why = isAbsent(error) ? 'no such file or directory' : error.code;
-    throw notFound(`cannot access path ${path}: lstat ${path}: ${why}`, error);
+    throw noAccess(join(volume, subpath), isAbsent(error) ? 'ENOENT' : error.code, error);
   }
+}
+
+function noAccess(path: string, code: string, cause?: unknown): Error {
+  const why = code === 'ENOENT' ? 'no such file or directory' : code;
+  return notFound(`cannot access path ${path}: lstat ${path}: ${why}`, cause);
 }
 
 /** `-v` makes a folder where nothing is, as root's 0755; a file or socket is taken as it is. */

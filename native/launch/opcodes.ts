@@ -39,6 +39,11 @@ export const opcodes = {
   /** Refuses (ENOENT) when the cwd lies outside the root: the path does not start with `/`. */
   getcwd: { code: 17, call: 'getcwd(2)', operands: {} },
 
+  /** Copies what is below one folder into another, owners and times too, and follows no link. */
+  copyTree: { code: 18, call: 'openat(2), copy_file_range(2), mkdirat(2), …', operands: { from: 'fd', to: 'fd' } },
+  /** Refuses (EEXIST) a fd whose kind is another than that of `mode`, or a device with other numbers. */
+  fstatNode: { code: 19, call: 'fstat(2)', operands: { fd: 'fd', mode: 'u32', major: 'u32', minor: 'u32' } },
+
   // mounts
   fsopen: { code: 20, call: 'fsopen(2)', operands: { out: 'out', type: 'str' } },
   fsconfigString: { code: 21, call: 'fsconfig(2) SET_STRING', operands: { fs: 'fd', key: 'str', value: 'str' } },
@@ -54,6 +59,10 @@ export const opcodes = {
   /** pivot_root(".", ".") with the cwd in the new root, then umount2(".", MNT_DETACH). */
   pivotRoot: { code: 29, call: 'pivot_root(2), umount2(2)', operands: {} },
 
+  /** A filesystem that is mounted, to be changed: `fsconfig…`, then `fsReconfigure`. */
+  fspick: { code: 30, call: 'fspick(2)', operands: { out: 'out', mount: 'fd' } },
+  fsReconfigure: { code: 31, call: 'fsconfig(2) RECONFIGURE', operands: { fs: 'fd' } },
+
   // namespaces and processes
   /** Host strand only, once: makes the init strand's process. `cgroup` is a v2 directory slot or CWD. */
   clone: { code: 40, call: 'clone3(2)', operands: { flags: 'u64', cgroup: 'fd' } },
@@ -66,6 +75,7 @@ export const opcodes = {
   openChild: { code: 45, call: 'openat(2)', operands: { out: 'out', name: 'str', flags: 'u32' } },
   sethostname: { code: 46, call: 'sethostname(2)', operands: { name: 'str' } },
   setdomainname: { code: 47, call: 'setdomainname(2)', operands: { name: 'str' } },
+  /** In the host strand it is init that gets it: raising a limit may take what init has not. */
   setrlimit: { code: 48, call: 'prlimit64(2)', operands: { resource: 'u32', soft: 'u64', hard: 'u64' } },
   prctl: { code: 49, call: 'prctl(2)', operands: { option: 'u32', arg2: 'u64', arg3: 'u64', arg4: 'u64', arg5: 'u64' } },
   setgroups: { code: 50, call: 'setgroups(2)', operands: { gids: 'bytes' } },
@@ -78,6 +88,7 @@ export const opcodes = {
   /** `filter` is an array of struct sock_filter; `out` gets the listener fd when flags ask for one. */
   seccomp: { code: 56, call: 'seccomp(2)', operands: { flags: 'u32', filter: 'bytes', out: 'out' } },
   personality: { code: 57, call: 'personality(2)', operands: { persona: 'u64' } },
+  /** This and the next, too, are for init in either strand. */
   ioprioSet: { code: 58, call: 'ioprio_set(2)', operands: { ioprio: 'u32' } },
   schedSetattr: { code: 59, call: 'sched_setattr(2)', operands: { attr: 'bytes' } },
   keyctlJoin: { code: 60, call: 'keyctl(2) JOIN_SESSION_KEYRING', operands: { name: 'str' } },
@@ -90,8 +101,19 @@ export const opcodes = {
   execve: { code: 62, call: 'execve(2)', operands: { paths: 'strs', argv: 'strs', env: 'strs' } },
   /** execve of an open file, close-on-exec or not, with the same gate: `--init` runs the shim's own sealed memfd as `docker-init -- cmd`. */
   execveat: { code: 65, call: 'execveat(2)', operands: { fd: 'fd', argv: 'strs', env: 'strs' } },
+  /** Waits at the gate here, so that what follows is part of the start; `execve` then does not. */
+  gate: { code: 67, call: 'read(2) on the strands\' socket', operands: {} },
+  /**
+   * Runs a program to its end with an open file as its input and no output; ECANCELED when it
+   * fails, ETIMEDOUT when it takes longer than `timeoutMs` (0: as long as it likes).
+   */
+  hook: { code: 68, call: 'clone(2), execve(2), waitid(2)', operands: { input: 'fd', timeoutMs: 'u32', path: 'str', argv: 'strs', env: 'strs' } },
+  /** `nodes` is a mask of bits; empty for modes that have none. */
+  setMempolicy: { code: 69, call: 'set_mempolicy(2)', operands: { mode: 'u32', nodes: 'bytes' } },
   setpriority: { code: 63, call: 'setpriority(2)', operands: { nice: 'u32' } },
   schedSetaffinity: { code: 64, call: 'sched_setaffinity(2)', operands: { mask: 'bytes' } },
+  /** A new user namespace with these maps, which a child that ends at once has made. */
+  userns: { code: 66, call: 'clone(2), openat(2)', operands: { out: 'out', uidMap: 'bytes', gidMap: 'bytes' } },
 
   // standard streams
   pipe: { code: 70, call: 'pipe2(2)', operands: { read: 'out', write: 'out' } },
@@ -113,8 +135,21 @@ export const opcodes = {
   yield: { code: 84, call: 'write(2), read(2) on the control socket', operands: { token: 'u32' } },
   /** Writes the bytes that the last answer carried: uid maps, sysctls known late. */
   writeAnswer: { code: 85, call: 'write(2)', operands: { fd: 'fd' } },
+  /** Host strand: sends the last answer, with a duplicate of `fd`, to who listens at `path`. */
+  sendAnswer: { code: 87, call: 'socket(2), connect(2), sendmsg(2) SCM_RIGHTS', operands: { path: 'str', fd: 'fd' } },
   /** Goes to a label further on: the way round a fall-back. */
   jump: { code: 86, call: 'none', operands: {} },
+
+  // another runtime
+  /** Runs a program to its end; EPROTO when its status is not 0, ETIMEDOUT when it is killed (0: never). */
+  spawn: { code: 90, call: 'fork(2), execve(2), waitpid(2)', operands: { timeoutMs: 'u32', argv: 'strs', env: 'strs', stdin: 'fd', stdout: 'fd', stderr: 'fd' } },
+  /** The same behind the gate, in place of an execve: the container runs when it has ended well. */
+  spawnAtGate: { code: 91, call: 'fork(2), execve(2), waitpid(2)', operands: { timeoutMs: 'u32', argv: 'strs', env: 'strs', stdin: 'fd', stdout: 'fd', stderr: 'fd' } },
+  /** Host strand: from now on init is the process whose number is in this file, an orphan of ours. */
+  adoptInit: { code: 92, call: 'openat(2), pidfd_open(2)', operands: { dir: 'fd', path: 'str' } },
+  listenUnix: { code: 93, call: 'socket(2), bind(2), listen(2)', operands: { out: 'out', path: 'str' } },
+  /** The descriptor that the first to connect sends. */
+  acceptFd: { code: 94, call: 'accept4(2), recvmsg(2) SCM_RIGHTS', operands: { socket: 'fd', out: 'out' } },
 } as const satisfies Record<string, OpcodeEntry>;
 
 /** How an operand is encoded: `fd` a slot that is read, `out` one that is filled. */

@@ -6,10 +6,20 @@
 
 #define TSD_EXPORT __attribute__((visibility("default")))
 
-/* Starts the program in its own session with fds 3… = `fds`, 0…2 = /dev/null; its pid. Fast. */
-TSD_EXPORT int32_t tsd_spawn(int32_t exec_fd, char *const *argv, const int32_t *fds, int32_t count);
-/* 1 when the child has ended and is no zombie any more, 0 while it runs. Fast. */
-TSD_EXPORT int32_t tsd_reap(int32_t pid);
+/* Starts the program in its own session with fds 0… = `fds`, -1 for /dev/null; its pid. Slow. */
+TSD_EXPORT int32_t tsd_spawn(int32_t exec_fd, char *const *argv, char *const *env,
+                             const int32_t *fds, int32_t count);
+/*
+ * As tsd_spawn, without an environment, and without waiting: the fds may be closed at once. -EAGAIN
+ * where that cannot be done (too many fds or starts, an unknown architecture). Should the exec
+ * fail, the child ends with 127. Fast.
+ */
+TSD_EXPORT int32_t tsd_spawn_now(int32_t exec_fd, char *const *argv, const int32_t *fds,
+                                 int32_t count);
+/* The negative errno by which the exec of such a child has failed, else 0. Fast. */
+TSD_EXPORT int32_t tsd_spawn_failure(int32_t pid);
+/* 1 when the child has ended (with this wait status) and is no zombie any more, else 0. Fast. */
+TSD_EXPORT int32_t tsd_reap(int32_t pid, int32_t *status);
 /* A sealed, executable copy of a file in memory. Fast. */
 TSD_EXPORT int32_t tsd_seal_program(const char *path, const char *name);
 /* The file through a detached read-only mount. Fast. */

@@ -80,6 +80,8 @@ export interface LinkChange {
   readonly isolated?: boolean;
   /** A bridge port that may get back what it sent. */
   readonly hairpin?: boolean;
+  /** An open namespace that it moves to, with its new name. */
+  readonly netnsFd?: number;
 }
 
 /** A link as the kernel shows it. */
@@ -99,6 +101,10 @@ export interface LinkAddress {
   readonly index: number;
   /** `172.17.0.2/16`. */
   readonly cidr: string;
+  /** Of global scope: of use beyond the link. */
+  readonly isGlobal: boolean;
+  /** Nobody's lease: it does not expire by itself. */
+  readonly isPermanent: boolean;
 }
 
 /** A route of the main or local table; `destination` is `default` for the shortest prefix. */
@@ -183,6 +189,7 @@ export function setLink(index: number, change: LinkChange): NetlinkMessage {
   const attributes: Buffer[] = [...optionalAttributes(change)];
   if (change.name !== undefined) attributes.push(textAttribute(link.ifname, change.name));
   if (change.alias !== undefined) attributes.push(textAttribute(link.alias, change.alias));
+  if (change.netnsFd !== undefined) attributes.push(wordAttribute(link.netnsFd, change.netnsFd));
   const port = (['hairpin', 'isolated'] as const).flatMap((key) =>
     change[key] === undefined ? [] : [byteAttribute(bridgePort[key], change[key] ? 1 : 0)]);
   if (port.length > 0) {
@@ -274,9 +281,13 @@ export function dumpAddresses(): NetlinkMessage {
 export function decodeAddress(payload: Buffer): LinkAddress {
   const attributes = decodeAttributes(payload.subarray(8));
   const bytes = attributes.get(2) ?? attributes.get(1) ?? Buffer.alloc(4);
+  const permanentFlag = 0x80;
+  const globalScope = 0;
   return {
     index: payload.readUInt32LE(4),
     cidr: `${addressText(bytes)}/${payload.readUInt8(1)}`,
+    isGlobal: payload.readUInt8(3) === globalScope,
+    isPermanent: (payload.readUInt8(2) & permanentFlag) !== 0,
   };
 }
 

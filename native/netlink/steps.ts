@@ -42,6 +42,8 @@ export interface SetLink extends StepPlace {
   readonly alias?: string;
   readonly isolated?: boolean;
   readonly hairpin?: boolean;
+  /** An open namespace that it moves to; the fd is the executor's process's. */
+  readonly netnsFd?: number;
 }
 
 /** A socket born in the step's namespace, NONBLOCK and CLOEXEC; the caller closes its fd. */

@@ -228,3 +228,25 @@ int attach_check_stalled(void)
     }
     return next;
 }
+
+int attach_first(const struct settings *settings)
+{
+    if (settings->client_slot == NO_SLOT)
+        return 0;
+    int *slot = &the_monitor.shim->slots[settings->client_slot];
+    int fd = *slot;
+    *slot = -1;
+    struct client *client = fd < 0 ? NULL : control_add(fd, false);
+    if (!client)
+        return fd < 0 ? -EBADF : -ENOMEM;
+    attach_begin(client, settings->client_flags, settings->client_keys,
+                 settings->client_key_count);
+    return 0;
+}
+
+void attach_end(void)
+{
+    for (struct client *client = the_monitor.clients; client; client = client->next)
+        if (client->attached && queue_size(&client->queue) == 0)
+            client->gone = true;
+}

@@ -34,6 +34,13 @@ export interface LaunchRequest {
    * undoes it, and `launch` rejects with that same error.
    */
   readonly onYield?: (token: number, pid: number) => Promise<Uint8Array | undefined>;
+  /** Attached before anything has run, so that it misses nothing. */
+  readonly client?: FirstClient;
+  /**
+   * The gate opens as soon as init stands at it: `open` then waits for execve only, and `shim` is
+   * not to be used before.
+   */
+  readonly opens?: boolean;
   /** A shim that was started ahead, with the fds of `passFds` and then `held`; `launch` owns it. */
   readonly started?: Promise<StartedShim>;
   /** Gives the launch up. */
@@ -91,6 +98,11 @@ export interface AttachRequest {
   readonly framed: boolean;
   /** Ends the attachment when it arrives on stdin; empty for none, at most 16 bytes. */
   readonly detachKeys: Uint8Array;
+}
+
+/** A client whose socket comes with the launch: one of its `passFds`. */
+export interface FirstClient extends AttachRequest {
+  readonly slot: Slot;
 }
 
 /** Where the log ended when somebody attached. */

@@ -1,6 +1,7 @@
-/* Making init, following it when it forks, and undoing it. */
+/* Making init, following it when it forks, and undoing it; waiting for other children. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -108,15 +109,43 @@ void follow_fork(struct shim *shim, pid_t pid)
     shim->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-void undo(struct shim *shim)
+void undo_unwaited(struct shim *shim)
 {
-    if (shim->pid <= 0)
-        return;
     take_reports(shim); /* it may have forked */
     kill(shim->pid, SIGKILL);
     if (shim->peer >= 0)
         close(shim->peer);
     shim->peer = -1;
+}
+
+void undo(struct shim *shim)
+{
+    if (shim->pid <= 0)
+        return;
+    undo_unwaited(shim);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
         ;
+}
+
+int await_child(pid_t pid, int watched, uint32_t timeout_ms, int *status)
+{
+    cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd fds[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = watched}};
+    const uint64_t until = now_ms() + timeout_ms;
+    int result = 0;
+    while (pidfd >= 0 && result == 0 && !fds[0].revents) {
+        uint64_t now = now_ms();
+        int left = now < until ? (int)(until - now) : 0;
+        int ready = poll(fds, 2, timeout_ms > 0 ? left : -1);
+        if (ready == 0)
+            result = -ETIMEDOUT;
+        else if (ready > 0 && fds[1].revents)
+            result = -ECANCELED;
+    }
+    if (result < 0)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return result;
 }

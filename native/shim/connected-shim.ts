@@ -10,6 +10,7 @@ import { Connection } from './connection.js';
 import type { Forward, Place } from './held-socket.js';
 import type { LogBounds } from './monitor-settings.js';
 import {
+  attachFlags,
   decodeExit,
   encodeFrame,
   FRAME_HEADER_BYTES,
@@ -86,12 +87,7 @@ export class ConnectedShim implements Shim {
   }
 
   async #attach(request: AttachRequest, more: number): Promise<Socket> {
-    const flags =
-      more |
-      (request.stdin ? 1 : 0) |
-      (request.stdout ? 2 : 0) |
-      (request.stderr ? 4 : 0) |
-      (request.framed ? 8 : 0);
+    const flags = more | attachFlags(request);
     const keys = request.detachKeys;
     const payload = Buffer.concat([words(flags, keys.length), keys]);
     const socket = await connectSocket(this.socketPath);

@@ -49,6 +49,13 @@ export class Connection {
   /** Rejects with `ErrnoError`: the shim's no, ETIMEDOUT, or EPIPE when it has gone. */
   request(type: FrameType, payload: Uint8Array, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Buffer> {
     const tag = this.#freeTag();
+    const answer = this.expect(type, tag, timeoutMs);
+    if (!this.socket.destroyed) this.socket.write(encodeFrame(type, tag, payload));
+    return answer;
+  }
+
+  /** The answer to a request that reaches the shim by another way; rejects as `request` does. */
+  expect(type: FrameType, tag: number, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.socket.destroyed) {
         reject(new ErrnoError(callName(type), 'EPIPE', 'the shim has gone'));
@@ -57,7 +64,6 @@ export class Connection {
       const isBounded = Number.isFinite(timeoutMs);
       const timer = isBounded ? setTimeout(() => this.#expire(tag), timeoutMs) : undefined;
       this.#pending.set(tag, { type, resolve, reject, timer });
-      this.socket.write(encodeFrame(type, tag, payload));
     });
   }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "protocol.h"
@@ -139,22 +140,20 @@ int converse_await(struct shim *shim, uint32_t token, int *fd)
 
 int converse_notify(struct shim *shim, uint32_t token, int fd)
 {
-    struct iovec part = {&token, sizeof token};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof fd);
-        memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    }
-    return sendmsg(shim->peer, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+    return send_bytes(shim->peer, &token, sizeof token, fd);
+}
+
+int step_sendAnswer(struct shim *shim, struct reader *operands)
+{
+    struct sockaddr_un address;
+    int result = unix_address(&address, read_str(operands));
+    int passed = operand_fd(shim, operands);
+    if (result < 0)
+        return result;
+    cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        return -errno;
+    return passed < 0 ? -EBADF : send_bytes(fd, shim->answer, shim->answer_size, passed);
 }
 
 int pass_gate(struct shim *shim)
@@ -168,7 +167,14 @@ int pass_gate(struct shim *shim)
             _exit(127);
     }
     report(shim, REPORT_EXEC, 0, 0);
+    shim->gate_passed = true;
     return 0;
+}
+
+int step_gate(struct shim *shim, struct reader *operands)
+{
+    (void)operands;
+    return shim->strand == INIT ? pass_gate(shim) : -EINVAL;
 }
 
 int step_notify(struct shim *shim, struct reader *operands)

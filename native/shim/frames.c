@@ -3,9 +3,11 @@
 #include "shim.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 union fd_message {
@@ -13,20 +15,46 @@ union fd_message {
     char space[CMSG_SPACE(sizeof(int))];
 };
 
+static void add_fd(struct msghdr *message, union fd_message *control, int passed)
+{
+    if (passed < 0)
+        return;
+    message->msg_control = control;
+    message->msg_controllen = sizeof *control;
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &passed, sizeof passed);
+}
+
+int unix_address(struct sockaddr_un *address, const char *path)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address->sun_path)
+        return -ENAMETOOLONG;
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+int send_bytes(int fd, const void *bytes, size_t size, int passed)
+{
+    struct iovec part = {(void *)bytes, size};
+    union fd_message control;
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    add_fd(&message, &control, passed);
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    if (sent < 0)
+        return -errno;
+    return (size_t)sent == size ? 0 : -EMSGSIZE;
+}
+
 int send_frame(int fd, struct frame frame, const void *payload, int passed, int flags)
 {
     struct iovec parts[2] = {{&frame, sizeof frame}, {(void *)payload, frame.size}};
     union fd_message control;
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    if (passed >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &passed, sizeof passed);
-    }
+    add_fd(&message, &control, passed);
     ssize_t sent;
     do
         sent = sendmsg(fd, &message, flags | MSG_NOSIGNAL);
@@ -34,6 +62,17 @@ int send_frame(int fd, struct frame frame, const void *payload, int passed, int 
     if (sent < 0)
         return -errno;
     return (size_t)sent == sizeof frame + frame.size ? 0 : -EMSGSIZE;
+}
+
+void send_last(int fd, struct frame frame, const void *payload)
+{
+    if (send_frame(fd, frame, payload, -1, MSG_DONTWAIT) < 0 || shutdown(fd, SHUT_WR) < 0)
+        return;
+    char ignored[256];
+    struct pollfd peer = {.fd = fd, .events = POLLIN};
+    while (poll(&peer, 1, LAST_WORD_MS) > 0)
+        if (recv(fd, ignored, sizeof ignored, MSG_DONTWAIT) <= 0)
+            return;
 }
 
 int read_exact(int fd, void *bytes, uint32_t size)

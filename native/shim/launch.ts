@@ -5,11 +5,13 @@ import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
 import { LaunchError, stepError } from '../launch/encode.js';
 import type { LaunchProgram } from '../launch/opcodes.js';
-import { closeFds, socketPair, spawnShim } from '../spawn.js';
+import { closeFds, socketPair, spawnFailure, spawnShim } from '../spawn.js';
 import type { EncodedProgram, Launching, LaunchRequest, Shim } from './client.js';
 import { ConnectedShim } from './connected-shim.js';
 import { Connection } from './connection.js';
-import { encodeLaunch, frameTypes, MAX_ANSWER_BYTES, words, type Frame } from './protocol.js';
+import {
+  encodeLaunch, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, words, type Frame,
+} from './protocol.js';
 import { reaped } from './reaping.js';
 
 const LAUNCH_TIMEOUT_MS = 30_000;
@@ -38,7 +40,10 @@ export async function launch(request: LaunchRequest): Promise<Launching> {
   try {
     request.signal?.throwIfAborted();
     const slots = passFds.map(([slot]) => slot);
-    message = encodeLaunch(request.program, request.monitor, { slots, held });
+    const { client, opens = false } = request;
+    message = encodeLaunch(request.program, request.monitor, {
+      slots, held, opens, ...(client === undefined ? {} : { client }),
+    });
   } catch (error) {
     await dropShim(started);
     throw error;
@@ -54,11 +59,11 @@ export async function launch(request: LaunchRequest): Promise<Launching> {
   } catch (error) {
     connection.socket.destroy();
     await gone;
-    throw error;
+    throw spawnFailure(shimPid) ?? error;
   }
 }
 
-/** A shim that has been executed and waits for what to do. */
+/** A shim that is being executed, and waits for what to do. */
 export interface StartedShim {
   readonly pid: number;
   /** Our end of the talk. */
@@ -97,6 +102,8 @@ class Conversation {
   readonly ready: Promise<number>;
   /** Settles (rejects) only when the launch has failed. */
   readonly failed: Promise<never>;
+  /** The answer to an `open` that went with the launch. */
+  readonly opened: Promise<Buffer> | undefined;
   #reportReady: (pid: number) => void = () => undefined;
   #reportFailure: (error: Error) => void = () => undefined;
 
@@ -106,6 +113,11 @@ class Conversation {
   ) {
     const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     this.connection = new Connection(socket, (frame) => this.#take(frame));
+    this.opened = request.opens === true
+      ? this.connection.expect(frameTypes.open, GATE_TAG, 2 * LAUNCH_TIMEOUT_MS)
+      : undefined;
+    // Awaited by `open`, if the launch comes so far.
+    this.opened?.catch(() => undefined);
     this.failed = new Promise((_, reject) => {
       this.#reportFailure = reject;
     });
@@ -161,7 +173,7 @@ class AtGate implements Launching {
   readonly shim: Shim;
 
   constructor(
-    readonly request: LaunchRequest,
+    request: LaunchRequest,
     readonly conversation: Conversation,
     readonly gone: Promise<void>,
     readonly pid: number,
@@ -172,7 +184,8 @@ class AtGate implements Launching {
   async open(): Promise<void> {
     const { connection, failed } = this.conversation;
     try {
-      const opened = connection.request(frameTypes.open, words(), LAUNCH_TIMEOUT_MS);
+      const opened = this.conversation.opened ??
+        connection.request(frameTypes.open, words(), LAUNCH_TIMEOUT_MS);
       await Promise.race([failed, opened.catch(unlessGone)]);
     } catch (error) {
       connection.socket.destroy();

@@ -54,7 +54,7 @@ static int tell_failure(uint32_t strand, uint32_t index, int error)
 {
     int32_t payload[3] = {(int32_t)strand, (int32_t)index, error < 0 ? -error : error};
     struct frame frame = {.size = sizeof payload, .type = FAILED};
-    send_frame(CONTROL_FD, frame, payload, -1, 0);
+    send_last(CONTROL_FD, frame, payload);
     return 1;
 }
 

@@ -143,12 +143,16 @@ static int give_up(void)
 {
     struct shim *shim = the_monitor.shim;
     struct client *daemon = opener() ? opener() : launcher();
-    undo(shim);
+    /* Who waits above for init hears of its end, unless it was they who gave it up. */
+    if (the_monitor.hand_over && the_monitor.left)
+        undo_unwaited(shim);
+    else
+        undo(shim);
     cancel_monitor();
     if (daemon && shim->init_failed) {
         uint32_t payload[3] = {INIT, shim->init_step, (uint32_t)shim->init_error};
         struct frame frame = {.size = sizeof payload, .type = FAILED};
-        send_frame(daemon->fd, frame, payload, -1, MSG_DONTWAIT);
+        send_last(daemon->fd, frame, payload);
     }
     return 1;
 }
@@ -301,14 +305,6 @@ static void check_drained(void)
     finish();
 }
 
-/* After the end: attached clients get EOF once they have everything. */
-static void end_attachments(void)
-{
-    for (struct client *client = the_monitor.clients; client; client = client->next)
-        if (client->attached && queue_size(&client->queue) == 0)
-            client->gone = true;
-}
-
 /* Nobody needs us any more: the exit file holds all that a later daemon asks for. */
 static bool may_leave(void)
 {
@@ -360,7 +356,7 @@ static int loop(struct launch *launch, void *message, size_t size)
             control_tell_oom(kills);
         check_drained();
         if (the_monitor.phase == ENDED)
-            end_attachments();
+            attach_end();
         control_tell_turn();
         control_sweep();
         /* The daemon died, or has thought better of it: nothing of the container has run. */
@@ -383,17 +379,21 @@ int monitor(struct shim *shim, struct launch *launch, void *message, size_t mess
     the_monitor.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     struct client *daemon = control_add(shim->control, true);
     int result = the_monitor.signals < 0 || !daemon ? -ENOMEM : streams_open(&launch->settings);
+    if (result == 0)
+        result = attach_first(&launch->settings);
     oom_baseline();
     uint32_t payload = (uint32_t)shim->pid;
     struct frame frame = {.size = sizeof payload, .type = READY};
     if (result == 0)
         result = send_frame(shim->control, frame, &payload, -1, 0);
+    if (result == 0 && launch->settings.open_tag)
+        result = request_open(daemon, (uint16_t)launch->settings.open_tag);
     if (result < 0) {
         uint32_t failure[3] = {SHIM, PART_STREAMS, (uint32_t)-result};
         struct frame failed = {.size = sizeof failure, .type = FAILED};
         undo(shim);
         cancel_monitor();
-        send_frame(shim->control, failed, failure, -1, MSG_DONTWAIT);
+        send_last(shim->control, failed, failure);
         return 1;
     }
     return loop(launch, message, message_size);

@@ -23,7 +23,6 @@
 #define MAX_CLIENTS 256
 #define MAX_KEPT_FILES 512
 #define MAX_REQUEST_BYTES 64
-#define MAX_DETACH_KEYS 16
 /* Buffers are given back to the kernel after this long without output. */
 #define IDLE_MS 1000
 /* Between two looks at a cgroup that is being killed. */
@@ -162,6 +161,10 @@ void queue_close(struct queue *queue);
 /* attach.c */
 void attach_output(enum stream_name stream, const uint8_t *bytes, uint32_t size);
 void attach_begin(struct client *client, uint32_t flags, const uint8_t *keys, uint32_t count);
+/* Who came with the launch: 0 or a negative errno; no connection of its own is waited for. */
+int attach_first(const struct settings *settings);
+/* After the end: attached clients get EOF once they have everything. */
+void attach_end(void);
 /* The beginnings of lines that are in no log yet. */
 void attach_carried(struct client *client);
 void attach_input(struct client *client);
@@ -184,6 +187,8 @@ void control_reply(struct client *client, struct frame request, int error, const
 
 /* requests.c: 0 or a negative errno to reply with, 1 when it has replied or will later. */
 int request_answer(struct client *client, struct frame frame, struct reader *reader);
+/* Who asks is told, by this tag, once execve has succeeded. */
+int request_open(struct client *client, uint16_t tag);
 void control_tell_exit(void);
 void control_tell_turn(void);
 void control_tell_oom(uint64_t kills);

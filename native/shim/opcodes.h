@@ -21,6 +21,8 @@
     OPCODE(fstatfsMagic, 15, "fq") /* fstatfs(2) */ \
     OPCODE(fstatDevice, 16, "fii") /* fstat(2) */ \
     OPCODE(getcwd, 17, "") /* getcwd(2) */ \
+    OPCODE(copyTree, 18, "ff") /* openat(2), copy_file_range(2), mkdirat(2), … */ \
+    OPCODE(fstatNode, 19, "fiii") /* fstat(2) */ \
     OPCODE(fsopen, 20, "os") /* fsopen(2) */ \
     OPCODE(fsconfigString, 21, "fss") /* fsconfig(2) SET_STRING */ \
     OPCODE(fsconfigFlag, 22, "fs") /* fsconfig(2) SET_FLAG */ \
@@ -31,6 +33,8 @@
     OPCODE(mount, 27, "sfssqs") /* mount(2) */ \
     OPCODE(umount2, 28, "si") /* umount2(2) */ \
     OPCODE(pivotRoot, 29, "") /* pivot_root(2), umount2(2) */ \
+    OPCODE(fspick, 30, "of") /* fspick(2) */ \
+    OPCODE(fsReconfigure, 31, "f") /* fsconfig(2) RECONFIGURE */ \
     OPCODE(clone, 40, "qf") /* clone3(2) */ \
     OPCODE(setns, 41, "fi") /* setns(2) */ \
     OPCODE(unshare, 42, "q") /* unshare(2) */ \
@@ -55,8 +59,12 @@
     OPCODE(closeRange, 61, "iii") /* close_range(2) */ \
     OPCODE(execve, 62, "lll") /* execve(2) */ \
     OPCODE(execveat, 65, "fll") /* execveat(2) */ \
+    OPCODE(gate, 67, "") /* read(2) on the strands' socket */ \
+    OPCODE(hook, 68, "fisll") /* clone(2), execve(2), waitid(2) */ \
+    OPCODE(setMempolicy, 69, "ib") /* set_mempolicy(2) */ \
     OPCODE(setpriority, 63, "i") /* setpriority(2) */ \
     OPCODE(schedSetaffinity, 64, "b") /* sched_setaffinity(2) */ \
+    OPCODE(userns, 66, "obb") /* clone(2), openat(2) */ \
     OPCODE(pipe, 70, "oo") /* pipe2(2) */ \
     OPCODE(pty, 71, "fooii") /* openat(2), ioctl(2) TIOCGPTPEER */ \
     OPCODE(setctty, 72, "f") /* ioctl(2) TIOCSCTTY */ \
@@ -67,8 +75,14 @@
     OPCODE(awaitFd, 83, "io") /* recvmsg(2) SCM_RIGHTS */ \
     OPCODE(yield, 84, "i") /* write(2), read(2) on the control socket */ \
     OPCODE(writeAnswer, 85, "f") /* write(2) */ \
-    OPCODE(jump, 86, "") /* none */
+    OPCODE(sendAnswer, 87, "sf") /* socket(2), connect(2), sendmsg(2) SCM_RIGHTS */ \
+    OPCODE(jump, 86, "") /* none */ \
+    OPCODE(spawn, 90, "illfff") /* fork(2), execve(2), waitpid(2) */ \
+    OPCODE(spawnAtGate, 91, "illfff") /* fork(2), execve(2), waitpid(2) */ \
+    OPCODE(adoptInit, 92, "fs") /* openat(2), pidfd_open(2) */ \
+    OPCODE(listenUnix, 93, "os") /* socket(2), bind(2), listen(2) */ \
+    OPCODE(acceptFd, 94, "fo") /* accept4(2), recvmsg(2) SCM_RIGHTS */
 
-#define OPCODE_LAST 86
+#define OPCODE_LAST 94
 
 #endif

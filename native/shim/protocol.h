@@ -2,7 +2,9 @@
 #ifndef TSDOCKER_PROTOCOL_H
 #define TSDOCKER_PROTOCOL_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/un.h>
 
 #define PROTOCOL_VERSION 1
 #define REPLY 0x8000
@@ -56,10 +58,23 @@ enum attach_flag {
     ATTACH_AFTER_LOG = 16,
 };
 enum leave_flag { LEAVE_HAND_OVER = 1 };
+enum { LAST_WORD_MS = 1000 };
 enum fd_kind { FD_NETNS = 1, FD_ROOT, FD_PIDFD, FD_SLOT };
 
+/* Of a socket at a path; -ENAMETOOLONG for one of more than 107 bytes. */
+int unix_address(struct sockaddr_un *address, const char *path);
+
+/* `passed` goes along unless it is negative. 0 or a negative errno. */
+int send_bytes(int fd, const void *bytes, size_t size, int passed);
 /* Sends a whole frame, with at most one fd; waits for room when `flags` has no MSG_DONTWAIT. */
 int send_frame(int fd, struct frame frame, const void *payload, int passed, int flags);
+
+/*
+ * The last frame before this process ends: stays until the peer has hung up, for at most
+ * LAST_WORD_MS of its silence. A peer that is writing just then would get EPIPE, and with it lose
+ * what it has not read yet.
+ */
+void send_last(int fd, struct frame frame, const void *payload);
 int read_exact(int fd, void *bytes, uint32_t size);
 /* recvmsg that takes at most one fd (-1 for none); the result of recvmsg, or a negative errno. */
 int receive_some(int fd, void *bytes, uint32_t size, int *passed, int flags);

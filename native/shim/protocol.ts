@@ -2,7 +2,7 @@ import { ByteWriter } from '../launch/byte-writer.js';
 import { encodeProgram } from '../launch/encode.js';
 import { CWD, type LaunchProgram, type Slot } from '../launch/opcodes.js';
 import { addressBytes } from '../netlink/ip-address.js';
-import type { EncodedProgram } from './client.js';
+import type { AttachRequest, EncodedProgram, FirstClient } from './client.js';
 import type { Forward, HeldSocket, Place } from './held-socket.js';
 import type { ExitStatus, MonitorSettings, StdioSettings } from './monitor-settings.js';
 
@@ -13,6 +13,8 @@ export const REPLY = 0x8000;
 export const FRAME_HEADER_BYTES = 8;
 /** Largest answer to a yield, as in shim.h. */
 export const MAX_ANSWER_BYTES = 64 * 1024;
+/** Of an `open` that comes with the launch; no request takes it while it waits. */
+export const GATE_TAG = 0xffff;
 /** Largest frame that a shim sends. */
 export const MAX_REPLY_BYTES = 4096;
 
@@ -123,13 +125,16 @@ export class FrameSplitter {
 export interface PassedFds {
   readonly slots: readonly Slot[];
   readonly held: readonly HeldSocket[];
+  readonly client?: FirstClient;
+  /** The gate opens at once; the answer comes with `GATE_TAG`. */
+  readonly opens?: boolean;
 }
 
 /** The launch message. Throws ProgramError. */
 export function encodeLaunch(
   program: LaunchProgram | EncodedProgram,
   monitor: MonitorSettings,
-  { slots, held }: PassedFds,
+  { slots, held, client, opens = false }: PassedFds,
 ): Buffer {
   const writer = new ByteWriter(8192, MAX_MESSAGE_BYTES);
   writer.u32(LAUNCH_MAGIC);
@@ -147,9 +152,22 @@ export function encodeLaunch(
   writeTexts(writer, monitor.killAtExit);
   writer.u32(monitor.rootDir ?? CWD);
   writeSlots(writer, monitor.keep);
+  writeClient(writer, client);
+  writer.u32(opens ? GATE_TAG : 0);
   writeForwards(writer, held);
   writer.blob('bytes' in program ? program.bytes : encodeProgram(program));
   return writer.bytes();
+}
+
+function writeClient(writer: ByteWriter, client: FirstClient | undefined): void {
+  writer.u32(client?.slot ?? CWD);
+  writer.u32(client === undefined ? 0 : attachFlags(client));
+  writer.blob(client?.detachKeys ?? new Uint8Array());
+}
+
+/** The flags of `attach`. */
+export function attachFlags({ stdin, stdout, stderr, framed }: AttachRequest): number {
+  return (stdin ? 1 : 0) | (stdout ? 2 : 0) | (stderr ? 4 : 0) | (framed ? 8 : 0);
 }
 
 function writeStdio(writer: ByteWriter, stdio: StdioSettings): void {

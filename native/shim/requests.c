@@ -233,13 +233,13 @@ static int on_bye(struct client *client, struct frame frame)
     return 1;
 }
 
-static int on_open(struct client *client, struct frame frame)
+int request_open(struct client *client, uint16_t tag)
 {
     uint32_t token = GATE_TOKEN;
     if ((!client->launcher && !the_monitor.left) || the_monitor.phase != AT_GATE)
         return -EINVAL;
     client->opener = true;
-    the_monitor.open_tag = frame.tag;
+    the_monitor.open_tag = tag;
     the_monitor.phase = OPENING;
     ssize_t sent = send(the_monitor.shim->peer, &token, sizeof token, MSG_NOSIGNAL);
     /* A dead init is noticed by its report pipe; the reply comes then. */
@@ -298,7 +298,7 @@ int request_answer(struct client *client, struct frame frame, struct reader *rea
     case LOG_SETTINGS:
         return edit_log(client, reader);
     case OPEN:
-        return on_open(client, frame);
+        return request_open(client, frame.tag);
     case ABORT:
         return on_abort(client);
     case LEAVE:

@@ -12,9 +12,11 @@
 static uint32_t read_slot(struct reader *reader)
 {
     uint32_t slot = read_u32(reader);
-    if (slot >= SLOTS && slot != NO_SLOT)
+    if (slot < SLOTS)
+        return slot;
+    if (slot != NO_SLOT)
         reader->bad = true;
-    return slot;
+    return NO_SLOT;
 }
 
 static uint32_t read_paths(struct reader *reader, const char *paths[MAX_PATHS])
@@ -40,7 +42,7 @@ static uint32_t place_passed(struct reader *reader, int slots[SLOTS])
         else
             slots[slot] = fd;
     }
-    return count;
+    return reader->bad ? 0 : count;
 }
 
 /* Behind those of the slots. */
@@ -138,8 +140,13 @@ static void read_settings(struct reader *reader, struct settings *settings)
         if (slot != NO_SLOT)
             settings->keep[slot] = 1;
     }
+    settings->client_slot = read_slot(reader);
+    settings->client_flags = read_u32(reader);
+    settings->client_keys = read_bytes(reader, &settings->client_key_count);
+    settings->open_tag = read_u32(reader);
     read_forwards(reader, settings);
-    if (kept > SLOTS || settings->stdio > STDIO_PTY)
+    if (kept > SLOTS || settings->stdio > STDIO_PTY || settings->open_tag > UINT16_MAX ||
+        settings->client_key_count > MAX_DETACH_KEYS)
         reader->bad = true;
 }
 

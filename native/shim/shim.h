@@ -27,6 +27,8 @@
 /* Sockets of published ports; spawn.c passes as many. */
 #define MAX_HELD 16384
 
+#define MAX_DETACH_KEYS 16
+
 #define CONTROL_FD 3
 
 /* Bounds-checked reading of little-endian bytes; once `bad`, everything reads as zero. */
@@ -70,6 +72,11 @@ struct settings {
     uint32_t oom_count, kill_count;
     uint32_t root_slot;
     uint8_t keep[SLOTS];
+    /* Attached before anything has run; NO_SLOT for nobody. */
+    uint32_t client_slot, client_flags, client_key_count;
+    const uint8_t *client_keys;
+    /* The gate opens at once, as if an `open` with this tag had come; 0 when it waits for one. */
+    uint32_t open_tag;
     /* Passed fds that no step uses: they are open for as long as the process lives. */
     int first_held;
     uint32_t held_count, forward_count;
@@ -98,7 +105,7 @@ struct shim {
     int slots[SLOTS];
     const struct program *program;
     enum strand_name strand;
-    bool umask_set;
+    bool umask_set, gate_passed;
     uint8_t *answer;
     uint32_t answer_size;
     uint32_t failed_step;
@@ -125,6 +132,8 @@ struct report {
 
 /* Executes one strand; on failure shim->failed_step is the step. */
 int run_strand(struct shim *shim, const struct program *program, enum strand_name strand);
+/* What the shim changed for itself, and what it executes must not inherit. */
+void restore_defaults(void);
 /* In init: executes its strand, reports, never returns. */
 _Noreturn void run_init(struct shim *shim, const struct program *program);
 
@@ -151,6 +160,8 @@ int pass_gate(struct shim *shim);
 int await_ready(struct shim *shim);
 /* Kills init and waits for its end. */
 void undo(struct shim *shim);
+/* Kills it; who is above us waits for it. */
+void undo_unwaited(struct shim *shim);
 
 /* After the gate is reached: serves until the process has ended and the daemon has taken note. */
 int monitor(struct shim *shim, struct launch *launch, void *message, size_t message_size);
@@ -169,6 +180,12 @@ int prepare_monitor(const struct settings *settings, enum shim_part *part);
 void cancel_monitor(void);
 
 uint64_t now_ms(void);
+
+/*
+ * Until a child has ended: 0. It is killed after `timeout_ms` (0: never), -ETIMEDOUT, or when
+ * `watched` (-1: nothing) is hung up, -ECANCELED.
+ */
+int await_child(pid_t pid, int watched, uint32_t timeout_ms, int *status);
 
 /* `tsdocker-shim init -- cmd…`: PID 1 of a container with --init. */
 int reaper_main(int argc, char **argv, char **envp);

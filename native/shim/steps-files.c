@@ -194,6 +194,20 @@ int step_fstatDevice(struct shim *shim, struct reader *operands)
     return same ? 0 : -ENODEV;
 }
 
+int step_fstatNode(struct shim *shim, struct reader *operands)
+{
+    struct stat stat;
+    if (fstat(operand_fd(shim, operands), &stat) < 0)
+        return -errno;
+    mode_t kind = read_u32(operands) & S_IFMT;
+    uint32_t device_major = read_u32(operands);
+    uint32_t device_minor = read_u32(operands);
+    bool numbered = kind == S_IFCHR || kind == S_IFBLK;
+    bool same = (stat.st_mode & S_IFMT) == kind
+        && (!numbered || stat.st_rdev == makedev(device_major, device_minor));
+    return same ? 0 : -EEXIST;
+}
+
 int step_getcwd(struct shim *shim, struct reader *operands)
 {
     (void)shim;

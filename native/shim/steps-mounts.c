@@ -41,6 +41,20 @@ int step_fsmount(struct shim *shim, struct reader *operands)
     return put_result(shim, out, syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC_FLAG, attrs));
 }
 
+int step_fspick(struct shim *shim, struct reader *operands)
+{
+    uint32_t out = read_u32(operands);
+    int mount = operand_fd(shim, operands);
+    uint32_t flags = FSPICK_CLOEXEC_FLAG | FSPICK_EMPTY_PATH_FLAG;
+    return put_result(shim, out, syscall(SYS_fspick, mount, "", flags));
+}
+
+int step_fsReconfigure(struct shim *shim, struct reader *operands)
+{
+    int fs = operand_fd(shim, operands);
+    return result_of(syscall(SYS_fsconfig, fs, FSCONFIG_RECONFIGURE, NULL, NULL, 0));
+}
+
 int step_openTree(struct shim *shim, struct reader *operands)
 {
     uint32_t out = read_u32(operands);

@@ -67,13 +67,18 @@ int step_setdomainname(struct shim *shim, struct reader *operands)
     return result_of(setdomainname(name, strlen(name)));
 }
 
+/* Init, from either side; for itself it is 0. */
+static pid_t init_pid(const struct shim *shim)
+{
+    return shim->strand == HOST ? shim->pid : 0;
+}
+
 int step_setrlimit(struct shim *shim, struct reader *operands)
 {
-    (void)shim;
     uint32_t resource = read_u32(operands);
     uint64_t limits[2] = {read_u64(operands), 0};
     limits[1] = read_u64(operands);
-    return result_of(syscall(SYS_prlimit64, 0, resource, limits, NULL));
+    return result_of(syscall(SYS_prlimit64, init_pid(shim), resource, limits, NULL));
 }
 
 int step_prctl(struct shim *shim, struct reader *operands)
@@ -187,22 +192,33 @@ int step_personality(struct shim *shim, struct reader *operands)
     return result_of(personality((unsigned long)read_u64(operands)));
 }
 
-int step_ioprioSet(struct shim *shim, struct reader *operands)
+int step_setMempolicy(struct shim *shim, struct reader *operands)
 {
     (void)shim;
-    return result_of(syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, read_u32(operands)));
+    uint32_t mode = read_u32(operands);
+    uint32_t size;
+    const uint8_t *nodes = read_bytes(operands, &size);
+    /* The kernel takes one bit less than it is told of. */
+    unsigned long bits = size == 0 ? 0 : size * 8ul + 1;
+    return result_of(syscall(SYS_set_mempolicy, mode, size == 0 ? NULL : nodes, bits));
+}
+
+int step_ioprioSet(struct shim *shim, struct reader *operands)
+{
+    const int who_process = 1;
+    return result_of(
+        syscall(SYS_ioprio_set, who_process, init_pid(shim), read_u32(operands)));
 }
 
 int step_schedSetattr(struct shim *shim, struct reader *operands)
 {
-    (void)shim;
     uint32_t size;
     const uint8_t *bytes = read_bytes(operands, &size);
     uint64_t attr[32] = {0};
     if (size > sizeof attr)
         return -E2BIG;
     memcpy(attr, bytes, size);
-    return result_of(syscall(SYS_sched_setattr, 0, attr, 0));
+    return result_of(syscall(SYS_sched_setattr, init_pid(shim), attr, 0));
 }
 
 int step_schedSetaffinity(struct shim *shim, struct reader *operands)
@@ -240,7 +256,7 @@ int step_closeRange(struct shim *shim, struct reader *operands)
 /* The gate, and what execve would inherit. */
 static int before_exec(struct shim *shim)
 {
-    int result = pass_gate(shim);
+    int result = shim->gate_passed ? 0 : pass_gate(shim);
     if (result == 0 && !shim->umask_set)
         umask(022);
     return result;

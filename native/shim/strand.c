@@ -79,8 +79,7 @@ int run_strand(struct shim *shim, const struct program *program, enum strand_nam
     return 0;
 }
 
-/* What the shim changed for itself and the container's process must not inherit. */
-static void restore_defaults(void)
+void restore_defaults(void)
 {
     sigset_t none;
     sigemptyset(&none);

@@ -31,6 +31,7 @@
 #define SYS_fsopen 430
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
+#define SYS_fspick 433
 #endif
 
 struct open_how_args {
@@ -64,6 +65,9 @@ struct filter_program {
 #define FSCONFIG_FLAG 0
 #define FSCONFIG_STRING 1
 #define FSCONFIG_CREATE 6
+#define FSCONFIG_RECONFIGURE 7
+#define FSPICK_CLOEXEC_FLAG 1u
+#define FSPICK_EMPTY_PATH_FLAG 8u
 #define FSOPEN_CLOEXEC_FLAG 1u
 #define FSMOUNT_CLOEXEC_FLAG 1u
 #define OPEN_TREE_CLOEXEC_FLAG 02000000u

@@ -11,7 +11,7 @@
 #define MAX_WINDOW_LOG 27
 #define MAX_XZ_MEMORY (UINT64_C(256) << 20)
 
-static bool symbol(void *library, const char *name, void *function) {
+bool library_symbol(void *library, const char *name, void *function) {
   void *found = dlsym(library, name);
   memcpy(function, &found, sizeof found);
   return found != NULL;
@@ -71,31 +71,14 @@ static bool isal_agrees(void) {
 
 static bool isal_load(void) {
   void *library = dlopen("libisal.so.2", RTLD_NOW);
-  if (library == NULL || !symbol(library, "isal_inflate_init", &isal_init) ||
-      !symbol(library, "isal_inflate", &isal_inflate))
+  if (library == NULL || !library_symbol(library, "isal_inflate_init", &isal_init) ||
+      !library_symbol(library, "isal_inflate", &isal_inflate))
     return false;
   isal = need(calloc(1, sizeof *isal));
   return isal_agrees();
 }
 
 /* gzip by zlib, which is on every Debian. */
-struct zlib_stream {
-  const unsigned char *next_in;
-  unsigned avail_in;
-  unsigned long total_in;
-  unsigned char *next_out;
-  unsigned avail_out;
-  unsigned long total_out;
-  const char *message;
-  void *state;
-  void *allocate;
-  void *release;
-  void *opaque;
-  int data_type;
-  unsigned long adler;
-  unsigned long reserved;
-};
-enum { ZLIB_GZIP_WINDOW = 15 + 16, ZLIB_OK = 0, ZLIB_END = 1, ZLIB_BUF_ERROR = -5 };
 static struct zlib_stream zlib;
 static int (*zlib_init)(struct zlib_stream *, int, const char *, int);
 static int (*zlib_inflate)(struct zlib_stream *, int);
@@ -103,8 +86,9 @@ static int (*zlib_reset)(struct zlib_stream *);
 
 static bool zlib_load(void) {
   void *library = dlopen("libz.so.1", RTLD_NOW);
-  return library != NULL && symbol(library, "inflateInit2_", &zlib_init) &&
-         symbol(library, "inflate", &zlib_inflate) && symbol(library, "inflateReset", &zlib_reset);
+  return library != NULL && library_symbol(library, "inflateInit2_", &zlib_init) &&
+         library_symbol(library, "inflate", &zlib_inflate) &&
+         library_symbol(library, "inflateReset", &zlib_reset);
 }
 
 static void zlib_start(void) {
@@ -114,19 +98,22 @@ static void zlib_start(void) {
     zlib_reset(&zlib);
 }
 
-static enum step zlib_step(struct flow *flow) {
-  zlib.next_in = flow->in;
-  zlib.avail_in = (unsigned)flow->in_length;
-  zlib.next_out = flow->out;
-  zlib.avail_out = (unsigned)flow->out_length;
-  int result = zlib_inflate(&zlib, 0);
-  flow->in = zlib.next_in;
-  flow->in_length = zlib.avail_in;
-  flow->out = zlib.next_out;
-  flow->out_length = zlib.avail_out;
+enum step zlib_run(struct zlib_stream *stream, struct flow *flow,
+                   int (*code)(struct zlib_stream *, int), int flush) {
+  stream->next_in = flow->in;
+  stream->avail_in = (unsigned)flow->in_length;
+  stream->next_out = flow->out;
+  stream->avail_out = (unsigned)flow->out_length;
+  int result = code(stream, flush);
+  flow->in = stream->next_in;
+  flow->in_length = stream->avail_in;
+  flow->out = stream->next_out;
+  flow->out_length = stream->avail_out;
   if (result == ZLIB_END) return STEP_MEMBER_END;
   return result == ZLIB_OK || result == ZLIB_BUF_ERROR ? STEP_MORE : STEP_BAD;
 }
+
+static enum step zlib_step(struct flow *flow) { return zlib_run(&zlib, flow, zlib_inflate, 0); }
 
 /* zstd */
 struct zstd_buffer {
@@ -143,10 +130,10 @@ static unsigned (*zstd_is_error)(size_t);
 
 static bool zstd_load(void) {
   void *library = dlopen("libzstd.so.1", RTLD_NOW);
-  if (library == NULL || !symbol(library, "ZSTD_createDCtx", &zstd_create) ||
-      !symbol(library, "ZSTD_DCtx_setParameter", &zstd_set) ||
-      !symbol(library, "ZSTD_decompressStream", &zstd_decompress) ||
-      !symbol(library, "ZSTD_isError", &zstd_is_error))
+  if (library == NULL || !library_symbol(library, "ZSTD_createDCtx", &zstd_create) ||
+      !library_symbol(library, "ZSTD_DCtx_setParameter", &zstd_set) ||
+      !library_symbol(library, "ZSTD_decompressStream", &zstd_decompress) ||
+      !library_symbol(library, "ZSTD_isError", &zstd_is_error))
     return false;
   zstd = need(zstd_create());
   zstd_set(zstd, ZSTD_WINDOW_LOG_MAX, MAX_WINDOW_LOG);
@@ -189,8 +176,8 @@ static int (*xz_code)(struct xz_stream *, int);
 
 static bool xz_load(void) {
   void *library = dlopen("liblzma.so.5", RTLD_NOW);
-  return library != NULL && symbol(library, "lzma_stream_decoder", &xz_decoder) &&
-         symbol(library, "lzma_code", &xz_code);
+  return library != NULL && library_symbol(library, "lzma_stream_decoder", &xz_decoder) &&
+         library_symbol(library, "lzma_code", &xz_code);
 }
 
 static void xz_start(void) { xz_decoder(&xz, MAX_XZ_MEMORY, 0); }
@@ -230,9 +217,9 @@ static int (*bzip2_end)(struct bzip2_stream *);
 
 static bool bzip2_load(void) {
   void *library = dlopen("libbz2.so.1.0", RTLD_NOW);
-  return library != NULL && symbol(library, "BZ2_bzDecompressInit", &bzip2_init) &&
-         symbol(library, "BZ2_bzDecompress", &bzip2_decompress) &&
-         symbol(library, "BZ2_bzDecompressEnd", &bzip2_end);
+  return library != NULL && library_symbol(library, "BZ2_bzDecompressInit", &bzip2_init) &&
+         library_symbol(library, "BZ2_bzDecompress", &bzip2_decompress) &&
+         library_symbol(library, "BZ2_bzDecompressEnd", &bzip2_end);
 }
 
 static void bzip2_start(void) {

@@ -32,4 +32,30 @@ struct codec {
 extern const struct codec codecs[];
 extern const size_t codec_count;
 
+/* Finds a function of an open library; false where it has none of that name. */
+bool library_symbol(void *library, const char *name, void *function);
+
+/* zlib's, for both ways. */
+struct zlib_stream {
+  const unsigned char *next_in;
+  unsigned avail_in;
+  unsigned long total_in;
+  unsigned char *next_out;
+  unsigned avail_out;
+  unsigned long total_out;
+  const char *message;
+  void *state;
+  void *allocate;
+  void *release;
+  void *opaque;
+  int data_type;
+  unsigned long adler;
+  unsigned long reserved;
+};
+enum { ZLIB_GZIP_WINDOW = 15 + 16, ZLIB_OK = 0, ZLIB_END = 1, ZLIB_BUF_ERROR = -5 };
+
+/* One call of zlib's `inflate` or `deflate`. */
+enum step zlib_run(struct zlib_stream *stream, struct flow *flow,
+                   int (*code)(struct zlib_stream *, int), int flush);
+
 #endif

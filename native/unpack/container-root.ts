@@ -6,13 +6,18 @@
  */
 import type { Readable } from 'node:stream';
 import { ErrnoError } from '../errno-error.js';
-import { lowerOnlyData, overlayData, type OverlayParts } from '../overlay.js';
+import { lowerOnlyData, type LowerParts, overlayData, type OverlayParts } from '../overlay.js';
 import { defaultUnpackLimits, type TreeOptions } from './bounds.js';
 import { type ProgramCall, runProgram, type Source, streamProgram } from './program.js';
 
 /** Where to look: in a running container's own root, or in one that is put together for it. */
 export type ContainerRoot =
-  | { readonly kind: 'live'; readonly fd: number }
+  | {
+      readonly kind: 'live';
+      readonly fd: number;
+      /** Of its user namespace: archives have the ids that it sees itself. */
+      readonly idMaps?: IdMaps;
+    }
   | {
       readonly kind: 'detached';
       readonly rootfs:
@@ -28,16 +33,29 @@ export type ContainerRoot =
       readonly readonlyRoot: boolean;
     };
 
-/** A folder or file of the host in its place in the container. */
-export interface DetachedMount {
-  readonly source: string;
+/** What ids of a container are on the host, range by range. */
+export interface IdMaps {
+  readonly uidMappings: readonly IdRange[];
+  readonly gidMappings: readonly IdRange[];
+}
+
+type IdRange = Readonly<Record<'containerID' | 'hostID' | 'size', number>>;
+
+/** A folder or file of the host, or layers of an image, in its place in the container. */
+export type DetachedMount = {
   /** What of the source, resolved within it. */
   readonly subpath?: string;
   readonly destination: string;
-  readonly readonly: boolean;
-  readonly recursiveReadonly: boolean;
-  readonly recursive: boolean;
-}
+} & (
+  | {
+      readonly source: string;
+      readonly readonly: boolean;
+      readonly recursiveReadonly: boolean;
+      readonly recursive: boolean;
+    }
+  /** Their short names are in the folder of the rootfs's. */
+  | { readonly stack: LowerParts }
+);
 
 /** What is at a path; links are not followed. */
 export interface FileStat {
@@ -139,21 +157,34 @@ interface RootCall {
 function rootCall(root: ContainerRoot): RootCall {
   const target = '/'; // It has no other.
   if (root.kind === 'live') {
-    return { settings: { target, live: 1 }, operands: [], rootFd: root.fd };
+    const settings = { target, live: 1, ...mapSettings(root.idMaps) };
+    return { settings, operands: [], rootFd: root.fd };
   }
   const { rootfs, mounts, writable, readonlyRoot } = root;
   const flags = { writable: writable ? 1 : 0, readonlyRoot: readonlyRoot ? 1 : 0 };
   const data =
     rootfs.kind === 'bind' ? '' : writable ? overlayData(rootfs) : lowerOnlyData(rootfs);
   const base = rootfs.kind === 'bind' ? rootfs.source : rootfs.shortNames.dir;
-  const places = mounts.flatMap((mount) => [mount.destination, mount.source, letters(mount)]);
+  const places = mounts.flatMap((mount) => [
+    mount.destination, 'stack' in mount ? overlayData(mount.stack) : mount.source, letters(mount),
+  ]);
   return { settings: { target, ...flags }, operands: [rootfs.kind, base, data, ...places] };
 }
 
+/** As in ids.c. */
+function mapSettings(maps: IdMaps | undefined): ProgramCall['settings'] {
+  if (maps === undefined) return {};
+  const text = (ranges: readonly IdRange[]): string =>
+    ranges.map(({ containerID, hostID, size }) => `${containerID}:${hostID}:${size}`).join(',');
+  return { uids: text(maps.uidMappings), gids: text(maps.gidMappings) };
+}
+
 /** As in view.c. */
-function letters({ recursive, readonly, recursiveReadonly, subpath }: DetachedMount): string {
+function letters(mount: DetachedMount): string {
+  const part = mount.subpath === undefined ? '' : `:${mount.subpath}`;
+  if ('stack' in mount) return `or${part}`;
+  const { recursive, readonly, recursiveReadonly } = mount;
   const below = readonly && recursiveReadonly ? 'R' : '';
-  const part = subpath === undefined ? '' : `:${subpath}`;
   return `${recursive ? 'b' : ''}${readonly ? 'r' : ''}${below}${part}`;
 }
 

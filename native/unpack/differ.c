@@ -105,13 +105,21 @@ static bool same_capability(int a, int b, const char *name) {
          memcmp(one, other, sizeof one) == 0;
 }
 
-/* As Docker compares: not the size or time of a folder, which say nothing. */
+/* As Docker lists: not the size or time of a folder, which say nothing. */
 static bool differs(const struct stat *st, const struct stat *old) {
   if (st->st_mode != old->st_mode || st->st_uid != old->st_uid || st->st_gid != old->st_gid ||
       st->st_rdev != old->st_rdev)
     return true;
   return !S_ISDIR(st->st_mode) &&
          (st->st_size != old->st_size || !same_time(&st->st_mtim, &old->st_mtim));
+}
+
+/*
+ * In a layer the time of a folder is a change as any other: something came and went there. Where
+ * the whole tree lies in one place it may have been the engine.
+ */
+static bool is_touched(const struct stat *st, const struct stat *old) {
+  return overlay && !listing && !same_time(&st->st_mtim, &old->st_mtim);
 }
 
 static void compare(struct frame *here, const struct merged *old, bool alone);
@@ -125,7 +133,9 @@ static void compare_folder(struct frame *here, const struct merged *old, const c
   bool known = before->there || is_ours(child->path);
   child->above = here;
   if (!known) tell_folder(child, ADDED);
-  if (before->there && differs(&child->st, &before->st)) tell_folder(child, MODIFIED);
+  if (before->there &&
+      (differs(&child->st, &before->st) || is_touched(&child->st, &before->st)))
+    tell_folder(child, MODIFIED);
   if (!listing && opaque && (comparing || beneath.count > 0)) {
     tell_folder(child, MODIFIED);
     struct frame in = {.path = child->path};
@@ -147,13 +157,14 @@ static void compare_child(struct frame *here, const struct merged *old, const ch
                           const char *path) {
   struct stat st;
   if (fstatat(here->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return;
-  /* A layer cannot hold such a name: there it would remove another. */
-  if (!listing && strncmp(name, ".wh.", 4) == 0) return;
   struct before before = look_up(old, name);
   if (overlay && is_whiteout(&st)) {
     if (before.there || comparing) tell_deleted(here, name, path, &st);
     return;
   }
+  /* There it would remove another, and be lost itself. */
+  if (!listing && !comparing && strncmp(name, ".wh.", 4) == 0 && !is_ours(path))
+    fail_archive(path, "no layer can hold a name that begins with .wh.");
   if (S_ISDIR(st.st_mode)) {
     int fd = openat(here->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct frame child = {.path = path, .fd = fd};

@@ -97,7 +97,8 @@ static void put_content(int fd, uint64_t size, const char *path) {
 
 static struct entry entry_of(const struct stat *st, const char *path, char type) {
   return (struct entry){.name = (char *)path, .link = "", .type = type, .mode = st->st_mode,
-                        .uid = st->st_uid, .gid = st->st_gid, .mtime = st->st_mtim};
+                        .uid = ids_inside(UIDS, st->st_uid),
+                        .gid = ids_inside(GIDS, st->st_gid), .mtime = st->st_mtim};
 }
 
 static bool emit_link(const struct stat *st, const char *path) {

@@ -168,6 +168,8 @@ int command_put(const struct put *put, const struct limits *limits) {
     if (itself) continue; /* The folder is the container's, and stays as it is. */
     if (put->keep_kind) check_kind(&entry, path, put->path);
     if (put->chown) entry.uid = (uid_t)put->uid, entry.gid = (gid_t)put->gid;
+    entry.uid = ids_outside(UIDS, entry.uid, entry.name);
+    entry.gid = ids_outside(GIDS, entry.gid, entry.name);
     place_by_type(&entry, path);
   }
   uint64_t tar_bytes = stream_finish(hex);

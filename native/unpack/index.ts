@@ -12,9 +12,12 @@ export { defaultUnpackLimits } from './bounds.js';
 export type { TreeOptions, UnpackLimits } from './bounds.js';
 export { ArchiveError } from './archive-error.js';
 export { fetchFromContainer, putIntoContainer, statInContainer } from './container-root.js';
-export type { ContainerRoot, DetachedMount, FileStat, PutOptions } from './container-root.js';
+export type {
+  ContainerRoot, DetachedMount, FileStat, IdMaps, PutOptions,
+} from './container-root.js';
 export { exportTree, listChanges, treeDigest, writeLayer } from './difference.js';
 export type { Change, Difference, WrittenLayer } from './difference.js';
+export { compressArchive, type CompressedArchive } from './compress.js';
 export { expandArchive, expandedDigest } from './expand.js';
 export type { Source } from './program.js';
 

@@ -76,6 +76,10 @@ static bool read_setting(const char *argument, struct settings *settings) {
     settings->as = value;
   } else if ((value = value_of(argument, "into")) != NULL) {
     settings->into = value;
+  } else if ((value = value_of(argument, "uids")) != NULL) {
+    return ids_read(UIDS, value);
+  } else if ((value = value_of(argument, "gids")) != NULL) {
+    return ids_read(GIDS, value);
   } else if ((value = value_of(argument, "whiteouts")) != NULL) {
     static const char *const names[] = {"apply", "overlay", "none"};
     for (int at = 0; at < 3; at++)
@@ -161,12 +165,15 @@ static int run(const char *command, struct settings *settings, char *const *oper
   if (strcmp(command, "put") == 0 || strcmp(command, "fetch") == 0)
     return run_inside(command, settings, operands, count);
   bool expanding = strcmp(command, "expand") == 0;
-  if (expanding) {
+  bool compressing = strcmp(command, "compress") == 0;
+  if (expanding || compressing) {
     decode_prepare();
     sha256_prepare(settings->own_sha256);
   }
+  if (compressing) compress_prepare();
   drop_privileges();
   if (expanding) return command_expand(&settings->limits);
+  if (compressing) return command_compress(&settings->limits);
   if (strcmp(command, "diff") == 0) {
     sha256_prepare(settings->own_sha256);
     struct differ how = {.overlay = settings->whiteouts == WHITEOUTS_OVERLAY,
@@ -200,8 +207,8 @@ int main(int argc, char **argv) {
       return 2;
     }
   if (argc < 2 || settings.target == NULL) {
-    fprintf(stderr, "usage: tsdocker-unpack "
-                    "unpack|expand|put|fetch|copy|diff|export|sync|usage|remove target=… -- …\n");
+    fprintf(stderr, "usage: tsdocker-unpack unpack|expand|compress|put|fetch|copy|diff|export|sync|"
+                    "usage|remove target=… -- …\n");
     return 2;
   }
   bound_resources();

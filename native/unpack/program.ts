@@ -2,11 +2,12 @@
  * Runs `tsdocker-unpack` once: settings as arguments, an archive on its stdin, one line of JSON
  * from its stdout. The child dies with the daemon (PR_SET_PDEATHSIG) and at an abort or time-out.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
+import { constants } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
+import { type Child, startChild } from '../child.js';
+import type { Exit } from '../spawn.js';
 import { ErrnoError } from '../errno-error.js';
 import { ArchiveError } from './archive-error.js';
 
@@ -44,15 +45,16 @@ const MAX_STDERR_BYTES = 4096;
 /** A killed child that sleeps in the kernel (a dead disk) is not waited for longer. */
 const KILL_WAIT_MS = 10_000;
 
+/** Where the report goes. */
+const REPORT_FD = 1;
+const STDERR_FD = 2;
 /** As in output.c. */
 const OUTPUT_FD = 3;
-
-const program = fileURLToPath(new URL('../tsdocker-unpack', import.meta.url));
 
 /** Resolves with the report of a run that succeeded; when it settles, the process is gone. */
 export async function runProgram(call: ProgramCall): Promise<Report> {
   call.signal?.throwIfAborted();
-  return attend(call, start(call, call.outputFd ?? 'ignore'));
+  return attend(call, start(call, call.outputFd ?? 'nothing'));
 }
 
 /**
@@ -63,7 +65,7 @@ export function streamProgram(call: ProgramCall): Readable {
   const gone = new AbortController();
   const signal = call.signal ? AbortSignal.any([call.signal, gone.signal]) : gone.signal;
   signal.throwIfAborted();
-  const child = start(call, 'pipe');
+  const child = start(call, 'writes');
   const ended = attend({ ...call, signal }, child);
   // Its failure is told by the stream, which may be left before it comes to that.
   ended.catch(() => undefined);
@@ -71,21 +73,22 @@ export function streamProgram(call: ProgramCall): Readable {
   return body.once('close', () => gone.abort(new ErrnoError('write', 'EPIPE', 'archive')));
 }
 
-async function* written(child: ChildProcess, ended: Promise<unknown>): AsyncGenerator {
-  // Started with a pipe there.
-  yield* child.stdio[OUTPUT_FD] as Readable;
+async function* written(child: Child, ended: Promise<unknown>): AsyncGenerator {
+  yield* child.streams.get(OUTPUT_FD) ?? [];
   await ended;
 }
 
-async function attend(call: ProgramCall, child: ChildProcess): Promise<Report> {
+async function attend(call: ProgramCall, child: Child): Promise<Report> {
   const stop = new AbortController();
   const cancel = call.signal ? AbortSignal.any([call.signal, stop.signal]) : stop.signal;
-  const kill = (): void => void child.kill('SIGKILL');
+  const kill = (): void => child.kill();
   cancel.addEventListener('abort', kill, { once: true });
   const late = () => stop.abort(new ErrnoError(`tsdocker-unpack ${call.command}`, 'ETIMEDOUT'));
   const timer = setTimeout(late, call.timeoutMs);
   try {
     const output = collect(child);
+    // Of one that could not be executed there is none.
+    output.catch(() => undefined);
     const fed = feed(child, call.source, (error) => stop.abort(error));
     const exit = await exited(child, cancel);
     await fed;
@@ -97,37 +100,40 @@ async function attend(call: ProgramCall, child: ChildProcess): Promise<Report> {
   }
 }
 
-function start(call: ProgramCall, output: number | 'pipe' | 'ignore'): ChildProcess {
+function start(call: ProgramCall, output: number | 'writes' | 'nothing'): Child {
   const settings = Object.entries(call.settings).map(([key, value]) => `${key}=${value}`);
   const args = [call.command, ...settings, '--', ...(call.operands ?? [])];
   const library = process.env['LD_LIBRARY_PATH'];
-  const env = library === undefined ? {} : { LD_LIBRARY_PATH: library };
-  const root = call.rootFd ?? 'ignore';
-  const launch = (stdin: number | 'pipe' | 'ignore'): ChildProcess =>
-    spawn(program, args, { stdio: [stdin, 'pipe', 'pipe', output, root], env, cwd: '/' });
+  const env = library === undefined ? [] : [`LD_LIBRARY_PATH=${library}`];
+  const root = call.rootFd ?? 'nothing';
+  const launch = (stdin: number | 'reads' | 'nothing'): Child =>
+    startChild(
+      { program: 'tsdocker-unpack', args, env, fds: [stdin, 'writes', 'writes', output, root] },
+      REPORT_FD,
+    );
   const { source } = call;
-  if (source === undefined) return launch('ignore');
+  if (source === undefined) return launch('nothing');
   if ('fd' in source && typeof source.fd === 'number') return launch(source.fd);
   if (!('pipe' in source) && 'path' in source) {
     const fd = fs.openSync(source.path, 'r');
-    try {
-      return launch(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
+    const child = launch(fd);
+    const close = (): void => fs.closeSync(fd);
+    child.spawned.then(close, close);
+    return child;
   }
-  return launch('pipe');
+  return launch('reads');
 }
 
 /** A child that ends early breaks the pipe: its own report says why, so EPIPE is no error here. */
 async function feed(
-  child: ChildProcess,
+  child: Child,
   source: Source | undefined,
   fail: (error: Error) => void,
 ): Promise<void> {
-  if (source === undefined || !('pipe' in source) || child.stdin === null) return;
+  const stdin = child.streams.get(0);
+  if (source === undefined || !('pipe' in source) || stdin === undefined) return;
   try {
-    await pipeline(source, child.stdin);
+    await pipeline(source, stdin);
   } catch (error) {
     const failure = error instanceof Error ? error : new Error(String(error));
     if (!('code' in failure) || !PIPE_ENDS.has(String(failure.code))) fail(failure);
@@ -141,19 +147,19 @@ interface Output {
   readonly complaint: string;
 }
 
-async function collect(child: ChildProcess): Promise<Output> {
+async function collect({ streams }: Child): Promise<Output> {
   const [report, complaint] = await Promise.all([
-    read(child.stdout, MAX_REPORT_BYTES),
-    read(child.stderr, MAX_STDERR_BYTES),
+    read(streams.get(REPORT_FD), MAX_REPORT_BYTES),
+    read(streams.get(STDERR_FD), MAX_STDERR_BYTES),
   ]);
   return { report, complaint };
 }
 
 /** Keeps the first `maxBytes` and takes the rest away, so that the child never blocks on us. */
-async function read(stream: Readable | null, maxBytes: number): Promise<string> {
+async function read(stream: Readable | undefined, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
-  if (stream === null) return '';
+  if (stream === undefined) return '';
   for await (const chunk of stream) {
     // A pipe without an encoding gives buffers.
     const bytes = chunk as Buffer;
@@ -168,12 +174,8 @@ function reasonOf(signal: AbortSignal): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
 }
 
-interface Exit {
-  readonly code: number | null;
-  readonly signal: string | null;
-}
-
-function exited(child: ChildProcess, cancel: AbortSignal): Promise<Exit> {
+/** A killed child that does not go is left to itself after a while. */
+function exited(child: Child, cancel: AbortSignal): Promise<Exit> {
   return new Promise((resolve, reject) => {
     let waiting: NodeJS.Timeout | undefined;
     const killed = (): void => {
@@ -184,23 +186,19 @@ function exited(child: ChildProcess, cancel: AbortSignal): Promise<Exit> {
       clearTimeout(waiting);
       cancel.removeEventListener('abort', killed);
     };
-    child.once('error', (error) => {
-      settled();
-      const code = 'code' in error ? String(error.code) : 'EIO';
-      reject(new ErrnoError('execve', code, program));
-    });
-    child.once('close', (code, signal) => {
-      settled();
-      resolve({ code, signal });
-    });
+    child.exited.finally(settled).then(resolve, reject);
   });
+}
+
+function signalName(number: number | null): string | undefined {
+  return Object.entries(constants.signals).find(([, known]) => known === number)?.[0];
 }
 
 function judge(exit: Exit, output: Output, command: string): Report {
   const fields = parse(output.report);
   if (exit.code === 0 && fields !== undefined) return reportOf(fields);
   if (exit.code === 1 && fields !== undefined) throw failureOf(reportOf(fields));
-  const how = exit.signal ?? `exit code ${exit.code}`;
+  const how = signalName(exit.signal) ?? `exit code ${exit.code}`;
   throw new Error(`tsdocker-unpack ${command} ended by ${how}: ${output.complaint.trim()}`);
 }
 

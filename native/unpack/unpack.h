@@ -145,6 +145,8 @@ uint64_t output_entries(void);
 void output_flush(void);
 /* Ends the archive; its size, and its digest where one was wanted. */
 uint64_t output_finish(char hex[65]);
+/* As `output_finish` of what is no archive. */
+uint64_t output_digest(char hex[65]);
 
 /* emit.c: things of a tree as entries of that archive. */
 /* Before the process enters a root, for it needs /proc. */
@@ -237,6 +239,15 @@ void view_enter(const struct view *view, char *const *operands, size_t count);
 /* Whether an fd is of a filesystem that the kernel makes up. */
 bool view_is_pseudo(int fd);
 
+/* ids.c: without maps, which are `inside:outside:size,…`, both are the same. */
+enum id_kind { UIDS, GIDS };
+/* What the kernel shows for an owner that a user namespace does not have. */
+#define NOBODY 65534
+bool ids_read(enum id_kind kind, const char *text);
+uint32_t ids_inside(enum id_kind kind, uint32_t id);
+/* Fails for an id that has none outside: `name` is whose it is. */
+uint32_t ids_outside(enum id_kind kind, uint32_t id, const char *name);
+
 /* fetch.c, extract.c: out of a container's root and into it. */
 struct put {
   const char *path;
@@ -259,6 +270,9 @@ int command_diff(const char *target, const struct differ *how, char *const *laye
                  size_t layer_count);
 int command_export(char *const *layers, size_t layer_count);
 int command_expand(const struct limits *limits);
+/* compress.c: before and after the process gives up its root. */
+void compress_prepare(void);
+int command_compress(const struct limits *limits);
 void report_archive(void);
 
 #define OPAQUE_XATTR "trusted.overlay.opaque"

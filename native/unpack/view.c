@@ -99,16 +99,29 @@ static bool says(const char *how, char letter) {
   return at != NULL && at < how + strcspn(how, ":");
 }
 
+static int take_tree(const char *source, const char *how) {
+  const char *part = strchr(how, ':');
+  return part == NULL ? clone_tree(source, says(how, 'b'))
+                      : clone_part(source, part + 1, says(how, 'b'));
+}
+
+/* Layers of an image: mounted where their short names are, taken from there, unmounted. */
+static int take_stack(const char *links, const char *options, const char *how) {
+  must(mount("overlay", links, "overlay", MS_NODEV | MS_RDONLY, options), "mount", "overlay");
+  int tree = take_tree(links, how);
+  must(umount2(links, MNT_DETACH), "umount2", links);
+  return tree;
+}
+
 /*
- * Letters: `b` with what is mounted below it, `r` read-only, `R` that too below; then, behind a
- * colon, what of the source.
+ * Letters: `b` with what is mounted below it, `r` read-only, `R` that too below, `o` layers, whose
+ * options are the source; then, behind a colon, what of the source.
  */
-static void place_mount(const char *destination, const char *source, const char *how) {
+static void place_mount(const char *links, char *const *operands) {
+  const char *destination = operands[0], *source = operands[1], *how = operands[2];
   char path[MAX_NAME_BYTES];
   struct stat st;
-  const char *part = strchr(how, ':');
-  int tree = part == NULL ? clone_tree(source, says(how, 'b'))
-                          : clone_part(source, part + 1, says(how, 'b'));
+  int tree = says(how, 'o') ? take_stack(links, source, how) : take_tree(source, how);
   must(fstat(tree, &st), "fstat", source);
   if (says(how, 'r')) make_readonly(tree, says(how, 'R'), source);
   inside_clean(destination, path);
@@ -143,8 +156,7 @@ static void mount_view(const struct view *view, char *const *operands, size_t co
     inside_open(view->writable ? mount_for_writing(operands[1], operands[2])
                                : mount_for_reading(operands[1], operands[2]));
   }
-  for (size_t at = 3; at < count; at += 3)
-    place_mount(operands[at], operands[at + 1], operands[at + 2]);
+  for (size_t at = 3; at < count; at += 3) place_mount(operands[1], operands + at);
 }
 
 static void close_root_to_writing(void) {

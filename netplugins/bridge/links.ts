@@ -100,7 +100,9 @@ function insideSteps(endpoint: EndpointSpec, netnsPid: number): readonly Step[] 
     { ...sysctl(`net.ipv6.conf.${link}.accept_ra`, '0'), netnsPid },
     ...own,
     { do: 'setLink', name: 'lo', up: true, netnsPid },
-    ...endpoint.addresses.map((cidr): Step => ({ do: 'addAddress', link, cidr, netnsPid })),
+    ...[...endpoint.addresses, ...endpoint.linkLocal ?? []].map((cidr): Step => ({
+      do: 'addAddress', link, cidr, netnsPid,
+    })),
     { do: 'setLink', name: link, up: true, netnsPid },
     ...endpoint.gateways.map((gateway): Step => ({
       do: 'addRoute', destination: 'default', gateway, link, netnsPid,

@@ -8,6 +8,7 @@
  *     init/<16 hex>            lies between a container and its layers
  *     l/<20 hex>               link to a layer's diff, for kernels that take a page of options
  *     l/<16 hex>               the same to what lies between
+ *     empty                    beneath an image that is mounted alone: overlayfs wants two folders
  */
 // The calls of a create or a start are synchronous: some twenty microseconds each on the data
 // root's own disk, a tenth of what a turn through the thread pool takes.
@@ -24,6 +25,7 @@ import {
   writeLayer,
 } from '../../native/unpack/index.js';
 import type {
+  LayersRecipe,
   LayerStage,
   MountOptions,
   MountRecipe,
@@ -46,6 +48,8 @@ import { checkOverlay } from './support.js';
 /** A mount's options fit a page with 127 of them; 80 bits are not found twice on purpose. */
 const SHORT_NAME_DIGITS = 20;
 
+const EMPTY = 'empty';
+
 /** Off whatever the kernel's default: with them the upper folder alone is no diff any more. */
 const OPTIONS = ['index=off', 'metacopy=off', 'redirect_dir=off'] as const;
 
@@ -54,6 +58,7 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
   const folders = await openFolders(root);
   const links = join(root, 'l');
   await mkdir(links, { recursive: true, mode: 0o700 });
+  await mkdir(join(root, EMPTY), { recursive: true, mode: 0o755 });
   const backing = await checkOverlay(root);
   const inits = openInitLayers(folders);
   const stackOf = (layers: readonly string[]): Promise<Stack> => openStack(folders, inits, layers);
@@ -86,6 +91,7 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
       if (existsSync(distrust)) rmSync(distrust, { recursive: true, force: true });
       return recipe(links, container, await stackOf(layers), options);
     },
+    mountLayers: (layers) => layersRecipe(folders, links, layers),
     removeContainer: async (id) => folders.discard(folders.path('containers', nameOfContainer(id))),
     containerUsage: async (id) => treeUsage(diffOf(folders, 'containers', nameOfContainer(id))),
     diff: async (id, layers, outputFd, { ours, signal }) =>
@@ -241,6 +247,24 @@ function recipe(
     volatile,
     options: OPTIONS,
     shortNames: { dir: links, lowerdir: [initName, ...names.map(shortName)].join(':') },
+  };
+}
+
+function layersRecipe(
+  folders: Folders,
+  links: string,
+  layers: readonly string[],
+): LayersRecipe {
+  const names = layerNames(folders, layers);
+  const empty = join(folders.root, EMPTY);
+  if (names.length === 0) return { kind: 'bind', source: empty };
+  makeLink(links, EMPTY, join('..', EMPTY));
+  for (const name of names) makeLayerLink(links, name);
+  return {
+    kind: 'overlay',
+    lowerdirs: [...names.map((name) => diffOf(folders, 'layers', name)), empty],
+    options: OPTIONS,
+    shortNames: { dir: links, lowerdir: [...names.map(shortName), EMPTY].join(':') },
   };
 }
 

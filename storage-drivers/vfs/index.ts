@@ -2,9 +2,9 @@
  * Plain folders, each a whole copy of what lies beneath it: for any filesystem, dear in space and
  * time. A layer goes by its chainID, because its folder holds all layers beneath too.
  *
- *     layers/<hex>/diff    containers/<id>/{diff,init}
+ *     layers/<hex>/diff    containers/<id>/{diff,init}    empty
  *
- * `init` is a link to what was laid over the copy.
+ * `init` is a link to what was laid over the copy, `empty` an image without layers.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
@@ -18,9 +18,8 @@ import {
   treeUsage,
   writeLayer,
 } from '../../native/unpack/index.js';
-import type { LayerKey, LayerStage, StorageDriver } from '../driver.js';
+import type { LayerKey, LayerStage, StorageDriver, WholeFolder } from '../driver.js';
 import {
-  exists,
   type Folders,
   nameOfContainer,
   nameOfKey,
@@ -31,9 +30,12 @@ import {
 } from '../folders.js';
 import { layInto, openInitLayers } from '../init-layer.js';
 
+const EMPTY = 'empty';
+
 /** Opens the driver below `root`; any filesystem will do. */
 export async function createVfsDriver(root: string): Promise<StorageDriver> {
   const folders = await openFolders(root);
+  await mkdir(join(root, EMPTY), { recursive: true, mode: 0o755 });
   const inits = openInitLayers(folders);
   const diff = (shelf: Shelf, name: string): string => join(folders.path(shelf, name), 'diff');
   const layerFolders = (layers: readonly string[]): readonly string[] =>
@@ -67,11 +69,8 @@ export async function createVfsDriver(root: string): Promise<StorageDriver> {
       await syncTree(staged);
       await folders.publish(staged, 'containers', name);
     },
-    async mount(id) {
-      const source = diff('containers', nameOfContainer(id));
-      if (!(await exists(source))) throw new ErrnoError('open', 'ENOENT', source);
-      return { kind: 'bind', source };
-    },
+    mount: async (id) => wholeFolder(diff('containers', nameOfContainer(id))),
+    mountLayers: (layers) => wholeFolder(layerFolders(layers)[0] ?? join(root, EMPTY)),
     removeContainer: async (id) => folders.discard(folders.path('containers', nameOfContainer(id))),
     containerUsage: async (id) => treeUsage(diff('containers', nameOfContainer(id))),
     diff: async (id, layers, outputFd, { ours, signal }) =>
@@ -87,6 +86,11 @@ export async function createVfsDriver(root: string): Promise<StorageDriver> {
       }),
     close: () => folders.close(),
   };
+}
+
+function wholeFolder(source: string): WholeFolder {
+  if (!existsSync(source)) throw new ErrnoError('open', 'ENOENT', source);
+  return { kind: 'bind', source };
 }
 
 /** A staged folder whose `diff` holds what the layer `key` holds, or nothing without one. */

@@ -48,6 +48,27 @@ test('filters are read whole before their names are looked at', async (t) => {
   t.equal(message(response), 'invalid filter');
 });
 
+test('checkpoints are for experimental engines, whatever the container', async (t) => {
+  const { app } = await makeServer(t);
+  const asked = [
+    ['GET', '/containers/x/checkpoints'], ['POST', '/v1.45/containers/x/checkpoints'],
+    ['DELETE', '/containers/x/checkpoints/y'],
+  ] as const;
+  for (const [method, url] of asked) {
+    const response = await app.inject({ method, url });
+    t.equal(response.statusCode, 501, url);
+    t.equal(message(response), 'This experimental feature is disabled by default. Start the ' +
+      'Docker daemon in experimental mode in order to enable it.');
+  }
+});
+
+test('a session without an upgrade is refused as Docker refuses it', async (t) => {
+  const { app } = await makeServer(t);
+  const response = await app.inject({ method: 'POST', url: '/session' });
+  t.equal(response.statusCode, 400);
+  t.equal(message(response), 'no upgrade proto in request');
+});
+
 test('a start from a checkpoint is refused in Docker\'s words', async (t) => {
   const { app } = await makeServer(t);
   const start = (query: string) =>

@@ -1,42 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect as dialTcp, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { connect, type ConnectionOptions } from 'node:tls';
 import { test } from 'tap';
+import { makeCertificates } from '../support/certificates.js';
 import { makeServer } from './engine.js';
-
-interface Teardown {
-  teardown(undo: () => Promise<void>): void;
-}
-
-/** A certificate authority, and certificates of it and of nobody. */
-async function makeCertificates(t: Teardown) {
-  const folder = await mkdtemp(join(tmpdir(), 'tsdocker-tls-'));
-  t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const openssl = (...words: string[]) =>
-    execFileSync('openssl', words, { cwd: folder, stdio: 'ignore' });
-  const fresh = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  const make = (name: string, ...more: string[]) => {
-    const files = ['-keyout', `${name}.key`, '-out', `${name}.crt`];
-    openssl(...fresh, ...files, '-subj', `/CN=${name}`, ...more);
-  };
-  make('ca');
-  make('stranger');
-  for (const name of ['server', 'client']) {
-    make(name, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-addext', 'subjectAltName=DNS:localhost');
-  }
-  const read = async (name: string) => ({
-    cert: await readFile(join(folder, `${name}.crt`), 'utf8'),
-    key: await readFile(join(folder, `${name}.key`), 'utf8'),
-  });
-  const [ca, server, client, stranger] = await Promise.all(
-    ['ca', 'server', 'client', 'stranger'].map(read),
-  );
-  if (!ca || !server || !client || !stranger) throw new Error('no certificates');
-  return { ca: ca.cert, server, client, stranger };
-}
 
 /** What comes back for one request, or the error's code. */
 function ask(options: ConnectionOptions, host = 'localhost'): Promise<string> {
@@ -51,7 +17,7 @@ function ask(options: ConnectionOptions, host = 'localhost'): Promise<string> {
 }
 
 test('TCP is served to those whom our authority knows, and to nobody else', async (t) => {
-  const { ca, server: own, client, stranger } = await makeCertificates(t);
+  const { ca, server: own, client, stranger } = makeCertificates(t);
   const server = await makeServer(t);
   const listener = server.makeServer({ tls: { ca, ...own } });
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));

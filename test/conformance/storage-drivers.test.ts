@@ -108,6 +108,17 @@ for (const name of ['overlay', 'vfs']) {
     t.equal(await see([], 'ls; echo x > y; cat y'), 'dev\netc\nproc\nsys\nx');
   });
 
+  promise('layers alone hold nothing of the engine\'s', async (t, { driver, layers }) => {
+    const look = async (keys: readonly string[]): Promise<string> =>
+      insideRootfs(driver.mountLayers(keys), 'find . -mindepth 1 | sort | tr "\\n" " "');
+    const low = await layers([file('x'), dir('d'), file('d/old')]);
+    t.equal(await look(low), './d ./d/old ./x ');
+    const all = await layers([file('x'), dir('d'), file('d/old')], [gone('.wh.x'), file('d/new')]);
+    t.equal(await look(all), './d ./d/new ./d/old ');
+    t.equal(await look([]), '');
+    t.throws(() => driver.mountLayers([`sha256:${id()}`]), { code: 'ENOENT' });
+  });
+
   promise('names that the engine mounts over are there before any mount', async (t, bench) => {
     const image = [
       { name: 'etc/', type: '5', mode: 0o750, uid: 3, gid: 4 }, file('etc/hosts', 'of the image'),

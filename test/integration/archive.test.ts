@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import tap, { type Test, test } from 'tap';
 import type { ContainerPathStat } from '../../api-spec/index.js';
 import { bzip2Bytes, xzBytes } from '../support/compressed.js';
-import { create, output, start } from '../support/containers.js';
+import { create, logText, output, start } from '../support/containers.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
 import { tarOf, type TarEntry } from '../support/tar.js';
@@ -251,6 +251,21 @@ test('the engine\'s own names are there before the first start', needsRoot, asyn
   const base = await api.get('/images/tsdocker-demo/json');
   t.equal(image.json.Size, base.json.Size, 'and in no image');
 });
+
+for (const driver of ['overlay', 'vfs']) {
+  test(`a working directory is there before the first start: ${driver}`, needsRoot, async (t) => {
+    const b = await bench(t, ['--storage-driver', driver]);
+    const id = await create(b.daemon, { config: { WorkingDir: '/made/new' }, command: ['pwd'] });
+    t.match(await b.head(id, '/made/new'), { name: 'new', mode: 2 ** 31 + 0o755 });
+    t.equal(await b.put(id, '/made/new', [{ name: 'a', content: 'x' }]), '200');
+    await start(b.daemon, id);
+    await b.daemon.api.post(`/containers/${id}/wait`);
+    t.equal((await logText(b.daemon, id)).trim(), '/made/new');
+    const body = { Image: 'tsdocker-demo', WorkingDir: '/etc/passwd' };
+    const { status, json } = await b.daemon.api.post('/containers/create', body);
+    t.same([status, json.message], [400, 'Cannot mkdir: /etc/passwd is not a directory']);
+  });
+}
 
 test('a running container\'s own mounts are seen', needsRoot, async (t) => {
   const { daemon, put, get, sh } = await bench(t);

@@ -128,6 +128,10 @@ test('a container is run, and its life is shown', async (t) => {
       /^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS/,
     );
     t.equal((await tsdocker(`ps -q ${filter}`)).stdout, `${id.slice(0, 12)}\n`);
+    t.match(await tsdocker(`ps -q --format '{{.Names}}' ${filter}`), {
+      status: 0, stdout: `${id.slice(0, 12)}\n`,
+      stderr: 'WARNING: Ignoring custom format, because both --format and --quiet are set.\n',
+    });
     const shown = await tsdocker(
       `ps ${filter} --format '{{.Names}} {{.Image}} {{.Command}} {{.State}}'`,
     );
@@ -153,6 +157,11 @@ test('a container is run, and its life is shown', async (t) => {
     t.match(await tsdocker(`rename ${name} ${name}2`), { status: 0 });
     t.match(await tsdocker(`rm -f ${name}2`), { status: 0, stdout: `${name}2\n` });
     t.equal((await tsdocker(`inspect ${name}2`)).stderr, `Error: No such object: ${name}2\n`);
+    t.match(await tsdocker(`inspect -f {{.Id}} ${name}2`), { status: 1, stdout: '\n' });
+    t.match(
+      await tsdocker(`inspect --type nope ${name}2`),
+      { status: 1, stderr: /^unknown type: "nope": must be one of "config", "container", "image"/ },
+    );
   });
 
   await t.test('files are copied in and out, under another name', async (t) => {

@@ -160,3 +160,24 @@ test('a commit survives the daemon, and its image outlives the container', needs
   t.equal((await output(daemon, { command: ['cat', '/new'], config })).text, 'new\n');
   t.equal((await api.get('/images/made/json')).json.Id, made.json.Id);
 });
+
+test('a name that no layer can hold: listed, exported, refused by a commit', needsRoot, async (t) => {
+  const script = 'mkdir /d; echo a > /d/a; echo w > /d/.wh.a; echo o > /d/.wh..wh..opq';
+  for (const driver of ['overlay', 'vfs']) {
+    const daemon = await begin(t, driver);
+    const { api } = daemon;
+    const id = await run(daemon, { command: ['sh', '-c', script] });
+    await api.post(`/containers/${id}/wait`);
+    const { json } = await api.get(`/containers/${id}/changes`);
+    const paths = (json as { Path: string }[]).map(({ Path }) => Path);
+    t.same(paths.sort(), ['/d', '/d/.wh..wh..opq', '/d/.wh.a', '/d/a'], driver);
+    const { bytes } = await api.get(`/containers/${id}/export`);
+    const read = (name: string) =>
+      execFileSync('tar', ['-xOf', '-', name], { input: bytes, encoding: 'utf8' });
+    t.equal(read('d/.wh.a') + read('d/.wh..wh..opq') + read('d/a'), 'w\no\na\n', driver);
+    const refused = await api.post(`/commit?container=${id}&repo=lost`, {});
+    t.equal(refused.status, 400);
+    t.match(refused.json.message, /no layer can hold a name that begins with \.wh\.: "d\/\.wh\./);
+    t.equal((await api.get('/images/lost/json')).status, 404);
+  }
+});

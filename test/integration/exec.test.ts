@@ -59,6 +59,20 @@ test('the docker client runs a command, with its streams and its exit code', asy
   }
 });
 
+test('why a command could not be started is told however fast its shim is gone', async (t) => {
+  const { daemon } = await world(t);
+  const told = new Set<string>();
+  for (let round = 0; round < 300; round += 1) {
+    const exec = await created(daemon, { Cmd: ['/nothing'] });
+    const { text } = await daemon.api.post(`/exec/${exec}/start`, { Detach: false });
+    told.add(text.slice(text.indexOf('OCI')).trim());
+  }
+  t.same([...told], [
+    'OCI runtime exec failed: exec failed: unable to start container process: ' +
+      'exec: "/nothing": stat /nothing: no such file or directory: unknown',
+  ]);
+});
+
 test('user, folder, variables and rights are as asked for', async (t) => {
   const { daemon } = await world(t);
   t.match(

@@ -25,10 +25,13 @@ interface Outcome {
 
 function fsck({ command, dataRoot }: TestDaemon, ...flags: string[]): Promise<Outcome> {
   const [program = '', daemon = '', ...given] = command;
-  const at = given.indexOf('--data-root');
-  const execRoot = given.indexOf('--exec-root');
-  const roots = ['--data-root', dataRoot, '--exec-root', given[execRoot + 1] ?? ''];
-  if (at < 0 || execRoot < 0) throw new Error(`no roots in ${given.join(' ')}`);
+  const flag = (name: string): string[] => {
+    const at = given.indexOf(name);
+    if (at < 0) throw new Error(`no ${name} in ${given.join(' ')}`);
+    return [name, given[at + 1] ?? ''];
+  };
+  // Of its own all of them: another daemon of this machine may have the usual ones.
+  const roots = ['--data-root', dataRoot, ...flag('--exec-root'), ...flag('--pidfile')];
   return new Promise((resolve) => {
     const words = [daemon, 'fsck', ...flags, ...roots];
     execFile(program, words, { timeout: 60_000 }, (problem, stdout, stderr) => {
@@ -102,6 +105,23 @@ test('what cannot be made anew comes back with a pull', async (t) => {
   t.not((await create()).status, 201);
   t.match((await pull()).text, /Pull complete/);
   t.equal((await create()).status, 201);
+  await daemon.stop();
+  t.equal((await fsck(daemon)).status, 0);
+  await daemon.start();
+});
+
+test('what cannot be made anew comes back with a load', async (t) => {
+  const { daemon, blob, inLayer, name } = await scene(t);
+  const archive = (await daemon.api.get(`/images/${name}/get`)).bytes;
+  const [first = Buffer.alloc(0)] = image.layers;
+  await daemon.stop();
+  truncateSync(blob(first), first.length - 1);
+  truncateSync(inLayer(0, 'etc/two'));
+  t.match((await fsck(daemon, '--repair')).stdout, /taken away/);
+  await daemon.start();
+  t.match((await daemon.api.post('/images/load', archive)).text, /Loaded image: /);
+  const made = await daemon.api.post('/containers/create', { Image: name, Cmd: ['x'] });
+  t.equal(made.status, 201);
   await daemon.stop();
   t.equal((await fsck(daemon)).status, 0);
   await daemon.start();

@@ -94,8 +94,8 @@ const seen: Partial<Record<Field, readonly Seen[]>> = {
 /** What is refused, or warned about, when the container is made. */
 const told: Partial<Record<Field, readonly (readonly [HostConfig, string | RegExp])[]>> = {
   DeviceRequests: [
-    [{ DeviceRequests: [{ Driver: 'cdi', DeviceIDs: ['vendor.com/device=x'] }] },
-      'could not select device driver "cdi" with capabilities: []'],
+    [{ DeviceRequests: [{ Driver: 'nvidia', DeviceIDs: ['0'] }] },
+      'could not select device driver "nvidia" with capabilities: []'],
     [{ DeviceRequests: [{ Driver: '', Count: -1, Capabilities: [['gpu']] }] },
       'could not select device driver "" with capabilities: [[gpu]]'],
   ],

@@ -111,6 +111,30 @@ test('images that came by one index are kept together', async (t) => {
   });
 });
 
+test('an image goes for the platforms that are named, its name with the last', async (t) => {
+  const { server, world, expectNothing } = await scene(t);
+  const { images } = world;
+  const name = serve(server);
+  for (const platform of ['linux/arm64', 'linux/arm/v6', 'linux/amd64']) {
+    await world.pull(name, { platform });
+  }
+  const remove = (...platforms: readonly string[]) =>
+    images.remove(name, { force: false, noprune: false, platforms });
+  t.equal(images.resolve(name).id, amd.id);
+  await t.rejects(remove(json('s390x')), { kind: 'NotFound', message: /does not provide/ });
+  world.users = { ...world.users, usersOf: () => [{ id: 'c'.repeat(64), running: true }] };
+  await t.rejects(remove(json('arm64')), { kind: 'Conflict', message: /running container/ });
+  world.users = { ...world.users, usersOf: () => [] };
+
+  t.match(await remove(json('amd64')), [{ Deleted: amd.id }, {}]);
+  t.not(images.resolve(name).id, amd.id, 'the name means what is left');
+  t.equal(images.resolve(name, 'linux/arm64').id, arm.id);
+  t.match(await images.list({ filters: {}, sharedSize: false }), { length: 2 });
+  await remove(json('arm64'), JSON.stringify({ os: 'linux', architecture: 'arm', variant: 'v6' }));
+  t.throws(() => images.resolve(name), /No such image/);
+  await expectNothing();
+});
+
 test('an image without an index is its own only manifest', async (t) => {
   const { server, world } = await scene(t);
   server.serve('r', '1', amd);

@@ -1,13 +1,14 @@
 /** The store as others see it: by skopeo and umoci, in place, and by what lies on the disk. */
 import { execFile } from 'node:child_process';
-import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { test, type Test } from 'tap';
-import { lacking, libraryFolder, packageFolder } from '../support/debian-package.js';
+import { test } from 'tap';
+import { bytesBelow } from '../support/bytes-below.js';
+import { lacking, packageFolder } from '../support/debian-package.js';
 import { buildImage } from '../support/image-builder.js';
 import { scene } from '../support/registry-scene.js';
+import { skopeo, temporaryFolder } from '../support/skopeo.js';
 import { tarOf } from '../support/tar.js';
 
 const run = promisify(execFile);
@@ -25,12 +26,6 @@ const layers = [
 ];
 const image = buildImage(layers, { config: { Labels: { team: 'blue' } } });
 
-async function folder(t: Test): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'tsdocker-readers-'));
-  t.teardown(() => rm(path, { recursive: true, force: true }));
-  return path;
-}
-
 const skip = lacking('skopeo', 'umoci');
 
 test('other tools read the layout in place', { skip }, async (t) => {
@@ -42,24 +37,20 @@ test('other tools read the layout in place', { skip }, async (t) => {
   const layout = join(world.directory, 'image');
 
   await t.test('skopeo sees each tag, and copies the image', async (t) => {
-    const unpacked = await packageFolder('skopeo');
-    const skopeo = join(unpacked, 'usr/bin/skopeo');
-    const env = { ...process.env, LD_LIBRARY_PATH: await libraryFolder(unpacked) };
-    const target = join(await folder(t), 'copy');
-    const words = ['--insecure-policy', '--tmpdir', await folder(t)];
+    const target = join(await temporaryFolder(t), 'copy');
     for (const tag of [name, 'docker.io/library/app:two']) {
       const source = `oci:${layout}:${tag}`;
-      const { stdout } = await run(skopeo, [...words, 'inspect', '--config', source], { env });
-      t.match(JSON.parse(stdout), { config: { Labels: { team: 'blue' } } }, tag);
+      const config = await skopeo(t, ['inspect', '--config', source]);
+      t.match(JSON.parse(config), { config: { Labels: { team: 'blue' } } }, tag);
     }
-    await run(skopeo, [...words, 'copy', `oci:${layout}:${name}`, `dir:${target}`], { env });
+    await skopeo(t, ['copy', `oci:${layout}:${name}`, `dir:${target}`]);
     // Both layers, the config, the manifest and a version.
     t.equal((await readdir(target)).length, 5);
   });
 
   await t.test('umoci unpacks it', async (t) => {
     const umoci = join(await packageFolder('umoci'), 'usr/bin/umoci');
-    const bundle = join(await folder(t), 'bundle');
+    const bundle = join(await temporaryFolder(t), 'bundle');
     const { stdout } = await run(umoci, ['list', '--layout', layout]);
     t.ok(stdout.split('\n').includes(name), stdout);
     await run(umoci, ['unpack', '--image', `${layout}:${name}`, bundle]);
@@ -68,19 +59,6 @@ test('other tools read the layout in place', { skip }, async (t) => {
     t.notOk((await readdir(root)).includes('big'));
   });
 });
-
-/** Bytes of the files below a folder, each inode once: what `du -b` counts without folders. */
-async function bytesBelow(path: string, seen = new Set<number>()): Promise<number> {
-  let sum = 0;
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    const child = join(path, entry.name);
-    if (entry.isDirectory()) sum += await bytesBelow(child, seen);
-    const { ino, size } = await lstat(child);
-    if (entry.isFile() && !seen.has(ino)) sum += size;
-    seen.add(ino);
-  }
-  return sum;
-}
 
 test('sizes are those of the files on disk, each layer counted once', async (t) => {
   const { server, world } = await scene(t);

@@ -160,8 +160,20 @@ test('images from a real registry', async (t) => {
     t.same(await index(), []);
     t.same(
       events.map(({ action }) => action),
-      ['pull', 'untag', 'untag', 'delete'],
+      ['pull', 'untag', 'delete'],
+      'of a digest that goes along nobody is told',
     );
+  });
+
+  await t.test('the last tag of a repository takes its digests along', async (t) => {
+    const { pull, images } = await world(t);
+    await pull(name);
+    await images.tag(name, { repo: 'other', tag: '1' });
+    t.match(await images.remove(name, { force: false, noprune: false }), [
+      { Untagged: name },
+      { Untagged: `${server.host}/test/app@${digest(image.manifest)}` },
+    ]);
+    t.match(await images.inspect('other:1'), { RepoTags: ['other:1'], RepoDigests: [] });
   });
 
   await t.test('a pull that meets a removal ends with a whole image or none', async (t) => {

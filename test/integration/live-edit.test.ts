@@ -168,6 +168,30 @@ function ports(): void {
     t.ok(await isFree(8080));
   });
 
+  test('ports and networks that change at once are all there in the end', slow, async (t) => {
+    const daemon = await ready(t);
+    const id = await run(daemon, { command: server, host: bindings({ 80: ['8080'] }) });
+    const nets = ['a', 'b', 'c', 'd'];
+    for (const Name of nets) await daemon.api.post('/networks/create', { Name });
+    const connected = nets.map((name) =>
+      daemon.api.post(`/networks/${name}/connect`, { Container: id }));
+    const [answered] = await Promise.all([
+      Promise.all(connected), update(daemon, id, bindings({ 80: ['8081'], 81: ['8082'] })),
+    ]);
+    t.same(answered.map(({ status }) => status), [200, 200, 200, 200]);
+    const { Networks } = (await inspect(daemon, id)).NetworkSettings;
+    t.same(Object.keys(Networks).sort(), [...nets, 'bridge'].sort());
+    t.same(await shown(daemon, id), ['8081:80/tcp', '8082:81/tcp']);
+    await answers(t, 8082, 'at 81');
+    await Promise.all([
+      ...nets.map((name) => daemon.api.post(`/networks/${name}/disconnect`, { Container: id })),
+      update(daemon, id, bindings({ 80: ['8083'] })),
+    ]);
+    t.same(Object.keys((await inspect(daemon, id)).NetworkSettings.Networks), ['bridge']);
+    t.same(await shown(daemon, id), ['8083:80/tcp']);
+    await answers(t, 8083, 'at 80');
+  });
+
   test('one that does not run has its new ports at its next start', async (t) => {
     const daemon = await ready(t);
     const id = await create(daemon, { command: server, host: bindings({ 80: ['8080'] }) });

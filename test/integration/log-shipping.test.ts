@@ -74,15 +74,17 @@ test('syslog over UDP: priority, tag, format', async (t) => {
     'syslog-facility': 'local3', 'syslog-format': 'rfc5424micro', 'tag': 'x/{{.Name}}',
   };
   const host = syslogTo(server.address, more);
-  const id = await run(daemon, { name: 'told', command: ['sh', '-c', script], host });
-  await until('all has come', async () => server.messages.length >= 1002);
+  // No more than the server's socket holds, should it be slow: what is too much for UDP is lost.
+  const few = script.replace('seq 1000', 'seq 100');
+  const id = await run(daemon, { name: 'told', command: ['sh', '-c', few], host });
+  await until('all has come', async () => server.messages.length >= 102);
   const out = server.messages.find((message) => message.endsWith('- out\n'));
   t.match(out, /^<158>1 \d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}Z \S+ x\/told \d+ x\/told - out\n$/);
   t.match(server.messages.find((message) => message.endsWith('- err\n')), /^<155>1 /);
   const { json } = await daemon.api.get(`/containers/${id}/json`);
   t.equal(json.LogPath, '');
   const logs = logEntries((await daemon.api.get(`/containers/${id}/logs?stdout=1&tail=1`)).bytes);
-  t.equal(Buffer.from(logs[0]?.bytes ?? []).toString(), '1000\n', 'logs reads the spool');
+  t.equal(Buffer.from(logs[0]?.bytes ?? []).toString(), '100\n', 'logs reads the spool');
 });
 
 test('nothing is lost over TCP while the server, or the daemon, is away', async (t) => {

@@ -46,6 +46,19 @@ function six(): void {
     t.match(chosen?.Subnet, /^10\./, 'the IPv4 range that was chosen is shown too');
   });
 
+  test('addresses of the link alone are there beside those of the network', async (t) => {
+    const here = await world(t);
+    await here.networks.create({ Name: 'six', EnableIPv6: true });
+    const endpoints = { six: { IPAMConfig: { LinkLocalIPs: ['169.254.3.3', 'fe80::77'] } } };
+    const one = await here.run(
+      here.add({ name: 'one', hostConfig: { NetworkMode: 'six' }, endpoints }));
+    const addresses = await here.netlink.run([{ do: 'addresses', netnsPid: one.pid }]);
+    const cidrs = addresses.flat().map(({ cidr }) => cidr);
+    t.ok(cidrs.includes('169.254.3.3/16'), cidrs.join());
+    t.ok(cidrs.includes('fe80::77/64'), cidrs.join());
+    t.match(endpointOn(one, 'six'), { IPAddress: /^10\./, GlobalIPv6Address: /^fd/ });
+  });
+
   test('IPv6 without a subnet takes one of the engine\'s own unique local range', async (t) => {
     const here = await world(t);
     for (const name of ['a', 'b']) await here.networks.create({ Name: name, EnableIPv6: true });

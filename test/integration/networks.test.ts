@@ -296,7 +296,7 @@ function facts(): void {
     await here.networks.create({ Name: 'idle', Labels: { stage: 'test' } });
     await here.networks.create({ Name: 'busy' });
     await here.run(here.add({ hostConfig: { NetworkMode: 'busy' }, endpoints: { busy: {} } }));
-    t.same(await here.networks.prune({ label: ['stage=prod'] }), { NetworksDeleted: [] });
+    t.same(await here.networks.prune({ label: ['stage=prod'] }), { NetworksDeleted: null });
     t.same(await here.networks.prune({}), { NetworksDeleted: ['idle'] });
     t.ok(here.told.includes('destroy idle'));
   });

@@ -205,3 +205,56 @@ test('a registry that lies is told off, and nothing stays', async (t) => {
     });
   }
 });
+
+/** Where the bytes of a gzip stream mean something else each. */
+function placesOf(gzip: Buffer): Readonly<Record<string, number>> {
+  const { length } = gzip;
+  return {
+    'first of its mark': 0, 'second of its mark': 1, method: 2, flags: 3, time: 4, system: 9,
+    'first of its content': 10, 'middle of its content': length >> 1,
+    'last of its content': length - 9, 'sum': length - 8, 'size': length - 4, 'last': length - 1,
+  };
+}
+
+const flipped = (bytes: Buffer, at: number): Buffer => {
+  const copy = Buffer.from(bytes);
+  copy[at] = (copy[at] ?? 0) ^ 0x10;
+  return copy;
+};
+
+test('a byte that is wrong is found, wherever it is', async (t) => {
+  const image = buildImage([tarOf([{ name: 'file', content: 'content '.repeat(500) }])]);
+  const layer = layerOf(image);
+  const { server, world, expectNothing } = await scene(t);
+  const refused = async (reference: string, what: string): Promise<void> => {
+    const failure: unknown = await world.pull(reference).catch((error: unknown) => error);
+    t.match(failure, { name: 'ApiError' }, what);
+    await world.images.recover();
+    await expectNothing();
+  };
+  const tag = `${server.host}/lie:1`;
+  const ends = (bytes: Buffer): readonly number[] => [0, 1, bytes.length >> 1, bytes.length - 1];
+  const whole = (): void => server.serve('lie', '1', image);
+  for (const [name, at] of Object.entries(placesOf(layer))) {
+    whole();
+    server.blobs.set(digest(layer), flipped(layer, at));
+    await refused(tag, `layer: ${name}`);
+  }
+  for (const at of ends(image.config)) {
+    whole();
+    server.blobs.set(image.id, flipped(image.config, at));
+    await refused(tag, `config: byte ${at}`);
+  }
+  server.blobs.set(image.id, image.config.subarray(0, image.config.length >> 1));
+  await refused(tag, 'config: ends in its middle');
+  const byDigest = `${server.host}/lie@${digest(image.manifest)}`;
+  for (const at of ends(image.manifest)) {
+    whole();
+    const bytes = flipped(image.manifest, at);
+    server.manifests.set(`lie:${digest(image.manifest)}`, { bytes, mediaType: ociManifest });
+    await refused(byDigest, `manifest: byte ${at}`);
+  }
+  server.manifests.clear();
+  whole();
+  await world.pull(byDigest);
+});

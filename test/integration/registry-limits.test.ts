@@ -1,7 +1,13 @@
 /** Registries that ask for patience, and layers that they may not pass on. */
+import { createHash, randomBytes } from 'node:crypto';
+import { readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'tap';
+import { filesOf } from '../support/builds.js';
+import { until } from '../support/containers.js';
+import { startDaemon } from '../support/daemon.js';
 import { buildImage, digest } from '../support/image-builder.js';
 import { layerOf, scene } from '../support/registry-scene.js';
 import { openImageWorld } from '../support/image-world.js';
@@ -9,6 +15,7 @@ import { sendBlob, startLyingRegistry } from '../support/lying-registry.js';
 import { tarOf } from '../support/tar.js';
 
 const image = buildImage([tarOf([{ name: 'file', content: 'content' }])]);
+const needsRoot = { skip: process.getuid?.() === 0 ? false : 'a daemon needs root' };
 const tooMany = JSON.stringify({
   errors: [{ code: 'TOOMANYREQUESTS', message: 'You have reached your pull rate limit.' }],
 });
@@ -149,4 +156,48 @@ test('a download goes on by Range after a restart of the engine', async (t) => {
   const { range } = server.seen.filter(({ path }) => path.endsWith(digest(blob))).at(-1) ?? {};
   t.match(range, /^bytes=[1-9]\d*-$/);
   t.same(await next.leftovers(), []);
+});
+
+test('a download goes on by Range after kill -9 of the daemon', needsRoot, async (t) => {
+  const server = await startLyingRegistry();
+  t.teardown(() => server.stop());
+  const daemon = await startDaemon(t);
+  const content = randomBytes(3_000_000);
+  const large = buildImage(
+    [tarOf([{ name: 'big', content }]), tarOf([{ name: 'small', content: 'small' }])],
+    { gzipLevel: 0 },
+  );
+  server.serve('r', '1', large);
+  const blob = layerOf(large);
+  server.fault = (request, response) => {
+    if (!(request.url ?? '').endsWith(digest(blob))) return false;
+    // The rest never comes.
+    response.writeHead(200, { 'content-length': blob.length });
+    response.write(blob.subarray(0, 1_000_000));
+    return true;
+  };
+  const pull = () => daemon.api.post(`/images/create?fromImage=${server.host}/r&tag=1`);
+  const cut = pull();
+  cut.catch(() => undefined);
+  const parts = join(daemon.dataRoot, 'tmp');
+  const partBytes = (): number => {
+    const names = readdirSync(parts).filter((name) => name.startsWith('partial-'));
+    return Math.max(0, ...names.map((name) => statSync(join(parts, name)).size));
+  };
+  await until('a part of it is on the disk', () => Promise.resolve(partBytes() > 900_000));
+  await daemon.kill9();
+  await t.rejects(cut);
+  const kept = partBytes();
+  server.fault = () => false;
+  const askedBefore = server.seen.length;
+  await daemon.start();
+  t.equal(partBytes(), kept, 'a start keeps it');
+  t.match((await pull()).text, 'Downloaded newer image');
+  const again = server.seen.slice(askedBefore).filter(({ path }) => path.endsWith(digest(blob)));
+  t.same(again.map(({ range }) => range), [`bytes=${kept}-`], 'only the rest is fetched');
+  t.equal(partBytes(), 0, 'and nothing of it is left over');
+  const files = await filesOf(daemon.socket, `${server.host}/r:1`);
+  const sum = createHash('sha256').update(content).digest('hex');
+  t.match(files.get('big'), { content: sum });
+  t.match(files.get('small'), { content: 'small' });
 });

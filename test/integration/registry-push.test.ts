@@ -5,11 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createHttpServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { test, type Test } from 'tap';
 import type { JsonMessage } from '../../api-spec/index.js';
+import { buildImage, digest } from '../support/image-builder.js';
 import { openImageWorld, type ImageWorld } from '../support/image-world.js';
 import { importTar } from '../support/import-tar.js';
-import { basicUser, makeCertificate, startRegistry } from '../support/registry.js';
+import { basicUser, makeCertificate, pushImage, startRegistry } from '../support/registry.js';
 import { tarOf } from '../support/tar.js';
 import { startTokenServer } from '../support/token-server.js';
 
@@ -111,6 +113,30 @@ test('an image that was made here goes to a registry and comes back the same', a
   });
 });
 
+test('an image in Docker’s own types goes on as it came', async (t) => {
+  const server = await startRegistry({ directory: await folder(t) });
+  t.teardown(() => server.stop());
+  const tars = ['one', 'two'].map((name) => tarOf([{ name, content: name }]));
+  const docker = buildImage(tars, { flavour: 'docker' });
+  await pushImage(server.host, 'came', { ...docker, tag: '1' });
+  const one = await world(t);
+  await one.pull(`${server.host}/came:1`);
+  t.equal(one.images.resolve(`${server.host}/came:1`).id, docker.id);
+  await one.images.tag(`${server.host}/came:1`, { repo: `${server.host}/went`, tag: '1' });
+  await push(one, `${server.host}/went`, { tag: '1' });
+  t.match(await one.images.distribution(`${server.host}/went:1`, {}), {
+    Descriptor: {
+      digest: digest(docker.manifest),
+      mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+    },
+  });
+  const archive = await one.images.save([`${server.host}/went:1`], { signal: never });
+  const other = await world(t);
+  const sink = async (): Promise<void> => undefined;
+  await other.images.load({ body: archive, quiet: true, platforms: [], sink, signal: never });
+  t.equal(other.images.resolve(`${server.host}/went:1`).id, docker.id, 'and by an archive');
+});
+
 test('what cannot be pushed is said as Docker says it', async (t) => {
   const one = await world(t);
   await bring(one, '127.0.0.1:1/known:1', Buffer.from('x'));
@@ -203,4 +229,30 @@ test('a search asks the index, and filters what it finds', async (t) => {
   t.same((await search({ 'is-official': ['false'] })).map(({ name }) => name), ['me/busy']);
   await t.rejects(search({ stars: ['x'] }), { message: "invalid filter 'stars=[x]'" });
   await t.rejects(search({}, 500), { message: 'limit 500 is outside the range of [1, 100]' });
+});
+
+test('layers that are sent side by side all get in with one password', async (t) => {
+  const server = await startRegistry({ directory: await folder(t), basicAuth: true });
+  t.teardown(() => server.stop());
+  const { images } = await world(t);
+  const name = `${server.host}/app`;
+  const image = buildImage(
+    ['a', 'b', 'c', 'd'].map((file) => tarOf([{ name: file, content: randomBytes(100_000) }])),
+  );
+  const layers = image.tars.map((content, height) => ({ name: `${height}.tar`, content }));
+  const config = { Config: 'config.json', RepoTags: [`${name}:1`] };
+  const archive = tarOf([
+    ...layers,
+    { name: 'config.json', content: image.config },
+    {
+      name: 'manifest.json',
+      content: JSON.stringify([{ ...config, Layers: layers.map((layer) => layer.name) }]),
+    },
+  ]);
+  const [body, sink] = [Readable.from([archive]), async () => undefined];
+  await images.load({ body, quiet: true, platforms: [], sink, signal: never });
+  const lines: JsonMessage[] = [];
+  const keep = async (message: JsonMessage): Promise<void> => void lines.push(message);
+  await images.push({ image: name, tag: '1', auth: basicUser, sink: keep, signal: never });
+  t.equal(statuses(lines).filter((status) => status === 'Pushed').length, 4);
 });

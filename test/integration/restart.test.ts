@@ -2,12 +2,14 @@
  * Restart policies: how long they wait, what may be done meanwhile, and what a daemon that was
  * killed makes of them. What is expected is what a Docker Engine 26.1 answered.
  */
+import { rmSync } from 'node:fs';
 import { test, type Test } from 'tap';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerInspectResponse } from '../../api-spec/index.js';
 import { run, until } from '../support/containers.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
+import { removeLeaks } from '../support/leaks.js';
 
 const slow = { timeout: 90_000 };
 
@@ -145,4 +147,44 @@ test('a daemon that was killed goes on with it; a stop before that is a stop', s
   t.equal((await inspect(daemon, stopped)).State.Status, 'exited');
   await until('always is always', async () =>
     (await inspect(daemon, always)).State.Status === 'running');
+});
+
+/** As after a power cut: no process, no group, no link, and nothing of what lies in /run. */
+async function powerCut(daemon: TestDaemon): Promise<void> {
+  await daemon.kill9();
+  removeLeaks(daemon);
+  rmSync(daemon.execRoot, { recursive: true });
+}
+
+test('a host that went down comes back as its policies want it', slow, async (t) => {
+  const daemon = await ready(t);
+  const command = ['sleep', '600'];
+  const named = (Name: string, more = {}) => run(daemon, { command,
+    host: { RestartPolicy: { Name, MaximumRetryCount: 0 }, ...more } });
+  const again = await Promise.all(['always', 'unless-stopped', 'on-failure'].map((name) =>
+    named(name)));
+  const ended = await named('no');
+  const paused = await named('no');
+  const removed = await named('no', { AutoRemove: true });
+  const stopped = await named('unless-stopped');
+  const wasOk = await run(daemon, { ...failing('on-failure'), command: ['true'] });
+  t.match(await asked(daemon, paused, 'pause'), /^204/);
+  t.match(await asked(daemon, stopped, 'stop?t=0'), /^204/);
+  await until('it has ended well', async () =>
+    (await inspect(daemon, wasOk)).State.Status === 'exited');
+  await powerCut(daemon);
+  await daemon.start();
+  for (const id of again) {
+    await until(`${id} runs again`, async () =>
+      (await inspect(daemon, id)).State.Status === 'running');
+  }
+  for (const id of [ended, paused]) {
+    const { Status, ExitCode, Pid, FinishedAt } = (await inspect(daemon, id)).State;
+    t.same({ Status, ExitCode, Pid }, { Status: 'exited', ExitCode: 255, Pid: 0 });
+    t.ok(Date.now() - Date.parse(FinishedAt) < 60_000);
+  }
+  t.equal((await inspect(daemon, stopped)).State.Status, 'exited', 'who was stopped stays so');
+  t.equal((await inspect(daemon, wasOk)).State.ExitCode, 0, 'who had done its work stays so');
+  await until('--rm holds', async () =>
+    (await daemon.api.get(`/containers/${removed}/json`)).status === 404);
 });

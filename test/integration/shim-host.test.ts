@@ -50,7 +50,7 @@ test('where memfds may not be executed, the shim runs from a read-only mount', a
   const seen = openSync(join(dir, 'seen'), 'w');
   t.teardown(() => closeSync(seen));
   const argv = ['docker-init', '--', ...shell('exec >&3; pwd; exec ls /proc/self/fd')];
-  const pid = await spawn(fd, argv, [seen]);
+  const pid = await spawn(fd, argv, { fds: [-1, -1, -1, seen] });
   await reaped(pid);
   const text = readFileSync(join(dir, 'seen'), 'utf8');
   // The last is the folder that ls reads.
@@ -63,7 +63,7 @@ test('starting a shim costs far less than a fork of Node', async (t) => {
   const times: number[] = [];
   for (let i = 0; i < 21; i++) {
     const startedMs = performance.now();
-    const pid = await spawn(fd, ['tsdocker-shim', 'nothing'], []);
+    const pid = await spawn(fd, ['tsdocker-shim', 'nothing'], { fds: [-1, -1, -1] });
     times.push(performance.now() - startedMs);
     await reaped(pid);
   }

@@ -164,9 +164,13 @@ test('a launch that is aborted leaves no process', async (t) => {
 });
 
 test('init killed at the gate fails the start', async (t) => {
-  const { launching } = await atGate(t, { argv: shell('true') });
-  process.kill(launching.pid, 'SIGKILL');
-  await t.rejects(launching.open(), { name: 'LaunchError', code: 'ESRCH' });
+  for (const blockedMs of [0, 50]) {
+    const { launching } = await atGate(t, { argv: shell('true') });
+    process.kill(launching.pid, 'SIGKILL');
+    // Meanwhile the shim gives up, and `open` is written before its reason is read.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockedMs);
+    await t.rejects(launching.open(), { name: 'LaunchError', code: 'ESRCH' }, `${blockedMs} ms`);
+  }
 });
 
 test('a daemon that comes back finds the shim, its output and its exit', async (t) => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Test } from 'tap';
 import { test } from 'tap';
 import type { ContainerCPUStats, ContainerStatsResponse } from '../../api-spec/index.js';
-import { create, run } from '../support/containers.js';
+import { create, run, until } from '../support/containers.js';
 import type { TestDaemon } from '../support/daemon.js';
 import { startDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
@@ -42,6 +42,17 @@ test('a sample tells what a busy container uses', async (t) => {
   const host = `unix://${daemon.socket}`;
   const shown = await docker(host, ['stats', '--no-stream', '--format', format]);
   t.match(shown, { code: 0, stdout: /^box 1 \S+ \/ 64MiB\n$/ });
+});
+
+test('traffic is counted where it passes', async (t) => {
+  const script = 'ping -c 3 -s 1000 -W 5 $(ip route | awk "/default/ { print \\$3 }"); sleep 600';
+  const { daemon } = await world(t, ['sh', '-c', script]);
+  const eth0 = async () =>
+    (await sample(daemon, 'stream=false&one-shot=true')).networks?.['eth0'];
+  await until('it has been heard', async () => ((await eth0())?.rx_bytes ?? 0) >= 3000, 60_000);
+  const seen = await eth0();
+  t.ok((seen?.tx_bytes ?? 0) >= 3000, `${seen?.tx_bytes} bytes sent`);
+  t.ok((seen?.rx_packets ?? 0) >= 3 && (seen?.tx_packets ?? 0) >= 3, 'packets too');
 });
 
 test('a stream goes on until the container is removed', async (t) => {

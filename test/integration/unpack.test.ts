@@ -174,6 +174,12 @@ for (const whiteouts of ['overlay', 'apply'] as const) {
   });
 }
 
+test('an archive may end after the last byte of its last file', needsRoot, async (t) => {
+  const { target, unpack } = await bench(t);
+  await unpack(oneFile('y'.repeat(600)).subarray(0, 512 + 600));
+  t.equal(await readFile(join(target, 'x'), 'utf8'), 'y'.repeat(600));
+});
+
 test('names are cleaned as Docker does', needsRoot, async (t) => {
   const { unpack, target } = await bench(t);
   const names = ['./a', '/b', 'd/../c', './/e//f', 'g/./h'];
@@ -271,6 +277,18 @@ test('whiteouts become devices and attributes, or carry out the removal', needsR
   t.strictSame(await readdir(join(target, 'd')), ['y']);
   t.strictSame(await readdir(join(target, 'o')), ['new']);
 });
+
+test('a folder that is opaque may be the root, which hides what lies below it alone', needsRoot,
+  async (t) => {
+    const { unpack, target, outside } = await bench(t);
+    const before = await outside();
+    await unpack([file('.wh..wh..opq'), file('new')]);
+    t.equal(readXattr(target, 'trusted.overlay.opaque', 1)?.toString(), 'y');
+    await unpack([file('old'), dir('d'), file('d/old')]);
+    await unpack([file('newer'), file('.wh..wh..opq')], { whiteouts: 'apply' });
+    t.strictSame(await readdir(target), ['newer']);
+    t.strictSame(await outside(), before);
+  });
 
 test('folders without an entry of their own are told', needsRoot, async (t) => {
   const { unpack } = await bench(t);

@@ -44,7 +44,8 @@ async function bench(t: Test): Promise<Bench> {
   };
   const open = async (): Promise<VolumesService> => {
     const store = openStore(join(dir, 'db'), [volumeTables]);
-    const volumes = await createVolumes({ root: join(dir, 'volumes'), store, events });
+    const layers = { mount: () => { throw new Error('no image is mounted'); }, has: () => false };
+    const volumes = await createVolumes({ root: join(dir, 'volumes'), store, events, layers });
     t.teardown(async () => {
       await volumes.close();
       await store.close();
@@ -188,7 +189,7 @@ test('volumes of the image are anonymous and go with the container', needsRoot, 
 test('without being asked, an anonymous volume stays until prune', needsRoot, async (t) => {
   const { volumes } = await bench(t);
   const { id, mounts } = await prepare(volumes, { hostConfig: { Binds: ['/data', 'named:/y'] } });
-  t.strictSame(await volumes.prune({ all: ['true'] }), { VolumesDeleted: null, SpaceReclaimed: 0 });
+  t.strictSame(await volumes.prune({ all: ['true'] }), { VolumesDeleted: [], SpaceReclaimed: 0 });
   await volumes.release(id, { removeAnonymous: false });
   const anonymous = mounts.find(({ Destination }) => Destination === '/data')?.Name ?? '';
   await writeFile(join((await volumes.inspect(anonymous)).Mountpoint, 'x'), '1234');

@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { projectUnderCloudKernel, underCloudKernel } from '../support/kernel.js';
-import { suiteVerdict } from '../support/suite-verdict.js';
+import { holdUnderCloudKernels } from '../support/kernel-suites.js';
+import { underCloudKernel } from '../support/kernel.js';
 
 const shim = fileURLToPath(new URL('../../native/tsdocker-shim', import.meta.url));
 
@@ -48,20 +48,7 @@ for (const version of ['6.1', '6.12'] as const) {
 const suites =
   process.env['TSDOCKER_KERNEL_SUITES'] === 'all'
     ? ['integration/shim', 'integration/runtime', 'conformance/netplugins',
-        'conformance/bridge', 'integration/networks']
+        'conformance/bridge', 'integration/networks', 'integration/oci-runtime-userns']
     : ['integration/shim'];
 
-for (const version of ['6.1', '6.12'] as const) {
-  for (const suite of suites) {
-    test(`${suite} holds on Debian's ${version} kernel`, async (t) => {
-      const command = [
-        'env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=250', 'node', `dist/test/${suite}.test.js`,
-      ];
-      const result = await projectUnderCloudKernel(version, command);
-      if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
-      const verdict = suiteVerdict(result);
-      t.equal(verdict.failed, 0, verdict.told);
-      t.ok(verdict.passed > 0, `${verdict.passed} passed`);
-    });
-  }
-}
+holdUnderCloudKernels(suites);

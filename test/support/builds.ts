@@ -1,8 +1,11 @@
 /** Builds and their results on any engine, through its socket. */
+import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { extract, type Header } from 'tar-stream';
 import { Readable } from 'node:stream';
-import { gunzipSync } from 'node:zlib';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import type { JsonMessage } from '../../api-spec/index.js';
 import { engineApi } from './engine-api.js';
 import { tarOf, type TarEntry } from './tar.js';
@@ -87,39 +90,98 @@ export interface ImageFile {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** The digest of a long one. */
   readonly content: string;
   readonly link: string;
+}
+
+const longBytes = 4096;
+const headerBytes = 512;
+
+interface LayerEntry {
+  readonly header: Header;
+  readonly content: string;
+}
+
+/** The lowest layers of an image, whose files are known already. */
+export interface KnownLayers {
+  readonly count: number;
+  readonly files: ReadonlyMap<string, ImageFile>;
 }
 
 /** All files of an image by path, as its layers laid one over the other make them. */
 export async function filesOf(
   socketPath: string,
   image: string,
+  known: KnownLayers = { count: 0, files: new Map() },
 ): Promise<ReadonlyMap<string, ImageFile>> {
-  const saved = await engineApi(socketPath).get(`/images/${encodeURIComponent(image)}/get`);
-  const archive = new Map<string, Buffer>();
-  await eachEntry(saved.bytes, (header, content) => archive.set(header.name, content));
-  const manifest: unknown = JSON.parse(String(archive.get('manifest.json')));
-  const [{ Layers }] = manifest as [{ Layers: string[] }];
-  const files = new Map<string, ImageFile>();
-  for (const name of Layers) await layOver(files, archive.get(name) ?? Buffer.alloc(0));
+  const path = `/images/${encodeURIComponent(image)}/get`;
+  const saved = await engineApi(socketPath).open(path);
+  const layers = new Map<string, readonly LayerEntry[]>();
+  let manifest = '';
+  await eachEntry(saved, async (header, body) => {
+    const { isLayer, bytes } = await looked(body);
+    if (isLayer) layers.set(header.name, await entriesOf(bytes));
+    else if (header.name === 'manifest.json') manifest = (await buffer(bytes)).toString();
+    else bytes.resume();
+  });
+  const [{ Layers }] = JSON.parse(manifest) as [{ Layers: string[] }]; // As Docker writes it.
+  const files = new Map(known.files);
+  for (const name of Layers.slice(known.count)) layOver(files, layers.get(name) ?? []);
   return files;
 }
 
-async function layOver(files: Map<string, ImageFile>, layer: Buffer): Promise<void> {
-  const bytes = layer[0] === 0x1f ? gunzipSync(layer) : layer;
-  await eachEntry(bytes, (header, content) => {
+/** Whether a file of an archive is a layer, by its first bytes; all of its plain bytes. */
+async function looked(body: Readable): Promise<{ isLayer: boolean; bytes: Readable }> {
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let first = Buffer.alloc(0);
+  // A piece may be of a few bytes, where one of the connection ended.
+  while (first.length < headerBytes) {
+    const { value, done } = await chunks.next();
+    if (done === true) break;
+    first = Buffer.concat([first, value]);
+  }
+  const whole = Readable.from(
+    (async function* () {
+      if (first.length > 0) yield first;
+      for (;;) {
+        const next = await chunks.next();
+        if (next.done === true) return;
+        yield next.value;
+      }
+    })(),
+    { objectMode: false },
+  );
+  const isGzip = first[0] === 0x1f && first[1] === 0x8b;
+  const isTar = first.subarray(257, 262).toString('latin1') === 'ustar';
+  return { isLayer: isGzip || isTar, bytes: isGzip ? whole.pipe(createGunzip()) : whole };
+}
+
+async function entriesOf(layer: Readable): Promise<readonly LayerEntry[]> {
+  const entries: LayerEntry[] = [];
+  await eachEntry(layer, async (header, body) => {
+    const isLong = header.size > longBytes;
+    const hash = createHash('sha256');
+    if (isLong) for await (const chunk of body) hash.update(chunk as Buffer);
+    const content = isLong ? hash.digest('hex') : (await buffer(body)).toString('latin1');
+    entries.push({ header, content });
+  });
+  return entries;
+}
+
+function layOver(files: Map<string, ImageFile>, layer: readonly LayerEntry[]): void {
+  for (const { header, content } of layer) {
     const path = header.name.replace(/^\.?\/+/, '').replace(/\/$/, '');
     const [, folder = '', hidden] = /^(.*\/)?\.wh\.(.*)$/.exec(path) ?? [];
     const removed = hidden === '.wh..opq' ? folder : `${folder}${hidden ?? ''}`;
     const isFolder = header.type === 'directory';
     if (hidden !== undefined || !isFolder) forget(files, hidden === undefined ? path : removed);
-    if (hidden !== undefined || path === '') return;
+    if (hidden !== undefined || path === '') continue;
     const { type, mode, uid, gid, linkname } = header;
     const target = type === 'link' ? files.get(linkname) : undefined;
     const link = target === undefined ? linkname : '';
-    files.set(path, target ?? { type, mode, uid, gid, content: content.toString('latin1'), link });
-  });
+    files.set(path, target ?? { type, mode, uid, gid, content, link });
+  }
 }
 
 function forget(files: Map<string, ImageFile>, path: string): void {
@@ -129,14 +191,17 @@ function forget(files: Map<string, ImageFile>, path: string): void {
 }
 
 async function eachEntry(
-  tar: Buffer,
-  visit: (header: Header, content: Buffer) => void,
+  tar: Readable,
+  visit: (header: Header, body: Readable) => Promise<void>,
 ): Promise<void> {
   const parser = extract();
-  Readable.from([tar]).pipe(parser);
+  const piped = pipeline(tar, parser);
+  // Its failure ends the loop as well.
+  piped.catch(() => undefined);
   for await (const entry of parser) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk as Buffer);
-    visit(entry.header, Buffer.concat(chunks));
+    // tar-stream's entries are streams of another package, with the same calls.
+    const body = Readable.from(entry, { objectMode: false });
+    await visit(entry.header, body);
   }
+  await piped;
 }

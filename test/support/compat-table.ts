@@ -12,6 +12,7 @@ const readme = fileURLToPath(new URL('../../../README.md', import.meta.url));
 const [begin, end] = ['<!-- compat: begin -->', '<!-- compat: end -->'];
 const clients: readonly Client[] = [
   'docker', 'docker compose', 'docker-py', 'dockerode and testcontainers',
+  'calls of other tools',
 ];
 
 function cell(reports: readonly Counts[], client: Client, isReference: boolean): string {

@@ -19,7 +19,9 @@ import { engineApi } from './engine-api.js';
 export type Test = Parameters<Parameters<typeof test>[0]>[0];
 
 /** The clients that are tried; the README's table has a row for each. */
-export type Client = 'docker' | 'docker compose' | 'docker-py' | 'dockerode and testcontainers';
+export type Client =
+  'docker' | 'docker compose' | 'docker-py' | 'dockerode and testcontainers' |
+  'calls of other tools';
 
 /** One engine, with names that no other test has. */
 export interface Engine {

@@ -20,7 +20,7 @@ import { engineApi } from './engine-api.js';
 import { leaks, removeLeaks, rootIdOf } from './leaks.js';
 
 const program = fileURLToPath(new URL('../../daemon/tsdockerd.cjs', import.meta.url));
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 100_000;
 const stopTimeoutMs = 20_000;
 
 /** The part of tap's test that is needed here. */
@@ -35,6 +35,14 @@ export interface DaemonOptions {
   readonly flags?: readonly string[];
   readonly daemonJson?: object;
   readonly environment?: Readonly<Record<string, string>>;
+  /** A command that becomes the one after it: in a mount namespace of its own, say. */
+  readonly through?: readonly string[];
+  /** The folder below the data root that the daemon makes its own. */
+  readonly ownFolder?: string;
+  /** No default bridge. */
+  readonly isBridgeless?: true;
+  /** A folder of the test's own, on a disk of its own. */
+  readonly dataRoot?: string;
   /** The test leaves something on purpose: it is removed, and not told of. */
   readonly mayLeak?: boolean;
 }
@@ -119,20 +127,23 @@ async function empty(api: EngineApi): Promise<void> {
 export async function startDaemon(t: Test, options: DaemonOptions = {}): Promise<TestDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'tsd-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  const roots = { dataRoot: join(directory, 'data'), execRoot: join(directory, 'x') };
+  const base = options.dataRoot ?? join(directory, 'data');
+  const dataRoot = join(base, options.ownFolder ?? '');
+  const roots = { dataRoot, execRoot: join(directory, 'x') };
   const logPath = join(directory, 'log');
   const socket = join(directory, 's');
   const configFile = join(directory, 'daemon.json');
-  mkdirSync(roots.dataRoot);
+  mkdirSync(dataRoot, { recursive: true });
   mkdirSync(roots.execRoot);
   writeFileSync(configFile, JSON.stringify(options.daemonJson ?? {}));
   const rootId = rootIdOf(roots.dataRoot);
   const bridge = `tsd${rootId}`;
   const range = randomRange();
   const flags = [
-    '-H', `unix://${socket}`, '--data-root', roots.dataRoot, '--exec-root', roots.execRoot,
-    '--pidfile', join(directory, 'pid'), '--config-file', configFile, '--bridge', bridge,
-    '--bip', range.bip, '--default-address-pool', range.pool, ...(options.flags ?? []),
+    '-H', `unix://${socket}`, '--data-root', base, '--exec-root', roots.execRoot,
+    '--pidfile', join(directory, 'pid'), '--config-file', configFile,
+    ...(options.isBridgeless ? ['--bridge', 'none'] : ['--bridge', bridge, '--bip', range.bip]),
+    '--default-address-pool', range.pool, ...(options.flags ?? []),
   ];
   const api = engineApi(socket);
   const log = (): string => readFileSync(logPath, 'utf8');
@@ -140,7 +151,8 @@ export async function startDaemon(t: Test, options: DaemonOptions = {}): Promise
   const start = async (...more: readonly string[]): Promise<void> => {
     if (isAlive(child)) throw new Error('the daemon runs already');
     const out = openSync(logPath, 'a');
-    child = spawn(process.execPath, [program, ...flags, ...more], {
+    const argv = [...(options.through ?? []), process.execPath, program, ...flags, ...more];
+    child = spawn(argv[0] ?? process.execPath, argv.slice(1), {
       stdio: ['ignore', out, out],
       detached: true,
       env: { ...process.env, ...options.environment },

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { EngineApi } from './engine-api.js';
+import type { Test } from 'tap';
+import { engineApi, type EngineApi } from './engine-api.js';
 import { tarOf } from './tar.js';
 
 const busyboxPaths = ['/bin/busybox', '/usr/bin/busybox'];
@@ -61,4 +62,18 @@ export async function importDemoImage(
   if (answer.status !== 200 || answer.text.includes('"error"')) {
     throw new Error(`import of ${name}: ${answer.status} ${answer.text}`);
   }
+}
+
+/** As `importDemoImage`, on a daemon and a reference engine, where it goes when the test ends. */
+export async function importOnBoth(
+  t: Test,
+  name: string,
+  own: EngineApi,
+  reference: string | undefined,
+): Promise<void> {
+  await importDemoImage(own, name);
+  if (reference === undefined) return;
+  const api = engineApi(reference);
+  await importDemoImage(api, name);
+  t.teardown(() => api.delete(`/images/${name}?force=1`));
 }

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonMessage } from '../../api-spec/index.js';
 import { openContent, type ContentStore } from '../../daemon/content/index.js';
+import { healthOfText } from '../../daemon/build/index.js';
 import {
   createImages,
   imageIndexTables,
+  imageParentColumn,
   imageTables,
   type Images,
   type ImageUsers,
@@ -75,7 +77,8 @@ const noUsers: ImageUsers = {
 export async function openImageWorld(options: WorldOptions = {}): Promise<ImageWorld> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'tsdocker-images-')));
   const content = await openContent(directory);
-  const store = openStore(join(directory, 'tsdocker.db'), [imageTables, imageIndexTables]);
+  const migrations = [imageTables, imageIndexTables, imageParentColumn];
+  const store = openStore(join(directory, 'tsdocker.db'), migrations);
   const driver = await createStorageDriver(options.driver ?? 'overlay', join(directory, 'storage'));
   const registry = createRegistry({
     mirrors: [],
@@ -94,6 +97,7 @@ export async function openImageWorld(options: WorldOptions = {}): Promise<ImageW
     version: '0.0.0',
     unsynced: createUnsynced((paths) => syncTrees(directory, paths)),
     unpack: unpackLayer,
+    healthOf: healthOfText,
     users: {
       usersOf: (id) => world.users.usersOf(id),
       layersInUse: () => world.users.layersInUse(),

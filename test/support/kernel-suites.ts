@@ -2,19 +2,26 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
-import { underUserModeKernel } from './kernel.js';
+import { projectUnderCloudKernel, underUserModeKernel } from './kernel.js';
 import { suiteVerdict } from './suite-verdict.js';
 
 const pathOf = (suite: string): string =>
   fileURLToPath(new URL(`../${suite}.test.js`, import.meta.url));
 
-/** Makes a test of each suite (`integration/shim`): it passes there, and is not empty. */
-export function holdUnderUserMode(suites: readonly string[]): void {
+const systemdScript = fileURLToPath(new URL('../../../test/support/systemd.sh', import.meta.url));
+
+/**
+ * Makes a test of each suite (`integration/shim`): it passes there, and is not empty. Beside a
+ * systemd of its own, if that is asked for and this machine has one.
+ */
+export function holdUnderUserMode(suites: readonly string[], { systemd = false } = {}): void {
   for (const suite of suites) {
     const path = pathOf(suite);
-    const skip = !existsSync(path) && 'not there';
+    const lacks = systemd && !existsSync('/lib/systemd/systemd') && 'no systemd is installed';
+    const skip = existsSync(path) ? lacks : 'not there';
     test(`${suite} holds under the user-mode kernel`, { skip }, async (t) => {
       const command = [
+        ...(systemd ? [systemdScript] : []),
         'env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=200', process.execPath, '--enable-source-maps', path,
       ];
       const result = await underUserModeKernel(command);
@@ -23,5 +30,23 @@ export function holdUnderUserMode(suites: readonly string[]): void {
       t.equal(verdict.failed, 0, verdict.told);
       t.ok(verdict.passed > 0, `${verdict.passed} passed`);
     });
+  }
+}
+
+/** The same on Debian 12's and 13's kernels under QEMU, where all takes twenty times as long. */
+export function holdUnderCloudKernels(suites: readonly string[]): void {
+  for (const version of ['6.1', '6.12'] as const) {
+    for (const suite of suites) {
+      test(`${suite} holds on Debian's ${version} kernel`, async (t) => {
+        const command = [
+          'env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=250', 'node', `dist/test/${suite}.test.js`,
+        ];
+        const result = await projectUnderCloudKernel(version, command);
+        if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
+        const verdict = suiteVerdict(result);
+        t.equal(verdict.failed, 0, verdict.told);
+        t.ok(verdict.passed > 0, `${verdict.passed} passed`);
+      });
+    }
   }
 }

@@ -264,6 +264,8 @@ run_cloud() {
   tree=$job/tree
   mkdir -p "$tree"/{bin,sbin,proc,sys,dev,tmp,run,root,etc,var/tmp} "$tree$inside"
   cp "$(command -v busybox)" "$tree/bin/busybox"
+  # Where tests look for it.
+  mkdir -p "$tree/usr/bin" && ln -sf /bin/busybox "$tree/usr/bin/busybox"
   copy_programs "$tree" node bash ip nft libnftables.so.1 libgcc_s.so.1 unshare nsenter mount umount
   cp -a "$cache/linux-$version/modules/lib/modules" "$tree/usr/lib/modules" 2>/dev/null \
     || { mkdir -p "$tree/usr/lib"; cp -a "$cache/linux-$version/modules/lib/modules" "$tree/usr/lib/modules"; }

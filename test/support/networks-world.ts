@@ -100,6 +100,7 @@ async function open(t: Test, ground: Ground): Promise<World> {
         if (record === undefined) throw notFound(`No such container: ${ref}`);
         return { record, pid: pids.get(record.id) };
       },
+      inTurn: (_id, work) => work(),
       setEndpoints: (id, endpoints) => {
         const record = records.get(id);
         if (record !== undefined) records.set(id, { ...record, endpoints });
@@ -165,6 +166,9 @@ function findRecord(records: ReadonlyMap<string, ContainerRecord>, id: string): 
   return record;
 }
 
+const ofMode = (mode = 'bridge'): ContainerRecord['endpoints'] =>
+  (mode.startsWith('container:') ? {} : { [mode]: {} });
+
 function addRecord(records: Map<string, ContainerRecord>, wish: ContainerWish): ContainerRecord {
   const id = randomBytes(32).toString('hex');
   const record: ContainerRecord = {
@@ -174,7 +178,8 @@ function addRecord(records: Map<string, ContainerRecord>, wish: ContainerWish): 
     imageId: '', imageName: '', layers: [], path: '', args: [], storageDriver: 'vfs', mounts: [],
     config: { Hostname: id.slice(0, 12), ...wish.config },
     hostConfig: wish.hostConfig ?? {},
-    endpoints: wish.endpoints ?? {},
+    // As a create makes it: on the mode's network, if no other is named.
+    endpoints: wish.endpoints ?? ofMode(wish.hostConfig?.NetworkMode),
     restartCount: 0,
     stoppedByUser: false,
     state: { status: 'created' },

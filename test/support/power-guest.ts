@@ -112,10 +112,8 @@ const base = demoRootfs();
 
 /** busybox and one file of random bytes, whose sum is a label. */
 function randomImage() {
-  const data = randomBytes(dataBytes);
-  const sum = createHash('sha256').update(data).digest('hex');
-  const layer = tarOf([{ name: 'data', content: data }]);
-  return buildImage([base, layer], { config: { Labels: { sum }, Cmd: ['/bin/sh'] } });
+  const { sum, archive } = randomFile();
+  return buildImage([base, archive], { config: { Labels: { sum }, Cmd: ['/bin/sh'] } });
 }
 
 interface World {
@@ -165,6 +163,44 @@ async function pull(world: World): Promise<void> {
   world.images.push(name);
 }
 
+/** A file of random bytes as an archive, and its sum. */
+function randomFile(): { readonly sum: string; readonly archive: Buffer; readonly data: Buffer } {
+  const data = randomBytes(dataBytes);
+  const sum = createHash('sha256').update(data).digest('hex');
+  return { sum, data, archive: tarOf([{ name: 'data', content: data }]) };
+}
+
+async function commit(world: World): Promise<void> {
+  const { api, serial } = world;
+  const { sum, archive } = randomFile();
+  const HostConfig = { NetworkMode: 'none' };
+  const made = await api.post('/containers/create', { Image: world.images.at(-1), HostConfig });
+  const { Id: id } = made.json;
+  const put = await api.put(`/containers/${id}/archive?path=/`, archive);
+  if (put.status !== 200) throw new Error(`archive: ${put.status} ${put.text}`);
+  const name = `committed:${serial}`;
+  const changes = encodeURIComponent(`LABEL sum=${sum}`);
+  const path = `/commit?container=${id}&repo=committed&tag=${serial}&changes=${changes}`;
+  await change(world, `image ${name}`, { exists: true, path, body: {} });
+  world.images.push(name);
+  await api.delete(`/containers/${id}`);
+}
+
+/** One layer that is copied, and one that a container makes. */
+async function build(world: World): Promise<void> {
+  const { sum, data } = randomFile();
+  const dockerfile =
+    `FROM ${world.images.at(-1)}\nCOPY data /new\nRUN cp /new /data\nLABEL sum=${sum}\n`;
+  const body = tarOf([
+    { name: 'Dockerfile', content: dockerfile },
+    { name: 'data', content: data },
+  ]);
+  const name = `built:${world.serial}`;
+  const path = `/build?t=${name}&networkmode=none`;
+  await change(world, `image ${name}`, { exists: true, path, body });
+  world.images.push(name);
+}
+
 async function tag(world: World): Promise<void> {
   const [first] = world.images;
   const name = `tagged:${world.serial}`;
@@ -193,7 +229,7 @@ async function volume(world: World): Promise<void> {
   await change(world, `volume ${name}`, { exists: true, path: '/volumes/create', body });
 }
 
-const verbs = [load, pull, tag, container, volume, load, pull, untag];
+const verbs = [load, pull, commit, build, tag, container, volume, load, build, untag];
 
 async function main(): Promise<void> {
   const api = await startEngine();

@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { overlayData } from '../../native/overlay.js';
-import type { MountRecipe } from '../../storage-drivers/driver.js';
+import type { LayersRecipe, LayerStack, MountRecipe } from '../../storage-drivers/driver.js';
 
 const run = promisify(execFile);
 
 /** Runs a shell script with the root file system as its working directory; returns its stdout. */
-export async function insideRootfs(recipe: MountRecipe, script: string): Promise<string> {
+export async function insideRootfs(
+  recipe: MountRecipe | LayersRecipe,
+  script: string,
+): Promise<string> {
   const target = await mkdtemp(join(tmpdir(), 'tsdocker-rootfs-'));
   try {
     const args = recipe.kind === 'bind' ? bind(recipe.source, target) : overlay(recipe, target);
@@ -30,6 +33,6 @@ function bind(source: string, target: string): string[] {
   return ['/', target, '--bind', source];
 }
 
-function overlay(recipe: Extract<MountRecipe, { kind: 'overlay' }>, target: string): string[] {
+function overlay(recipe: LayerStack, target: string): string[] {
   return [recipe.shortNames.dir, target, '-t', 'overlay', '-o', overlayData(recipe), 'overlay'];
 }

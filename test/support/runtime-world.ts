@@ -55,13 +55,19 @@ const applets = [
 ];
 
 /** Close it in a teardown. */
-export function openRuntimeWorld(base = tmpdir()): RuntimeWorld {
+export function openRuntimeWorld(
+  base = tmpdir(),
+  cgroupDriver: 'cgroupfs' | 'systemd' = 'cgroupfs',
+): RuntimeWorld {
   const folder = fs.mkdtempSync(join(base, 'tsdocker-runtime-'));
   const rootId = randomBytes(4).toString('hex');
   const warnings: string[] = [];
   const reopen = (): Runtime =>
     createRuntime({
-      dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec'), rootId, defaultUlimits: [],
+      dataRoot: join(folder, 'data'), execRoot: join(folder, 'exec'), rootId,
+      cgroupDriver,
+      defaultUlimits: [], cdiSpecDirs: [], runtimes: {},
+      security: { noNewPrivileges: false, seccomp: 'builtin' },
       log: () => ({ kind: 'none' }),
       attach: { spillDir: folder, spillBytes: 0, stallMs: 10_000 },
       warn: (message, cause) => warnings.push(`${message}: ${String(cause)}`),

@@ -1,7 +1,7 @@
 /** Where a classic build's files come from: the body, or a URL. */
 import { createReadStream } from 'node:fs';
-import { lstat, rename, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { basename, join, posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { ApiError, invalidParameter, systemError } from '../../../api-spec/errors.js';
 import { compressionOf, isTarHeader } from '../../archive/index.js';
@@ -38,26 +38,26 @@ export async function openContext(
   const opened = await openFiles(context, request);
   const { tree } = opened;
   try {
-    const dockerfile = await readDockerfile(tree, request);
-    await applyIgnore(opened);
-    return { tree, dockerfile };
+    const { name, text } = await readDockerfile(tree, request);
+    await dropOwnFiles(opened, name);
+    return { tree, dockerfile: text };
   } catch (error) {
     tree.close();
     throw error;
   }
 }
 
-/** A context before its ignored files are gone. */
+/** A context before its own files are gone, if they are to be ignored. */
 interface Opened {
   readonly tree: SourceTree;
-  /** Takes away what is at a path of the tree, with all below. */
+  /** Takes away the file, or the link, at a real path of the tree. */
   readonly remove: (path: string) => Promise<void>;
 }
 
 async function openFiles(context: BuildContext, request: ContextRequest): Promise<Opened> {
   const { remote, scratch, signal } = request;
   if (remote !== '' && remote !== 'client-session') {
-    return inFolder(context, await remoteFolder(context, request));
+    return inFolder(await remoteFolder(context, request));
   }
   const held = await holdContext(request.body, context.nowMs());
   if ('tree' in held) {
@@ -66,11 +66,11 @@ async function openFiles(context: BuildContext, request: ContextRequest): Promis
   }
   const target = await scratch.make();
   await context.unpack({ source: held.body, target, signal });
-  return inFolder(context, target);
+  return inFolder(target);
 }
 
-function inFolder(context: BuildContext, folder: string): Opened {
-  const remove = (path: string): Promise<void> => removeBelow(context, join(folder, path));
+function inFolder(folder: string): Opened {
+  const remove = (path: string): Promise<void> => rm(join(folder, path), { force: true });
   return { tree: openFolders([folder]), remove };
 }
 
@@ -122,24 +122,36 @@ async function firstBlock(path: string): Promise<Buffer> {
 async function readDockerfile(
   tree: SourceTree,
   { dockerfile: name }: ContextRequest,
-): Promise<string> {
-  const bytes = await findDockerfile(tree, name);
-  if (bytes === undefined) {
+): Promise<Found> {
+  const found = await findDockerfile(tree, name);
+  if (found === undefined) {
     // Docker's own words; its status for them is a 500.
     throw systemError(`Cannot locate specified Dockerfile: ${name}`);
   }
-  if (bytes.length === 0) throw invalidParameter(`the Dockerfile (${name}) cannot be empty`);
-  return bytes.toString('utf8');
+  if (found.text === '') throw invalidParameter(`the Dockerfile (${name}) cannot be empty`);
+  return found;
 }
 
-async function findDockerfile(tree: SourceTree, name: string): Promise<Buffer | undefined> {
+/** A Dockerfile, and what it is called. */
+interface Found {
+  readonly name: string;
+  readonly text: string;
+}
+
+async function findDockerfile(tree: SourceTree, name: string): Promise<Found | undefined> {
   if (name.split('/').includes('..')) {
     throw invalidParameter(`forbidden path outside the build context: ${name} ()`);
   }
+  for (const each of name === 'Dockerfile' ? [name, 'dockerfile'] : [name]) {
+    const text = await readText(tree, each);
+    if (text !== undefined) return { name: each, text };
+  }
+  return undefined;
+}
+
+async function readText(tree: SourceTree, name: string): Promise<string | undefined> {
   try {
-    const found = await readSmall(tree, name, maxDockerfileBytes);
-    if (found !== undefined || name !== 'Dockerfile') return found;
-    return await readSmall(tree, 'dockerfile', maxDockerfileBytes);
+    return (await readSmall(tree, name, maxDockerfileBytes))?.toString('utf8');
   } catch (error) {
     if (error instanceof RangeError) throw invalidParameter(error.message, error);
     throw error;
@@ -147,24 +159,19 @@ async function findDockerfile(tree: SourceTree, name: string): Promise<Buffer | 
 }
 
 /**
- * Docker's client leaves ignored files out itself, but for the two that the engine has to read;
- * others, and what was fetched, have all of them still.
+ * What is ignored the client has left out, but for the two files that an engine has to read: only
+ * these go now, if they are to be ignored. Docker does the same, also with what it has fetched.
  */
-async function applyIgnore({ tree, remove }: Opened): Promise<void> {
-  const text = await readSmall(tree, '.dockerignore', maxDockerfileBytes);
+async function dropOwnFiles({ tree, remove }: Opened, dockerfile: string): Promise<void> {
+  const text = await readText(tree, ignoreFile);
   if (text === undefined) return;
-  const rules = parseIgnore(text.toString('utf8'));
-  const doomed: string[] = [];
-  const enter = (path: string): boolean => rules.hasExceptions || !rules.ignores(path);
-  for await (const { path, kind } of tree.walk('', enter)) {
-    if (rules.ignores(path) && !(kind === 'directory' && rules.hasExceptions)) doomed.push(path);
+  const rules = parseIgnore(text);
+  for (const name of [ignoreFile, posix.normalize(dockerfile)]) {
+    if (!rules.ignores(name)) continue;
+    // A folder on the way may be a link: only where it leads within the context is it followed.
+    const { path } = await tree.resolve(name, { followLast: false });
+    await remove(path);
   }
-  for (const path of doomed) await remove(path);
 }
 
-/** What was walked are real names: no link is on the way. */
-async function removeBelow(context: BuildContext, path: string): Promise<void> {
-  const isFolder = (await lstat(path).catch(() => undefined))?.isDirectory() ?? false;
-  if (isFolder) await context.removeTree(path);
-  else await rm(path, { force: true });
-}
+const ignoreFile = '.dockerignore';

@@ -1,9 +1,10 @@
 /** Door one: `POST /build` as Docker's classic builder answers it. */
 import type { Readable } from 'node:stream';
-import { ApiError, notImplemented } from '../../../api-spec/errors.js';
-import type { JsonMessage } from '../../../api-spec/index.js';
+import { ApiError, invalidParameter, notImplemented } from '../../../api-spec/errors.js';
+import type { BuildGrants, JsonMessage } from '../../../api-spec/index.js';
 import { CommandFailed } from '../command-failed.js';
 import { prepareBuild, type Engine } from '../engine.js';
+import { imageSink } from '../export.js';
 import type { BuildSession } from '../needs.js';
 import { openScratch, type Scratch } from '../scratch.js';
 import { openContext } from './context.js';
@@ -15,6 +16,7 @@ import {
   type RegistryConfig,
 } from './options.js';
 import { renderClassic, shortId, type LineSink } from './render.js';
+import { renderVertices } from './vertices.js';
 
 /** One build as it arrived. */
 export interface ClassicRequest {
@@ -22,6 +24,8 @@ export interface ClassicRequest {
   /** A tar, plain or compressed; not read when the context is a URL. */
   readonly body: Readable;
   readonly registryConfig: RegistryConfig;
+  /** Undefined from clients that cannot grant anything: all but our own. */
+  readonly grants: BuildGrants | undefined;
   readonly sink: LineSink;
   /** The client is gone, or somebody cancelled it: nothing of the build stays. */
   readonly signal: AbortSignal;
@@ -62,11 +66,13 @@ async function buildIn(
       ...options,
       dockerfile: text,
       context: tree,
-      session: classicSession(request.registryConfig),
+      sink: imageSink(options.tags),
+      session: classicSession(request),
     });
     const output = options.quiet ? quietly(request.sink) : loudly(request.sink);
     try {
-      const observer = renderClassic(output.sink);
+      const render = request.query.vertices ? renderVertices : renderClassic;
+      const observer = render(output.sink);
       const result = await prepared.run({ observer, scratch, signal });
       await tellEnd(output, result, options.tags);
     } catch (error) {
@@ -78,17 +84,33 @@ async function buildIn(
   }
 }
 
-/** What the classic protocol has no way to ask its client for. */
-function classicSession(config: RegistryConfig): BuildSession {
+/** The classic protocol has no way to ask its client: what may be asked for came along. */
+function classicSession({ registryConfig, grants }: ClassicRequest): BuildSession {
+  const auth: BuildSession['auth'] = (host) => authOf(registryConfig, host);
+  if (grants !== undefined) {
+    const { Secrets: secrets = {}, SSH: agents = {} } = grants;
+    const relative = Object.values(agents).find((path) => !path.startsWith('/'));
+    if (relative !== undefined) throw invalidParameter(`ssh agent ${relative}: not absolute`);
+    return {
+      secret: (id) => Promise.resolve(own(secrets, id, (text) => Buffer.from(text, 'base64'))),
+      sshAgent: (id) => Promise.resolve(own(agents, id, (path) => path)),
+      auth,
+    };
+  }
   const refuse = (what: string): Promise<never> =>
     Promise.reject(
       notImplemented(`the --mount=type=${what} option is not available to the classic builder`),
     );
-  return {
-    secret: () => refuse('secret'),
-    sshAgent: () => refuse('ssh'),
-    auth: (host) => authOf(config, host),
-  };
+  return { secret: () => refuse('secret'), sshAgent: () => refuse('ssh'), auth };
+}
+
+function own<T>(
+  values: Readonly<Record<string, string>>,
+  id: string,
+  read: (value: string) => T,
+): T | undefined {
+  const value = Object.hasOwn(values, id) ? values[id] : undefined;
+  return value === undefined ? undefined : read(value);
 }
 
 interface Output {

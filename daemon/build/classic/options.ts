@@ -38,6 +38,8 @@ export interface ClassicQuery {
   readonly version: string;
   readonly outputs: string;
   readonly buildid: string;
+  /** What happens to each step, as it happens, instead of the classic text. */
+  readonly vertices: boolean;
 }
 
 /** What the query means. */
@@ -75,7 +77,7 @@ export function readOptions(
     quiet: query.q,
     useCache: !query.nocache,
     cacheFrom: readJson(query.cachefrom, 'cache-from', strings) ?? [],
-    pull: query.pull !== '' && !['0', 'false', 'no', 'none'].includes(query.pull),
+    pull: isOn(query.pull),
     keepContainers: query.rm ? (query.forcerm ? 'never' : 'ifFailed') : keepWithoutRm(query),
     args: readJson(query.buildargs, 'build args', argsOf) ?? {},
     labels: readJson(query.labels, 'labels', labelsOf) ?? {},
@@ -84,6 +86,11 @@ export function readOptions(
     hostConfig: hostConfigOf(query),
     buildId: query.buildid,
   };
+}
+
+/** As Docker reads it: docker-py says `False`. */
+function isOn(text: string): boolean {
+  return !['', '0', 'false', 'no', 'none'].includes(text.trim().toLowerCase());
 }
 
 /** `forcerm` alone removes those that failed too. */
@@ -129,18 +136,10 @@ function hostConfigOf(query: ClassicQuery): HostConfig {
   const security = readJson(query.securityopt, 'security options', strings) ?? [];
   return {
     ...Object.fromEntries(given),
-    ...(query.extrahosts.length === 0 ? {} : { ExtraHosts: hostsOf(query.extrahosts) }),
+    ...(query.extrahosts.length === 0 ? {} : { ExtraHosts: query.extrahosts }),
     ...(ulimits.length === 0 ? {} : { Ulimits: ulimits }),
     ...(security.length === 0 ? {} : { SecurityOpt: security }),
   };
-}
-
-/** Docker's client sends them as one JSON list, others one by one. */
-function hostsOf(given: readonly string[]): readonly string[] {
-  return given.flatMap((text) => {
-    if (!text.startsWith('[')) return text === '' ? [] : [text];
-    return readJson(text, 'extra hosts', strings) ?? [];
-  });
 }
 
 function readJson<T>(

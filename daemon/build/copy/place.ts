@@ -15,8 +15,6 @@ export interface Placement {
   readonly destination: string;
   /** Undefined keeps what the source has. */
   readonly owner: Owner | undefined;
-  /** Whether the user named the owner: then archives do not keep theirs either. */
-  readonly chown: boolean;
   readonly mode: ChangeMode | undefined;
   readonly nowMs: number;
 }
@@ -24,7 +22,7 @@ export interface Placement {
 /** One thing to be put down: a source, or the content of an archive as a folder. */
 export interface Placed {
   readonly selected: Selected;
-  /** An archive's own owners and modes stay. */
+  /** An archive's own owners and modes stay, whatever `--chown` says, as with Docker. */
   readonly unpacked: boolean;
 }
 
@@ -59,7 +57,8 @@ async function placeFolder(
   }
   const above = target.path.slice(0, Math.max(0, target.path.lastIndexOf('/')));
   await addFolders(entries, above, { ...placement, owner: root });
-  await addFolders(entries, target.path, { ...placement, owner: placement.owner ?? root });
+  const owner = unpacked ? root : (placement.owner ?? root);
+  await addFolders(entries, target.path, { ...placement, owner });
   for await (const entry of contentOf(selected)) {
     const path = target.path === '' ? entry.below : `${target.path}/${entry.below}`;
     await addParent(entries, path, placement);
@@ -111,7 +110,7 @@ function entryOf(entry: SourceEntry, making: Making): LayerEntry | undefined {
   if (kind === 'socket') return undefined;
   const { selected, placement, unpacked } = making;
   const own = { uid: entry.uid, gid: entry.gid };
-  const { uid, gid } = unpacked && !placement.chown ? own : (placement.owner ?? own);
+  const { uid, gid } = unpacked ? own : (placement.owner ?? own);
   const isGiven = !unpacked && placement.owner !== undefined;
   const mode = kind === 'link' ? 0o777 : isGiven ? givenMode(entry) : entry.mode;
   return {

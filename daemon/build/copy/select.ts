@@ -1,5 +1,5 @@
 /** Which files a `COPY` or `ADD` names: patterns, folders, excluded ones. */
-import { invalidParameter } from '../../../api-spec/errors.js';
+import { ApiError, invalidParameter } from '../../../api-spec/errors.js';
 import { ErrnoError } from '../../../native/errno-error.js';
 import { ignoreRules, isPattern, matcherOf } from '../dockerfile/ignore.js';
 import type { SourceEntry, SourceTree, TreeEntry } from '../source-tree.js';
@@ -77,8 +77,19 @@ function cleaned({ kind, source, fromContext }: SelectRequest): string {
   return parts.join('/');
 }
 
+/** To Docker a pattern that is none is one that matches nothing. */
+function matcherIfAny(pattern: string): ReturnType<typeof matcherOf> | undefined {
+  try {
+    return matcherOf(pattern);
+  } catch (error) {
+    if (error instanceof ApiError) return undefined;
+    throw error;
+  }
+}
+
 async function matching(request: SelectRequest, pattern: string): Promise<readonly Selected[]> {
-  const isMatch = matcherOf(pattern);
+  const isMatch = matcherIfAny(pattern);
+  if (isMatch === undefined) return [];
   const depth = pattern.includes('**') ? Infinity : pattern.split('/').length;
   const found: Selected[] = [];
   const enter = (path: string): boolean =>
@@ -93,19 +104,25 @@ async function matching(request: SelectRequest, pattern: string): Promise<readon
   return found;
 }
 
+/** How many folders lie before `/./`: these do not come along. */
+function pivotOf(source: string): number {
+  const at = source.indexOf('/./');
+  const isPart = (part: string): boolean => part !== '' && part !== '.';
+  return at < 0 ? 0 : source.slice(0, at).split('/').filter(isPart).length;
+}
+
 function select(
-  { tree, excludes, parents }: SelectRequest,
+  { tree, excludes, parents, source }: SelectRequest,
   { path, real, entry }: { path: string; real: string; entry: TreeEntry },
 ): Selected {
   const names = path.split('/');
   const rules = ignoreRules(excludes);
-  const pivot = names.indexOf('.');
   return {
     tree,
     path: real,
     entry,
     name: names.at(-1) ?? '',
-    parents: parents ? names.slice(pivot + 1, -1) : [],
+    parents: parents ? names.slice(pivotOf(source), -1) : [],
     excludes: excludes.length === 0 ? () => false : (below) => rules.ignores(below),
   };
 }

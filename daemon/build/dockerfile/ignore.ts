@@ -4,12 +4,16 @@ import { invalidParameter } from '../../../api-spec/errors.js';
 /** Decides about paths relative to the context's root, without leading slash. */
 export interface IgnoreRules {
   ignores(path: string): boolean;
-  /** Whether an exception may bring back something below an ignored folder. */
-  readonly hasExceptions: boolean;
+  /**
+   * Whether an exception may bring back something below an ignored folder: by its text alone, as
+   * Docker looks, so that `!**` opens no folder.
+   */
+  bringsBack(folder: string): boolean;
 }
 
 interface Rule {
   readonly isException: boolean;
+  readonly pattern: string;
   readonly matches: (path: string) => boolean;
 }
 
@@ -31,7 +35,8 @@ export function parseIgnore(text: string): IgnoreRules {
 export function ignoreRules(patterns: readonly string[]): IgnoreRules {
   const rules = patterns.map(ruleOf);
   return {
-    hasExceptions: rules.some(({ isException }) => isException),
+    bringsBack: (folder) =>
+      rules.some((rule) => rule.isException && `${rule.pattern}/`.startsWith(`${folder}/`)),
     ignores: (path) => {
       let ignored = false;
       for (const { isException, matches } of rules) {
@@ -56,7 +61,7 @@ function ruleOf(line: string): Rule {
   const written = isException ? line.slice(1).trim() : line;
   if (written === '') throw invalidParameter('illegal exclusion pattern: "!"');
   const pattern = cleaned(written);
-  return { isException, matches: matcherOf(pattern) };
+  return { isException, pattern, matches: matcherOf(pattern) };
 }
 
 /** Without `.`, `..` and slashes that say nothing. */

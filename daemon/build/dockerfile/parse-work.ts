@@ -53,16 +53,13 @@ export function parseCopy(kind: 'COPY' | 'ADD') {
   return (statement: Statement): CopyInstruction => {
     const { line, text, rest, escape, heredocs } = statement;
     const taken = takeFlags(rest, escape);
-    const flags = checkFlags(taken.flags, kind === 'COPY' ? copyFlags : addFlags, line);
     const words = jsonWords(taken.rest) ?? plainWords(taken.rest);
     const destination = words.at(-1);
-    if (destination === undefined) {
-      throw errorAt(line, `${kind} requires at least two arguments, but only 0 were provided`);
-    }
-    if (words.length === 1) {
+    if (destination === undefined || words.length === 1) {
       const why = 'but only one was provided. Destination could not be determined';
       throw errorAt(line, `${kind} requires at least two arguments, ${why}`);
     }
+    const flags = checkFlags(taken.flags, kind === 'COPY' ? copyFlags : addFlags, line);
     const sources = words.slice(0, -1).filter((word) => !isHeredocWord(word));
     return {
       kind,

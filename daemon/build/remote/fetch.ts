@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { open, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { request } from 'undici';
+import { request as httpRequest } from 'undici';
 import { invalidParameter, systemError, tooLarge } from '../../../api-spec/errors.js';
 
 /** What is fetched, and where to. */
@@ -13,25 +13,30 @@ export interface FetchRequest {
   /** `sha256:…`, or empty for any content. */
   readonly checksum: string;
   readonly signal: AbortSignal;
+  readonly maxBytes?: number;
 }
 
-/** Bound on one file. */
-const maxBytes = 16 * 2 ** 30;
+/** Bound on one file, where a request says nothing else. */
+const defaultMaxBytes = 16 * 2 ** 30;
 const maxRedirects = 10;
 /** How long a server may say nothing. */
 const silenceMs = 60_000;
 
 /** Fetches it; the name of the file. `ApiError` with the reason. */
-export async function fetchFile({ url, folder, checksum, signal }: FetchRequest): Promise<string> {
+export async function fetchFile(request: FetchRequest): Promise<string> {
+  const { url, folder, checksum, signal, maxBytes = defaultMaxBytes } = request;
   const name = nameOf(url);
   const answer = await follow(url, signal);
+  if (Number(answer.headers['content-length']) > maxBytes) {
+    answer.body.destroy();
+    throw tooLarge(`${url} is larger than ${maxBytes} bytes`);
+  }
   const path = join(folder, name);
   const file = await open(path, 'wx', 0o600);
   const hash = createHash('sha256');
   try {
     let length = 0;
-    // The body has no encoding: chunks are bytes.
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    for await (const chunk of whole(answer.body, url, signal)) {
       length += chunk.length;
       if (length > maxBytes) throw tooLarge(`${url} is larger than ${maxBytes} bytes`);
       hash.update(chunk);
@@ -48,6 +53,26 @@ export async function fetchFile({ url, folder, checksum, signal }: FetchRequest)
   const mtime = Number.isNaN(modified.getTime()) ? new Date(0) : modified;
   await utimes(path, mtime, mtime);
   return name;
+}
+
+/** The body to its end; a connection that breaks is told with the URL. */
+async function* whole(
+  body: AsyncIterable<unknown>,
+  url: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  try {
+    // The body has no encoding: chunks are bytes.
+    for await (const chunk of body) yield chunk as Buffer;
+  } catch (error) {
+    throw unreachable(url, error, signal);
+  }
+}
+
+function unreachable(url: string, error: unknown, signal: AbortSignal): Error {
+  signal.throwIfAborted();
+  const why = error instanceof Error ? error.message : String(error);
+  return systemError(`Get ${JSON.stringify(url)}: ${why}`, error);
 }
 
 function nameOf(url: string): string {
@@ -83,14 +108,12 @@ async function follow(url: string, signal: AbortSignal) {
 
 async function ask(url: string, signal: AbortSignal) {
   try {
-    return await request(url, {
+    return await httpRequest(url, {
       signal,
       headersTimeout: silenceMs,
       bodyTimeout: silenceMs,
     });
   } catch (error) {
-    signal.throwIfAborted();
-    const why = error instanceof Error ? error.message : String(error);
-    throw systemError(`Get ${JSON.stringify(url)}: ${why}`, error);
+    throw unreachable(url, error, signal);
   }
 }

@@ -4,6 +4,8 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidParameter, systemError } from '../../../api-spec/errors.js';
 import { MergedTree } from '../../../native/merged-tree.js';
+import { abortReason } from '../../abort-reason.js';
+import { withinBytes } from './growth.js';
 
 /** What is cloned, and where to. */
 export interface CloneRequest {
@@ -14,8 +16,12 @@ export interface CloneRequest {
   /** The commit that it has to be, or its beginning; empty for any. */
   readonly checksum: string;
   readonly signal: AbortSignal;
+  /** Of all that git writes, the history among it. */
+  readonly maxBytes?: number;
 }
 
+/** Bound on what git writes, where a request says nothing else. */
+const defaultMaxBytes = 16 * 2 ** 30;
 /** How long one call of git may take. */
 const timeoutMs = 10 * 60_000;
 const maxStderrBytes = 4096;
@@ -28,9 +34,18 @@ export function isRepository(word: string): boolean {
 
 /** The folder in it that was meant (`url#ref:folder`). `ApiError` with git's words. */
 export async function cloneRepository(request: CloneRequest): Promise<string> {
-  const { folder, signal } = request;
-  const { remote, ref, subfolder } = partsOf(request.url);
-  const git = (...args: readonly string[]): Promise<string> => runGit(args, folder, signal);
+  const { folder, signal, url, maxBytes = defaultMaxBytes } = request;
+  const { subfolder } = partsOf(url);
+  const bound = { folder, maxBytes, what: url, signal };
+  await withinBytes(bound, (bounded) => checkOut(request, bounded));
+  if (!request.keepGitDir) await rm(join(folder, '.git'), { recursive: true, force: true });
+  return insideFolder(folder, subfolder);
+}
+
+async function checkOut(request: CloneRequest, signal: AbortSignal): Promise<void> {
+  const { remote, ref } = partsOf(request.url);
+  const git = (...args: readonly string[]): Promise<string> =>
+    runGit(args, request.folder, signal);
   await git('init', '--quiet', '.');
   await git('remote', 'add', '--', 'origin', remote);
   await fetchRef(git, ref);
@@ -40,8 +55,6 @@ export async function cloneRepository(request: CloneRequest): Promise<string> {
   if (request.checksum !== '' && !commit.startsWith(request.checksum)) {
     throw invalidParameter(`expected checksum to match ${request.checksum}, got ${commit}`);
   }
-  if (!request.keepGitDir) await rm(join(folder, '.git'), { recursive: true, force: true });
-  return insideFolder(folder, subfolder);
 }
 
 async function fetchRef(
@@ -98,15 +111,18 @@ const environment = {
 };
 
 function runGit(args: readonly string[], cwd: string, signal: AbortSignal): Promise<string> {
+  signal.throwIfAborted();
   return new Promise((resolve, reject) => {
+    // A group of its own: what it has started ends with it.
     const child = spawn('git', args, {
       cwd,
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
-      signal,
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
+      detached: true,
     });
+    const end = (): void => killGroup(child.pid);
+    const timer = setTimeout(end, timeoutMs);
+    signal.addEventListener('abort', end, { once: true });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -119,8 +135,21 @@ function runGit(args: readonly string[], cwd: string, signal: AbortSignal): Prom
       } else reject(error);
     });
     child.once('close', (code) => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
       if (code === 0) resolve(stdout);
+      else if (signal.aborted) reject(abortReason(signal));
       else reject(systemError(`git ${args[0] ?? ''}: ${stderr.trim() || `exit status ${code}`}`));
     });
   });
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    const isGone = error instanceof Error && 'code' in error && error.code === 'ESRCH';
+    if (!isGone) throw error;
+  }
 }

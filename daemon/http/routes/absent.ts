@@ -7,7 +7,8 @@ import {
 } from '../../../api-spec/errors.js';
 import type { Filters } from '../needs.js';
 
-const notManager = () => {
+/** For what only a node of a swarm has; 503 in Docker's words. */
+export const notManager = (): never => {
   throw unavailable(
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect ' +
       'this node to swarm and try again.',
@@ -45,6 +46,19 @@ export const pluginRoutes = {
   PluginCreate: noPlugins,
   PluginPush: noPlugin,
   PluginSet: noPlugin,
+};
+
+const noCheckpoints = () => {
+  throw notImplemented(
+    'This experimental feature is disabled by default. Start the Docker daemon in experimental ' +
+      'mode in order to enable it.');
+};
+
+/** Handlers of the operations on checkpoints, as those of an engine that is not experimental. */
+export const checkpointRoutes = {
+  CheckpointList: noCheckpoints,
+  CheckpointCreate: noCheckpoints,
+  CheckpointDelete: noCheckpoints,
 };
 
 /** Handlers of the operations on a swarm. */

@@ -183,9 +183,7 @@ function waitCondition(text: string): 'not-running' | 'next-exit' | 'removed' {
 
 /** The size of a terminal; Docker refuses what is not a number, and what is missing. */
 export function terminalSize(query: { readonly h: string; readonly w: string }): TerminalSize {
-  // The kernel has 16 bits for each; Docker drops the others without a word.
-  const bits = (text: string): number => parseInteger(text) & 0xffff;
-  return { rows: bits(query.h), columns: bits(query.w) };
+  return { rows: parseInteger(query.h), columns: parseInteger(query.w) };
 }
 
 function logsRequest(query: {

@@ -1,5 +1,5 @@
 /** The operations whose connection becomes a stream, and those on exec that go with them. */
-import { invalidParameter, notImplemented } from '../../../api-spec/errors.js';
+import { invalidParameter } from '../../../api-spec/errors.js';
 import type { HandlersOf } from '../call.js';
 import type { ContainersApi } from '../needs.js';
 import { detachKeysOf, terminalSize } from './containers.js';
@@ -37,7 +37,8 @@ export function conversationRoutes(containers: ContainersApi): HandlersOf<Ids> {
     ExecResize: ({ params, query }) =>
       unlessMissing(containers, 'execResize', 'ExecResize')(params.id, terminalSize(query)),
     Session: () =>
-      Promise.reject(notImplemented('Session is not implemented: there is no BuildKit here')),
+      // One that asks for an upgrade is refused where the socket is taken over.
+      Promise.reject(invalidParameter('no upgrade proto in request')),
   };
 }
 

@@ -65,8 +65,8 @@ const changes = (images: ImagesApi, containers: ContainersApi) =>
   ({
     ImageTag: ({ params, query }) =>
       images.tag(params.name, { repo: query.repo, tag: query.tag }),
-    ImageDelete: ({ params, query }) =>
-      images.remove(params.name, { force: query.force, noprune: query.noprune }),
+    ImageDelete: ({ params, query: { force, noprune, platforms } }) =>
+      images.remove(params.name, { force, noprune, platforms }),
     ImagePrune: ({ filters }) => images.prune(filters),
     ImageCommit: async ({ query, body }) => {
       const { container, repo, tag, comment, author, pause } = query;

@@ -1,7 +1,7 @@
 /** Every operation's handler; the type sees to it that none is missing. */
 import type { Handlers } from '../call.js';
 import type { Services } from '../needs.js';
-import { pluginRoutes, swarmRoutes } from './absent.js';
+import { checkpointRoutes, pluginRoutes, swarmRoutes } from './absent.js';
 import { buildRoutes } from './build.js';
 import { containerRoutes } from './containers.js';
 import { conversationRoutes } from './conversations.js';
@@ -20,6 +20,7 @@ export function allRoutes(services: Services): Handlers {
     ...volumeRoutes(services.volumes),
     ...networkRoutes(services.networks),
     ...systemRoutes(services.system, services.events),
+    ...checkpointRoutes,
     ...pluginRoutes,
     ...swarmRoutes,
   };

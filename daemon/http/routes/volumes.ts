@@ -1,4 +1,5 @@
 /** Volumes over HTTP: decode, one call of the service, encode. */
+import { notManager } from './absent.js';
 import { unavailable } from '../../../api-spec/errors.js';
 import type { HandlersOf } from '../call.js';
 import type { VolumesApi } from '../needs.js';
@@ -15,7 +16,8 @@ type Ids =
 export function volumeRoutes(volumes: VolumesApi): HandlersOf<Ids> {
   return {
     VolumeList: ({ filters }) => volumes.list(filters),
-    VolumeCreate: ({ body }) => volumes.create(body),
+    VolumeCreate: ({ body }) =>
+      body.ClusterVolumeSpec === undefined ? volumes.create(body) : notManager(),
     VolumeInspect: ({ params }) => volumes.inspect(params.name),
     VolumeUpdate: () => {
       throw unavailable('volume update only valid for cluster volumes, but swarm is unavailable');

@@ -6,9 +6,9 @@ export interface Cgroups {
   readonly version: 1 | 2;
   /**
    * Makes the group and its parents, and limits it; the limits that the kernel lacks are passed
-   * over (`warnings` tells them). Throws `ApiError` with the limit's name, and leaves nothing.
+   * over (`warnings` tells them). Rejects with `ApiError` and the limit's name, and leaves nothing.
    */
-  create(path: string, resources: OciResources): ContainerCgroup;
+  create(path: string, resources: OciResources): Promise<ContainerCgroup>;
   /** One that exists, or existed: nothing is looked at yet. */
   open(path: string): ContainerCgroup;
   /** What of `resources` this kernel cannot do, in Docker's words. */
@@ -26,17 +26,36 @@ export interface ContainerCgroup {
   readonly oomFiles: readonly string[];
   /** `cgroup.kill`, or the `cgroup.procs` whose members have to be killed one by one. */
   readonly killFiles: readonly string[];
+  readonly places: CgroupPlaces;
+  /** The first process is in: what kept the group until then is not needed any more. */
+  settled(): Promise<void>;
   /** New limits for a group that lives; fields that are absent stay as they are. */
-  update(resources: OciResources): void;
+  update(resources: OciResources): Promise<void>;
+  /**
+   * Gives the group to this user of the host, who may then make groups below it, but not change its
+   * limits. Nothing with version 1, where that is not safe.
+   */
+  delegate(uid: number): void;
   /** Resolves once every process stands still. */
   freeze(): Promise<void>;
   thaw(): Promise<void>;
+  isFrozen(): boolean;
   pids(): readonly number[];
   /** SIGKILL to every process, until none is left. */
   kill(): Promise<void>;
   stats(): CgroupStats;
   /** Idempotent; waits (bounded) for processes that are still dying. */
   remove(): Promise<void>;
+}
+
+/** Where a group is on disk: for a program that has to do with it without this module. */
+export interface CgroupPlaces {
+  /** All that the group consists of: one folder in each hierarchy. */
+  readonly folders: readonly string[];
+  /** The folder whose processes are the group's; with version 2 those below are, too. */
+  readonly home: string;
+  /** Says `FROZEN` with version 1 (empty: it cannot be frozen), a line `frozen 1` with 2. */
+  readonly freezer: string;
 }
 
 /** How init gets in; with version 1, also what it may see of its own groups. */

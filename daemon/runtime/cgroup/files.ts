@@ -10,6 +10,8 @@ export interface ControlWrite {
   readonly value: string;
   /** Other spellings by kernel: tried when `file` is not there. */
   readonly otherwise?: { readonly file: string; readonly value: string };
+  /** It is an error that the kernel has neither; otherwise it is passed over. */
+  readonly required?: true;
 }
 
 /** How long dying processes may keep a group from being removed. */
@@ -18,12 +20,18 @@ const KILL_TIMEOUT_MS = 10_000;
 const FREEZE_TIMEOUT_MS = 10_000;
 const MAX_FILE_BYTES = 1024 * 1024;
 
-/** Writes one limit into `folder`; one that this kernel has no file for is passed over. */
-export function writeControl(folder: string, write: ControlWrite): void {
-  if (tryWrite(`${folder}/${write.file}`, write.value)) return;
-  if (write.otherwise !== undefined) {
-    tryWrite(`${folder}/${write.otherwise.file}`, write.otherwise.value);
+/**
+ * Writes one limit into `folder`, which is undefined when nobody has the controller; one that this
+ * kernel has no file for is passed over, or refused if it is required (`ApiError`).
+ */
+export function writeControl(folder: string | undefined, write: ControlWrite): void {
+  const { file, value, otherwise, required } = write;
+  if (folder !== undefined) {
+    if (tryWrite(`${folder}/${file}`, value)) return;
+    if (otherwise !== undefined && tryWrite(`${folder}/${otherwise.file}`, otherwise.value)) return;
   }
+  if (required !== true) return;
+  throw invalidParameter(`this kernel's control groups have no ${file}: it cannot be ${value}`);
 }
 
 /** False when there is no such file. Throws `ApiError` when the kernel refuses the value. */
@@ -120,6 +128,15 @@ export function tryMakeGroup(folder: string): boolean {
     if (errnoOf(error) === 'ENOENT') return false;
     if (errnoOf(error) === 'EEXIST') return true;
     throw error;
+  }
+}
+
+/** Takes back a group that could not be limited; not one that somebody is in. */
+export function undoGroup(folder: string): void {
+  try {
+    fs.rmdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) !== 'EBUSY') throw error;
   }
 }
 

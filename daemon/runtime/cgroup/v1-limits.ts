@@ -1,6 +1,7 @@
 /** Limits as writes to the files of cgroup version 1. Pure. */
 import type { OciBlockIo, OciCpu, OciDeviceRule, OciMemory, OciResources } from '../oci.js';
 import type { ControlWrite } from './files.js';
+import { v1RareWrites } from './rare-limits.js';
 
 type Write = (file: string, value: number | string | undefined) => void;
 
@@ -21,7 +22,7 @@ export function v1Writes(resources: OciResources): readonly ControlWrite[] {
     writer('pids')('pids.max', resources.pids.limit > 0 ? resources.pids.limit : 'max');
   }
   blockIo(resources.blockIO ?? {}, writes);
-  return writes;
+  return [...writes, ...v1RareWrites(resources)];
 }
 
 function memory(limits: OciMemory, write: Write): void {

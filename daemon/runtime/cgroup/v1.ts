@@ -6,7 +6,7 @@ import type {
 } from './cgroup.js';
 import {
   childrenOf, errnoOf, failures, killAll, makeGroup, readNumber, readPids, readTable, readText,
-  removeGroup, tryMakeGroup, until, writeControl, writeFile, type ControlWrite,
+  removeGroup, tryMakeGroup, undoGroup, until, writeControl, writeFile, type ControlWrite,
 } from './files.js';
 import type { Hierarchy } from './layout.js';
 import { v1DeviceWrites, v1Writes } from './v1-limits.js';
@@ -23,7 +23,7 @@ export function cgroupsV1(hierarchies: readonly Hierarchy[]): Cgroups {
   return {
     version: 1,
     open,
-    create: (path, resources) => create(hierarchies, path, resources, open),
+    create: async (path, resources) => create(hierarchies, path, resources, open),
     warnings: (resources) => warnings(hierarchies, resources),
     sweep: (parent, known) => sweep(hierarchies, parent, known, open),
   };
@@ -44,7 +44,7 @@ function create(
     applyDeviceRules(folderOf(hierarchies, 'devices', path), resources.devices);
     return open(path);
   } catch (error) {
-    for (const folder of made) fs.rmdirSync(folder);
+    for (const folder of made) undoGroup(folder);
     throw error;
   }
 }
@@ -89,8 +89,7 @@ function apply(
   writes: readonly ControlWrite[],
 ): void {
   for (const write of writes) {
-    const folder = folderOf(hierarchies, write.controller, path);
-    if (folder !== undefined) writeControl(folder, write);
+    writeControl(folderOf(hierarchies, write.controller, path), write);
   }
 }
 
@@ -123,6 +122,7 @@ function group(hierarchies: readonly Hierarchy[], path: string): ContainerCgroup
   const folders = hierarchies.map((hierarchy) => joined(hierarchy, path));
   const [firstFolder = ''] = folders;
   const home = folder('pids') || firstFolder;
+  const freezer = folder('freezer') === '' ? '' : `${folder('freezer')}/freezer.state`;
   const freeze = async (state: 'FROZEN' | 'THAWED'): Promise<void> => {
     const file = `${folder('freezer')}/freezer.state`;
     await until(`${state.toLowerCase()} ${path}`, () => {
@@ -135,9 +135,13 @@ function group(hierarchies: readonly Hierarchy[], path: string): ContainerCgroup
     entry: entry(hierarchies, path),
     oomFiles: [`${folder('memory')}/memory.oom_control`],
     killFiles: [`${home}/cgroup.procs`],
-    update: (resources) => update(hierarchies, path, resources),
+    places: { folders, home, freezer },
+    settled: () => Promise.resolve(),
+    update: async (resources) => update(hierarchies, path, resources),
+    delegate: () => undefined,
     freeze: () => freeze('FROZEN'),
     thaw: () => freeze('THAWED'),
+    isFrozen: () => readText(`${folder('freezer')}/freezer.state`).trim() === 'FROZEN',
     pids: () => readPids(home),
     kill: () => kill(home, folder('freezer')),
     stats: () => stats(folder),

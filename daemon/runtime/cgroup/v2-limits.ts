@@ -1,6 +1,7 @@
 /** Limits as writes to the files of cgroup version 2. Pure. */
 import type { OciBlockIo, OciCpu, OciMemory, OciResources, OciThrottleDevice } from '../oci.js';
 import type { ControlWrite } from './files.js';
+import { v2RareWrites } from './rare-limits.js';
 
 type Write = (controller: string, file: string, value: number | string | undefined) => void;
 
@@ -16,7 +17,7 @@ export function v2Writes(resources: OciResources): readonly ControlWrite[] {
     write('pids', 'pids.max', resources.pids.limit > 0 ? resources.pids.limit : 'max');
   }
   blockIo(resources.blockIO ?? {}, writes);
-  return writes;
+  return [...writes, ...v2RareWrites(resources)];
 }
 
 const orMax = (value: number | undefined): number | string | undefined =>

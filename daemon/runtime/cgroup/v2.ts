@@ -6,7 +6,7 @@ import type { BlockIoEntry, Cgroups, CgroupStats, ContainerCgroup } from './cgro
 import { deviceProgram } from './device-program.js';
 import {
   childrenOf, errnoOf, killAll, makeGroup, readNumber, readPids, readTable, readText, removeGroup,
-  until, writeControl, writeFile,
+  undoGroup, until, writeControl, writeFile,
 } from './files.js';
 import { v2Writes } from './v2-limits.js';
 
@@ -17,7 +17,7 @@ export function cgroupsV2(mount: string): Cgroups {
   return {
     version: 2,
     open,
-    create: (path, resources) => create(mount, path, resources, open),
+    create: async (path, resources) => create(mount, path, resources, open),
     warnings: (resources) => warnings(mount, resources),
     sweep: (parent, known) => sweep(folderOf(mount, parent), parent, known, open),
   };
@@ -45,7 +45,7 @@ function create(
     }
     return open(path);
   } catch (error) {
-    fs.rmdirSync(folder);
+    undoGroup(folder);
     throw error;
   }
 }
@@ -82,16 +82,33 @@ function group(folder: string, path: string): ContainerCgroup {
     entry: { kind: 'clone', folder },
     oomFiles: [`${folder}/memory.events`],
     killFiles: [`${folder}/cgroup.kill`],
-    update: (resources) => {
+    places: { folders: [folder], home: folder, freezer: `${folder}/cgroup.events` },
+    settled: () => Promise.resolve(),
+    update: async (resources) => {
       for (const write of v2Writes(resources)) writeControl(folder, write);
     },
+    delegate: (uid) => delegate(folder, uid),
     freeze: () => freeze(1),
     thaw: () => freeze(0),
+    isFrozen: () => readTable(`${folder}/cgroup.events`)['frozen'] === 1,
     pids: () => allPids(folder),
     kill: () => kill(folder),
     stats: () => stats(folder),
     remove: () => removeGroup(folder),
   };
+}
+
+/** What every kernel lets the owner of a group write. (runtime-spec, "Cgroup ownership") */
+const leastDelegated = ['cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads'];
+
+function delegate(folder: string, uid: number): void {
+  const listed = wordsOf('/sys/kernel/cgroup/delegate');
+  const files = listed.length === 0 ? leastDelegated : listed;
+  // Its owning group stays; not every group has every file that is listed.
+  for (const path of [folder, ...files.map((file) => `${folder}/${file}`)]) {
+    const stat = fs.statSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined) fs.chownSync(path, uid, stat.gid);
+  }
 }
 
 /** Those of groups that the container made below its own, too. */

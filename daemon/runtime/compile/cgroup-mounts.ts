@@ -47,12 +47,12 @@ function mountUnified(context: MountContext, mount: OciMount): void {
 
 /** A clone of a host's folder with the mount's own flags; in init, before the pivot. */
 function cloneTree(out: Slot, path: string, mount: OciMount): Step[] {
-  const { attrs } = parseMountOptions(mount.options);
+  const { set, clear } = parseMountOptions(mount.options).own;
   const about = `mount ${mount.destination}`;
   return [
     { op: 'openTree', out, dir: CWD, path, flags: kernel.OPEN_TREE_CLONE, about },
     {
-      op: 'mountSetattr', dir: out, path: '', flags: 0, set: attrs, clear: 0,
+      op: 'mountSetattr', dir: out, path: '', flags: 0, set, clear,
       propagation: kernel.MS_PRIVATE, userns: CWD, about,
     },
   ];
@@ -64,14 +64,14 @@ function mountHierarchies(
   views: readonly CgroupView[],
 ): void {
   const { builder } = context;
-  const { attrs } = parseMountOptions(mount.options);
+  const { set } = parseMountOptions(mount.options).own;
   const writable = mount.options.filter((option) => option !== 'ro');
   const folder = makeFilesystem(builder, {
     ...mount, type: 'tmpfs', source: 'cgroup', options: [...writable, 'mode=755'],
   });
   place(context, mount, folder);
   for (const view of views) mountHierarchy(context, mount, view, folder);
-  if ((attrs & kernel.MOUNT_ATTR_RDONLY) !== 0) {
+  if ((set & kernel.MOUNT_ATTR_RDONLY) !== 0) {
     builder.init.push({
       op: 'mountSetattr', dir: folder, path: '', flags: 0, set: kernel.MOUNT_ATTR_RDONLY, clear: 0,
       propagation: 0, userns: CWD, about: `mount ${mount.destination}`,

@@ -1,7 +1,7 @@
 /** The nodes and links of /dev, and the console. */
 import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
-import type { OciDevice } from '../oci.js';
-import type { ProgramBuilder, SharedSlots } from './builder.js';
+import type { OciDevice, OciMount } from '../oci.js';
+import { landing, type ProgramBuilder, type SharedSlots } from './builder.js';
 import * as kernel from './kernel.js';
 
 const nodeTypes: Readonly<Record<OciDevice['type'], number>> = {
@@ -10,11 +10,21 @@ const nodeTypes: Readonly<Record<OciDevice['type'], number>> = {
   p: kernel.S_IFIFO,
 };
 
-/** `dev` is our own tmpfs; nodes elsewhere get their folder made inside the root. */
+/** The kind of file, for mknod(2). */
+export const nodeType = ({ type }: OciDevice): number => nodeTypes[type];
+
+/** Where nodes are made, and those that are only put in place: mounts, by path. */
+export interface DevicePlaces {
+  /** Our own tmpfs. */
+  readonly dev: Slot;
+  readonly nodes?: ReadonlyMap<string, Slot>;
+}
+
+/** Nodes elsewhere than in /dev get their folder made inside the root. */
 export function makeDevices(
   builder: ProgramBuilder,
   slots: SharedSlots,
-  dev: Slot,
+  { dev, nodes }: DevicePlaces,
   devices: readonly OciDevice[],
 ): void {
   for (const device of devices) {
@@ -28,12 +38,35 @@ export function makeDevices(
         op: 'target', out: dir, root: slots.root, path: folder, kind: 0, mode: 0o755, about,
       });
     }
-    builder.init.push(...node(device, dir, name));
+    const place = { dir, path: name, about };
+    const mount = nodes?.get(device.path);
+    if (device.mustMatch === true) refuseOther(builder, device, place, slots.scratch2);
+    builder.init.push(
+      ...(mount === undefined ? node(device, place) : placeNode(place, mount, slots.scratch2)),
+    );
   }
 }
 
-function node(device: OciDevice, dir: Slot, path: string): Step[] {
-  const about = `device ${device.path}`;
+/** What is there already must be that very node; nothing may be there, too. */
+function refuseOther(
+  builder: ProgramBuilder,
+  { type, major, minor, path }: OciDevice,
+  place: Place,
+  out: Slot,
+): void {
+  const free = builder.label('free');
+  const about = `device ${path}: another file is there`;
+  builder.init.push(
+    {
+      op: 'openat2', ...place, out, flags: kernel.O_PATH | kernel.O_NOFOLLOW, mode: 0,
+      resolve: kernel.RESOLVE_BENEATH, tolerate: ['ENOENT'], goto: free,
+    },
+    { op: 'fstatNode', fd: out, mode: nodeTypes[type], major, minor, about },
+    landing(free),
+  );
+}
+
+function node(device: OciDevice, { dir, path, about }: Place): Step[] {
   const { major, minor, uid, gid, fileMode } = device;
   const mode = nodeTypes[device.type] | fileMode;
   const steps: Step[] = [
@@ -43,6 +76,21 @@ function node(device: OciDevice, dir: Slot, path: string): Step[] {
   return steps;
 }
 
+type Place = Readonly<Record<'dir', Slot> & Record<'path' | 'about', string>>;
+
+/** Over an empty file. */
+function placeNode(place: Place, node: Slot, scratch: Slot): Step[] {
+  const { about } = place;
+  return [
+    { op: 'mknodat', ...place, mode: kernel.S_IFREG, major: 0, minor: 0, tolerate: ['EEXIST'] },
+    {
+      op: 'openat2', ...place, out: scratch, flags: kernel.O_PATH, mode: 0, resolve: kernel.OURS,
+    },
+    { op: 'moveMount', from: node, to: scratch, path: '', flags: 0, about },
+    { op: 'close', fd: node },
+  ];
+}
+
 const links: readonly (readonly [string, string])[] = [
   ['fd', '/proc/self/fd'],
   ['stdin', '/proc/self/fd/0'],
@@ -50,6 +98,18 @@ const links: readonly (readonly [string, string])[] = [
   ['stderr', '/proc/self/fd/2'],
   ['ptmx', 'pts/ptmx'],
 ];
+
+/** The container's own /dev where nothing is mounted; undefined where that is somebody's mount. */
+export function openDev(
+  builder: ProgramBuilder,
+  { root }: SharedSlots,
+  mounts: readonly OciMount[],
+): Slot | undefined {
+  if (mounts.some(({ destination }) => destination === '/dev')) return undefined;
+  const out = builder.slot();
+  builder.init.push({ op: 'target', out, root, path: '/dev', kind: 0, mode: 0o755, about: '/dev' });
+  return out;
+}
 
 /** The links that every program expects in /dev. */
 export function linkDevices(builder: ProgramBuilder, dev: Slot, hasKcore: boolean): void {
@@ -71,19 +131,10 @@ export function placeConsole(
   const about = 'console';
   builder.init.push(
     {
-      op: 'mknodat', dir: dev, path: 'console', mode: 0o100600, major: 0, minor: 0,
-      tolerate: ['EEXIST'], about,
-    },
-    {
-      op: 'openat2', out: slots.scratch, dir: dev, path: 'console', flags: kernel.O_PATH, mode: 0,
-      resolve: kernel.OURS, about,
-    },
-    {
       op: 'openTree', out: slots.scratch2, dir: peer, path: '',
       flags: kernel.OPEN_TREE_CLONE | AT_EMPTY_PATH, about,
     },
-    { op: 'moveMount', from: slots.scratch2, to: slots.scratch, path: '', flags: 0, about },
-    { op: 'close', fd: slots.scratch2 },
+    ...placeNode({ dir: dev, path: 'console', about }, slots.scratch2, slots.scratch),
   );
 }
 

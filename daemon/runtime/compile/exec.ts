@@ -11,14 +11,19 @@
 import { CWD, type LaunchProgram, type Slot, type Step } from '../../../native/launch/opcodes.js';
 import type { StdioSettings } from '../../../native/shim/monitor-settings.js';
 import type { CgroupEntry } from '../cgroup/index.js';
-import type { NamespaceType, OciProcess } from '../oci.js';
+import type { NamespaceType, OciIdMapping, OciProcess } from '../oci.js';
+import type { InstalledFilter } from '../seccomp/flags.js';
 import { ProgramBuilder, type SharedSlots } from './builder.js';
-import { openNull } from './devices.js';
+import { openEntry } from './cgroup-entry.js';
 import * as kernel from './kernel.js';
 import { cloneFlags } from './namespaces.js';
 import {
-  connectStreams, dropPrivileges, execute, setLimits, type HardLimits,
+  connectStreams, dropPrivileges, execute, installSeccomp, oomScore, placeFds, setLimits,
+  type HardLimits,
 } from './process.js';
+import { affinity, schedule } from './schedule.js';
+import { attachStreams, CONSOLE, openStreams, type StreamPlan } from './streams.js';
+import { setForInit, becomeRoot } from './userns.js';
 
 /** What the program needs besides the process's own configuration. */
 export interface ExecPlan {
@@ -26,9 +31,17 @@ export interface ExecPlan {
   readonly process: OciProcess;
   /** To be joined; those of the host are not among them. */
   readonly namespaces: readonly NamespaceType[];
+  /** Of its user namespace, if it has one of its own. */
+  readonly uidMappings?: readonly OciIdMapping[];
   readonly cgroup: CgroupEntry;
-  readonly seccomp?: Buffer;
+  readonly seccomp?: InstalledFilter;
+  /** Whose the streams are: the shim's, unless it says otherwise. */
+  readonly streams?: NonNullable<StreamPlan['streams']>;
+  /** How many descriptors from 3 on are the launcher's. */
+  readonly passedFds?: number;
   readonly stdin: boolean;
+  /** Whether somebody is attached from the start. */
+  readonly hasClient?: boolean;
   readonly hardLimits?: HardLimits;
 }
 
@@ -38,92 +51,71 @@ export interface CompiledExec {
   readonly stdio: StdioSettings;
   /** Where the launch must put a pidfd of the container's first process. */
   readonly pidFd: Slot;
+  /** Where it must put 0, 1 and 2, if they are the launcher's. */
+  readonly inherited: readonly Slot[];
+  /** Where it must put 3 and those that follow. */
+  readonly passed: readonly Slot[];
+  /** The terminal's controlling side, if somebody else is to have it. */
+  readonly console?: Slot;
+  /** Where it must put the socket of who is attached from the start. */
+  readonly client?: Slot;
 }
-
-const CONSOLE = 1;
 
 /** Compiles the steps that join the container and become the process; pure, it opens nothing. */
 export function compileExec(plan: ExecPlan): CompiledExec {
   const builder = new ProgramBuilder();
   const pidFd = builder.slot();
+  const client = plan.hasClient === true ? builder.slot() : undefined;
   const slots: SharedSlots = {
     root: builder.slot(), scratch: builder.slot(), scratch2: builder.slot(),
   };
   const entry = openEntry(builder, plan.cgroup);
-  const streams = openStreams(builder, plan);
+  const passed = Array.from({ length: plan.passedFds ?? 0 }, () => builder.slot());
+  const streams = openStreams(
+    builder, plan.process, { ...plan, stdinOnce: true }, plan.uidMappings,
+  );
   makeProcess(builder, plan, pidFd, entry);
   if (streams.kind === 'pty') {
     builder.host.push({ op: 'awaitFd', token: CONSOLE, out: streams.controller, about: 'console' });
   }
-  enter(builder, plan, { pidFd, entry, slots });
-  const ends = attachStreams(builder, plan, { slots, streams });
+  enter(builder, plan, { pidFd, client, entry, slots });
+  // The console is one of the container's own devpts.
+  const ends = attachStreams({ builder, slots, process: plan.process, mounted: {} }, streams);
+  if (streams.kind === 'pty') builder.init.push({ op: 'close', fd: slots.scratch });
   builder.init.push(
-    ...connectStreams(ends, plan.process.user.uid),
+    ...connectStreams(ends, streams.kind === 'inherited' ? 0 : plan.process.user.uid),
     ...(streams.kind === 'pty'
       ? [{ op: 'setctty', fd: streams.peer, about: 'console' } as const]
       : []),
     ...confine(plan.process, slots),
     // A working directory below /proc/self/fd must not find it (CVE-2024-21626).
     { op: 'close', fd: slots.root },
-    ...setLimits(plan.process, plan.hardLimits),
-    ...dropPrivileges(plan.process, plan.seccomp),
+    ...placeFds(passed),
+  );
+  const limits = [...setLimits(plan.process, plan.hardLimits), ...schedule(plan.process)];
+  setForInit(builder, limits, plan.namespaces.includes('user'));
+  builder.init.push(
+    ...affinity(plan.process.execCPUAffinity?.final),
+    ...dropPrivileges(plan.process, installSeccomp(builder, plan.seccomp), plan.passedFds),
     execute(plan.process, undefined),
   );
-  return { program: builder.program(), stdio: streams.settings, pidFd };
-}
-
-function openEntry(builder: ProgramBuilder, entry: CgroupEntry): readonly Slot[] {
-  const paths = entry.kind === 'tasks' ? entry.files : [entry.folder];
-  const flags = entry.kind === 'tasks' ? kernel.O_WRONLY : kernel.O_PATH | kernel.O_DIRECTORY;
-  return paths.map((path) => {
-    const out = builder.slot();
-    const about = `cgroup ${path}`;
-    builder.host.push({ op: 'openat2', out, dir: CWD, path, flags, mode: 0, resolve: 0, about });
-    return out;
-  });
-}
-
-type Streams =
-  | {
-      readonly kind: 'pty';
-      readonly settings: StdioSettings;
-      readonly controller: Slot;
-      readonly peer: Slot;
-    }
-  | {
-      readonly kind: 'pipes';
-      readonly settings: StdioSettings;
-      readonly stdin: Slot | undefined;
-      readonly outputs: readonly Slot[];
-    };
-
-function openStreams(builder: ProgramBuilder, { process, stdin }: ExecPlan): Streams {
-  if (process.terminal) {
-    const controller = builder.slot();
-    return { kind: 'pty', settings: { kind: 'pty', controller }, controller, peer: builder.slot() };
-  }
-  const pipe = (): { readonly read: Slot; readonly write: Slot } => {
-    const ends = { read: builder.slot(), write: builder.slot() };
-    builder.host.push({ op: 'pipe', ...ends, about: 'standard streams' });
-    return ends;
-  };
-  const input = stdin ? pipe() : undefined;
-  const [stdout, stderr] = [pipe(), pipe()];
   return {
-    kind: 'pipes',
-    settings: {
-      kind: 'pipes', stdout: stdout.read, stderr: stderr.read, stdinOnce: true,
-      ...(input === undefined ? {} : { stdin: input.write }),
-    },
-    stdin: input?.read,
-    outputs: [stdout.write, stderr.write],
+    program: builder.program(), stdio: streams.settings, pidFd, passed,
+    inherited: streams.kind === 'inherited' ? streams.fds : [],
+    ...(streams.kind === 'pty' && plan.streams === 'console'
+      ? { console: streams.controller }
+      : {}),
+    ...(client === undefined ? {} : { client }),
   };
 }
+
+/** The one `yield`: its answer is for who listens to the filter. */
+const MADE = 1;
 
 /** The pid namespace is entered by the next child only, so by the shim before it makes one. */
 function makeProcess(
   { host }: ProgramBuilder,
-  { namespaces, cgroup }: ExecPlan,
+  { namespaces, cgroup, seccomp }: ExecPlan,
   pidFd: Slot,
   [folder = CWD]: readonly Slot[],
 ): void {
@@ -133,6 +125,7 @@ function makeProcess(
   host.push({
     op: 'clone', flags: 0, cgroup: cgroup.kind === 'clone' ? folder : CWD, about: 'process',
   });
+  if (seccomp?.listenerPath !== undefined) host.push({ op: 'yield', token: MADE });
 }
 
 function enter(
@@ -140,12 +133,17 @@ function enter(
   { containerId, process, namespaces, cgroup }: ExecPlan,
   parts: {
     readonly pidFd: Slot;
+    readonly client: Slot | undefined;
     readonly entry: readonly Slot[];
     readonly slots: SharedSlots;
   },
 ): void {
-  const { pidFd, entry, slots } = parts;
-  init.push({ op: 'prctl', option: kernel.PR_SET_DUMPABLE, arg2: 0, arg3: 0, arg4: 0, arg5: 0 });
+  const { pidFd, client, entry, slots } = parts;
+  init.push(
+    { op: 'prctl', option: kernel.PR_SET_DUMPABLE, arg2: 0, arg3: 0, arg4: 0, arg5: 0 },
+    ...affinity(process.execCPUAffinity?.initial),
+  );
+  if (client !== undefined) init.push({ op: 'close', fd: client });
   for (const fd of entry) {
     if (cgroup.kind === 'tasks') {
       init.push({ op: 'write', fd, bytes: Buffer.from('0'), about: 'cgroup' });
@@ -156,9 +154,10 @@ function enter(
     .filter((type) => type !== 'pid')
     .reduce((flags, type) => flags | cloneFlags[type], 0);
   init.push(
-    ...oomScore(process, slots.scratch),
+    ...oomScore({ oomScoreAdj: 0, ...process }, slots.scratch),
     { op: 'setns', fd: pidFd, type: others, about: 'namespaces' },
     { op: 'close', fd: pidFd },
+    ...(namespaces.includes('user') ? becomeRoot() : []),
     { op: 'setsid', about: 'session' },
     {
       op: 'keyctlJoin', name: `_ses.${containerId.slice(0, 16)}`,
@@ -169,50 +168,6 @@ function enter(
       flags: kernel.O_PATH | kernel.O_DIRECTORY, mode: 0, resolve: 0, about: 'root filesystem',
     },
   );
-}
-
-/** While /proc is still the host's. Lowering takes CAP_SYS_RESOURCE: else it stays as it was. */
-function oomScore({ oomScoreAdj = 0 }: OciProcess, scratch: Slot): Step[] {
-  const about = 'oom_score_adj';
-  return [
-    {
-      op: 'openat2', out: scratch, dir: CWD, path: '/proc/self/oom_score_adj',
-      flags: kernel.O_WRONLY, mode: 0, resolve: 0, about,
-    },
-    {
-      op: 'write', fd: scratch, bytes: Buffer.from(String(oomScoreAdj)),
-      tolerate: ['EACCES', 'EPERM'], about,
-    },
-    { op: 'close', fd: scratch },
-  ];
-}
-
-/** The slots of 0, 1 and 2. The console is one of the container's own devpts. */
-function attachStreams(
-  builder: ProgramBuilder,
-  { process }: ExecPlan,
-  { slots, streams }: { readonly slots: SharedSlots; readonly streams: Streams },
-): readonly Slot[] {
-  if (streams.kind === 'pipes') {
-    if (streams.stdin !== undefined) return [streams.stdin, ...streams.outputs];
-    const nothing = builder.slot();
-    builder.init.push(...openNull(slots, nothing));
-    return [nothing, ...streams.outputs];
-  }
-  const { controller, peer } = streams;
-  const { height: rows = 0, width: columns = 0 } = process.consoleSize ?? {};
-  const about = 'console';
-  builder.init.push(
-    {
-      op: 'openat2', out: slots.scratch, dir: slots.root, path: '/dev/pts',
-      flags: kernel.O_RDONLY | kernel.O_DIRECTORY, mode: 0, resolve: kernel.INSIDE, about,
-    },
-    { op: 'pty', devpts: slots.scratch, controller, peer, rows, columns, about },
-    { op: 'notifyFd', token: CONSOLE, fd: controller },
-    { op: 'close', fd: controller },
-    { op: 'close', fd: slots.scratch },
-  );
-  return [peer, peer, peer];
 }
 
 /** The AppArmor profile takes effect at execve; a file that is not procfs's is refused. */

@@ -5,6 +5,7 @@ export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_DIRECTORY = 0o200000;
+export const O_NOFOLLOW = 0o400000;
 export const O_PATH = 0o10000000;
 export const O_CLOEXEC = 0o2000000;
 export const AT_RECURSIVE = 0x8000;
@@ -25,11 +26,16 @@ export const MOUNT_ATTR_RDONLY = 0x01;
 export const MOUNT_ATTR_NOSUID = 0x02;
 export const MOUNT_ATTR_NODEV = 0x04;
 export const MOUNT_ATTR_NOEXEC = 0x08;
+export const MOUNT_ATTR__ATIME = 0x70;
 export const MOUNT_ATTR_NOATIME = 0x10;
 export const MOUNT_ATTR_STRICTATIME = 0x20;
 export const MOUNT_ATTR_NODIRATIME = 0x80;
+export const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
+export const MOUNT_ATTR_IDMAP = 0x100000;
 export const OPEN_TREE_CLONE = 1;
+export const MNT_DETACH = 2;
 export const MS_RDONLY = 1;
+export const MS_MOVE = 1 << 13;
 export const MS_UNBINDABLE = 1 << 17;
 export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
@@ -51,6 +57,7 @@ export const TMPFS_MAGIC = 0x01021994;
 
 // sys/stat.h
 export const S_IFCHR = 0o020000;
+export const S_IFREG = 0o100000;
 export const S_IFBLK = 0o060000;
 export const S_IFIFO = 0o010000;
 
@@ -58,6 +65,3 @@ export const S_IFIFO = 0o010000;
 export const PR_SET_DUMPABLE = 4;
 export const PR_SET_KEEPCAPS = 8;
 export const PR_SET_NO_NEW_PRIVS = 38;
-
-/** linux/seccomp.h: without it the kernel slows a filtered process down against Spectre v4. */
-export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;

@@ -1,12 +1,18 @@
 /** Mount options as a configuration lists them, sorted by who takes them. Pure. */
 import * as kernel from './kernel.js';
 
+/** What mount_setattr(2) is to do: what it clears comes before what it sets. */
+export interface MountAttrs {
+  readonly set: number;
+  readonly clear: number;
+}
+
 /** What the options of one mount come to. */
 export interface MountOptions {
   /** MOUNT_ATTR_* of the mount itself. */
-  readonly attrs: number;
-  /** Of those, the ones that hold for everything below as well. */
-  readonly recursiveAttrs: number;
+  readonly own: MountAttrs;
+  /** Of it and everything below. */
+  readonly below: MountAttrs;
   /** MS_SHARED, MS_SLAVE, … */
   readonly propagation?: { readonly type: number; readonly recursive: boolean };
   /** `rbind` in place of `bind`. */
@@ -15,23 +21,22 @@ export interface MountOptions {
   readonly data: readonly string[];
 }
 
-const setting: Readonly<Record<string, number>> = {
-  ro: kernel.MOUNT_ATTR_RDONLY,
-  nosuid: kernel.MOUNT_ATTR_NOSUID,
-  nodev: kernel.MOUNT_ATTR_NODEV,
-  noexec: kernel.MOUNT_ATTR_NOEXEC,
-  noatime: kernel.MOUNT_ATTR_NOATIME,
-  strictatime: kernel.MOUNT_ATTR_STRICTATIME,
-  nodiratime: kernel.MOUNT_ATTR_NODIRATIME,
-};
+const sets = (set: number): MountAttrs => ({ set, clear: 0 });
+const clears = (clear: number): MountAttrs => ({ set: 0, clear });
+/** Of these times one holds; the kernel wants the others cleared. */
+const time = (set: number): MountAttrs => ({ set, clear: kernel.MOUNT_ATTR__ATIME });
 
-const clearing: Readonly<Record<string, number>> = {
-  rw: kernel.MOUNT_ATTR_RDONLY,
-  suid: kernel.MOUNT_ATTR_NOSUID,
-  dev: kernel.MOUNT_ATTR_NODEV,
-  exec: kernel.MOUNT_ATTR_NOEXEC,
-  atime: kernel.MOUNT_ATTR_NOATIME,
-  diratime: kernel.MOUNT_ATTR_NODIRATIME,
+/** With an `r` in front each of them holds for everything below as well. */
+const attrs: Readonly<Record<string, MountAttrs>> = {
+  ro: sets(kernel.MOUNT_ATTR_RDONLY), rw: clears(kernel.MOUNT_ATTR_RDONLY),
+  nosuid: sets(kernel.MOUNT_ATTR_NOSUID), suid: clears(kernel.MOUNT_ATTR_NOSUID),
+  nodev: sets(kernel.MOUNT_ATTR_NODEV), dev: clears(kernel.MOUNT_ATTR_NODEV),
+  noexec: sets(kernel.MOUNT_ATTR_NOEXEC), exec: clears(kernel.MOUNT_ATTR_NOEXEC),
+  nodiratime: sets(kernel.MOUNT_ATTR_NODIRATIME), diratime: clears(kernel.MOUNT_ATTR_NODIRATIME),
+  nosymfollow: sets(kernel.MOUNT_ATTR_NOSYMFOLLOW),
+  symfollow: clears(kernel.MOUNT_ATTR_NOSYMFOLLOW),
+  noatime: time(kernel.MOUNT_ATTR_NOATIME), strictatime: time(kernel.MOUNT_ATTR_STRICTATIME),
+  atime: time(0), relatime: time(0), nostrictatime: time(0), norelatime: sets(0),
 };
 
 const propagations: Readonly<Record<string, number>> = {
@@ -41,33 +46,58 @@ const propagations: Readonly<Record<string, number>> = {
   unbindable: kernel.MS_UNBINDABLE,
 };
 
-const ignored: ReadonlySet<string> = new Set(['', 'defaults', 'bind', 'relatime', 'norelatime']);
+/** What is said elsewhere, or says nothing. */
+const ignored: ReadonlySet<string> = new Set([
+  '', 'defaults', 'bind', 'idmap', 'ridmap', 'tmpcopyup', 'remount', 'silent', 'loud',
+  'iversion', 'noiversion',
+]);
 
-function propagationOf(option: string): MountOptions['propagation'] {
-  const own = propagations[option];
-  if (own !== undefined) return { type: own, recursive: false };
-  const deep = option.startsWith('r') ? propagations[option.slice(1)] : undefined;
-  return deep === undefined ? undefined : { type: deep, recursive: true };
+/** All that a mount may have besides what its filesystem takes. */
+export const mountOptionNames: readonly string[] = [
+  'bind', 'rbind', 'defaults', 'idmap', 'ridmap', 'tmpcopyup', 'remount', 'silent', 'loud',
+  'iversion', 'noiversion',
+  ...[...Object.keys(attrs), ...Object.keys(propagations)].flatMap((name) => [name, `r${name}`]),
+  'async', 'dirsync', 'lazytime', 'mand', 'nolazytime', 'nomand', 'sync',
+].sort();
+
+/** The option without its `r`, and whether it had one. */
+function find<T>(
+  table: Readonly<Record<string, T>>,
+  option: string,
+): { readonly found: T; readonly deep: boolean } | undefined {
+  const named = (name: string): T | undefined =>
+    Object.hasOwn(table, name) ? table[name] : undefined;
+  const own = named(option);
+  if (own !== undefined) return { found: own, deep: false };
+  const below = option.startsWith('r') ? named(option.slice(1)) : undefined;
+  return below === undefined ? undefined : { found: below, deep: true };
 }
+
+/** The words by which a mount says how it is shared with its copies. */
+export const propagationNames: readonly string[] =
+  Object.keys(propagations).flatMap((name) => [name, `r${name}`]);
+
+const added = (to: MountAttrs, { set, clear }: MountAttrs): MountAttrs => ({
+  set: (to.set & ~clear) | set, clear: to.clear | clear,
+});
 
 /** Of contradicting options the last holds. */
 export function parseMountOptions(options: readonly string[]): MountOptions {
-  let attrs = 0;
-  let recursiveAttrs = 0;
-  let recursive = false;
+  let own = sets(0);
+  let below = sets(0);
   let propagation: MountOptions['propagation'];
   const data: string[] = [];
   for (const option of options) {
-    const deep = option.startsWith('r') ? option.slice(1) : '';
-    if (option === 'rbind') recursive = true;
-    else if (ignored.has(option)) continue;
-    else if (setting[option] !== undefined) attrs |= setting[option];
-    else if (clearing[option] !== undefined) attrs &= ~clearing[option];
-    else if (setting[deep] !== undefined) recursiveAttrs |= setting[deep];
-    else if (propagationOf(option) !== undefined) propagation = propagationOf(option);
+    if (option === 'rbind' || ignored.has(option)) continue;
+    const attr = find(attrs, option);
+    const spread = find(propagations, option);
+    if (attr?.deep === true) below = added(below, attr.found);
+    else if (attr !== undefined) own = added(own, attr.found);
+    else if (spread !== undefined) propagation = { type: spread.found, recursive: spread.deep };
     else data.push(option);
   }
   return {
-    attrs, recursiveAttrs, recursive, data, ...(propagation === undefined ? {} : { propagation }),
+    own, below, recursive: options.includes('rbind'), data,
+    ...(propagation === undefined ? {} : { propagation }),
   };
 }

@@ -3,9 +3,11 @@ import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
 import type { OciMount } from '../oci.js';
 import { landing, type ProgramBuilder } from './builder.js';
 import { mountCgroups, type MountContext } from './cgroup-mounts.js';
-import { aboutMount, makeFilesystem } from './filesystem.js';
+import { aboutMount, filesystemOptions, makeFilesystem } from './filesystem.js';
+import { mapIds } from './id-maps.js';
 import * as kernel from './kernel.js';
-import { parseMountOptions } from './mount-options.js';
+import { parseMountOptions, type MountAttrs } from './mount-options.js';
+import { mountStack } from './rootfs.js';
 
 /** The fds of what was mounted and is needed later. */
 export interface MountedSlots {
@@ -25,12 +27,38 @@ export function openSources(
 ): ReadonlyMap<string, Slot> {
   const sources = new Map<string, Slot>();
   for (const mount of mounts) {
-    if (mount.type !== 'bind') continue;
-    const slot = builder.slot();
-    builder.host.push(...openSource(builder, mount, slot), ...sourceAttrs(mount, slot));
-    sources.set(mount.destination, slot);
+    if (mount.type === 'bind') sources.set(mount.destination, takeSource(builder, mount));
   }
   return sources;
+}
+
+/**
+ * The same of stacks of layers, in the container's mount namespace, where nobody else sees them:
+ * each is mounted at `folder`, taken from there and unmounted.
+ */
+export function openStacks(
+  builder: ProgramBuilder,
+  mounts: readonly OciMount[],
+  folder: string,
+): ReadonlyMap<string, Slot> {
+  const sources = new Map<string, Slot>();
+  for (const mount of mounts) {
+    if (mount.stack === undefined) continue;
+    const about = aboutMount(mount);
+    mountStack(builder, mount.stack, { at: folder, about, maps: mount });
+    sources.set(mount.destination, takeSource(builder, { ...mount, source: folder }));
+    builder.host.push({ op: 'umount2', path: folder, flags: kernel.MNT_DETACH, about });
+  }
+  return sources;
+}
+
+function takeSource(builder: ProgramBuilder, mount: OciMount): Slot {
+  const slot = builder.slot();
+  builder.host.push(
+    ...openSource(builder, mount, slot), ...sourceAttrs(mount, slot),
+    ...mapMount(builder, mount, slot),
+  );
+  return slot;
 }
 
 function openSource(builder: ProgramBuilder, mount: OciMount, out: Slot): Step[] {
@@ -79,18 +107,42 @@ function openSubpath(
   ];
 }
 
+/** A source is private unless it says otherwise. */
 function sourceAttrs(mount: OciMount, dir: Slot): Step[] {
-  const { attrs, recursiveAttrs, propagation } = parseMountOptions(mount.options);
+  const spreads = parseMountOptions(mount.options).propagation !== undefined;
+  return changes(spreads ? mount : { ...mount, options: [...mount.options, 'rprivate'] }, dir);
+}
+
+/** What the options say of the mount at `dir`, first how it is shared. */
+function changes(mount: OciMount, dir: Slot): Step[] {
+  const { own, below } = parseMountOptions(mount.options);
   const about = aboutMount(mount);
-  const change = (set: number, type: number, recursive: boolean): Step => ({
-    op: 'mountSetattr', dir, path: '', flags: recursive ? kernel.AT_RECURSIVE : 0,
-    set, clear: 0, propagation: type, userns: CWD, about,
-  });
-  const { type, recursive } = propagation ?? { type: kernel.MS_PRIVATE, recursive: true };
-  const steps = [change(0, type, recursive)];
-  if (attrs !== 0) steps.push(change(attrs, 0, false));
-  if (recursiveAttrs !== 0) steps.push(change(recursiveAttrs, 0, true));
-  return steps;
+  const change = ({ set, clear }: MountAttrs, recursive: boolean): Step[] =>
+    (set | clear) === 0
+      ? []
+      : [{
+          op: 'mountSetattr', dir, path: '', flags: recursive ? kernel.AT_RECURSIVE : 0,
+          set, clear, propagation: 0, userns: CWD, about,
+        }];
+  return [...spread(mount, dir), ...change(below, true), ...change(own, false)];
+}
+
+function spread(mount: OciMount, dir: Slot): Step[] {
+  const { propagation } = parseMountOptions(mount.options);
+  if (propagation === undefined) return [];
+  const { type, recursive } = propagation;
+  return [{
+    op: 'mountSetattr', dir, path: '', flags: recursive ? kernel.AT_RECURSIVE : 0, set: 0, clear: 0,
+    propagation: type, userns: CWD, about: aboutMount(mount),
+  }];
+}
+
+/** While nobody can see the mount yet: the kernel takes a map at no other time. */
+function mapMount(builder: ProgramBuilder, mount: OciMount, dir: Slot): Step[] {
+  // What a stack is made of is mapped already.
+  if (mount.uidMappings === undefined || mount.stack !== undefined) return [];
+  const recursive = mount.options.includes('ridmap');
+  return mapIds(builder, dir, mount, { recursive, about: `id map of ${mount.source}` });
 }
 
 /** Init's part: everything in order, each target resolved inside the root. */
@@ -102,7 +154,8 @@ export function placeMounts(
   const placed = new Map<string, Slot>();
   for (const mount of mounts) {
     const source = sources.get(mount.destination);
-    if (mount.type === 'bind' && source !== undefined) placeBind(context, mount, source);
+    if (mount.options.includes('remount')) remount(context, mount);
+    else if (source !== undefined) placeBind(context, mount, source);
     else if (mount.type === 'cgroup' || mount.type === 'cgroup2') mountCgroups(context, mount);
     else placed.set(`${mount.type} ${mount.destination}`, placeFilesystem(context, mount));
   }
@@ -161,7 +214,9 @@ function refuseProc(
 function placeFilesystem(context: MountContext, mount: OciMount): Slot {
   const { builder, slots } = context;
   const about = aboutMount(mount);
-  const tree = makeFilesystem(builder, mount);
+  const isFilled = mount.options.includes('tmpcopyup');
+  const options = mount.options.filter((option) => !isFilled || !/^r?ro$/.test(option));
+  const tree = makeFilesystem(builder, { ...mount, options });
   const isTmpfs = mount.type === 'tmpfs';
   const move = builder.label('move');
   builder.init.push(
@@ -170,7 +225,57 @@ function placeFilesystem(context: MountContext, mount: OciMount): Slot {
       mode: 0o755, about,
     },
     ...(isTmpfs ? refuseProc(builder, mount, slots.scratch, move) : []),
+    ...(isFilled ? fill(mount, { from: slots.scratch, to: tree }) : []),
     { op: 'moveMount', from: tree, to: slots.scratch, path: '', flags: 0, about },
+    ...spread(mount, tree),
   );
   return tree;
+}
+
+/** Begins with what it covers; only then it may be read-only. A mode that is given stays. */
+function fill(mount: OciMount, { from, to }: { readonly from: Slot; readonly to: Slot }): Step[] {
+  const about = `${aboutMount(mount)}: tmpcopyup`;
+  const { own, below, data } = parseMountOptions(mount.options);
+  const mode = data.find((option) => option.startsWith('mode='))?.slice('mode='.length);
+  return [
+    { op: 'copyTree', from, to, about },
+    ...(mode === undefined
+      ? []
+      : [{ op: 'fchmodat', dir: to, path: '', mode: Number.parseInt(mode, 8), about } as const]),
+    {
+      op: 'mountSetattr', dir: to, path: '', flags: 0,
+      set: (own.set | below.set) & kernel.MOUNT_ATTR_RDONLY, clear: 0,
+      propagation: 0, userns: CWD, about,
+    },
+  ];
+}
+
+/** What is at its destination already is changed, and nothing mounted. */
+function remount({ builder, slots }: MountContext, mount: OciMount): void {
+  const { scratch: out, scratch2, root: dir } = slots;
+  const about = aboutMount(mount);
+  builder.init.push(
+    {
+      op: 'openat2', out, dir, path: mount.destination, flags: kernel.O_PATH, mode: 0,
+      resolve: kernel.INSIDE, about,
+    },
+    ...changes(mount, out),
+    ...reconfigure(mount, { of: out, fs: scratch2 }),
+  );
+}
+
+/** What the filesystem itself is told; what is not said stays. */
+function reconfigure(
+  mount: OciMount,
+  { of, fs }: { readonly of: Slot; readonly fs: Slot },
+): Step[] {
+  const options = filesystemOptions(mount, fs);
+  if (options.length === 0) return [];
+  const about = aboutMount(mount);
+  return [
+    { op: 'fspick', out: fs, mount: of, about },
+    ...options,
+    { op: 'fsReconfigure', fs, about },
+    { op: 'close', fd: fs },
+  ];
 }

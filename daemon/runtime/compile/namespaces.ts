@@ -1,6 +1,7 @@
 /** New namespaces by `clone`, others joined: by the host where it must, else by init. */
 import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
-import type { NamespaceType, OciNamespace } from '../oci.js';
+import type { NamespaceType, OciLinux, OciNamespace } from '../oci.js';
+import { hasOwn } from '../spec/namespaces.js';
 import type { ProgramBuilder } from './builder.js';
 import * as kernel from './kernel.js';
 
@@ -17,6 +18,36 @@ export const cloneFlags: Readonly<Record<NamespaceType, number>> = {
 };
 
 /**
+ * Steps around `clone`. A time namespace is for the children of who makes it, and its clocks can
+ * be set until there are any: so the host makes it, and then goes back to its own.
+ */
+export function timeNamespace(
+  builder: ProgramBuilder,
+  { namespaces, timeOffsets = {} }: OciLinux,
+): { readonly before: readonly Step[]; readonly after: readonly Step[] } {
+  if (!hasOwn(namespaces, 'time')) return { before: [], after: [] };
+  const about = 'time namespace';
+  const own = builder.slot();
+  const offsets = builder.slot();
+  const open = { op: 'openat2', dir: CWD, mode: 0, resolve: 0, about } as const;
+  return {
+    before: [
+      { ...open, out: own, path: '/proc/self/ns/time', flags: kernel.O_RDONLY },
+      { op: 'unshare', flags: kernel.CLONE_NEWTIME, about },
+      { ...open, out: offsets, path: '/proc/self/timens_offsets', flags: kernel.O_WRONLY },
+      ...Object.entries(timeOffsets).map(([clock, { secs, nanosecs }]): Step => ({
+        op: 'write', fd: offsets, bytes: Buffer.from(`${clock} ${secs} ${nanosecs}\n`),
+        about: `time offset ${clock}`,
+      })),
+      { op: 'close', fd: offsets },
+    ],
+    after: [
+      { op: 'setns', fd: own, type: kernel.CLONE_NEWTIME, about }, { op: 'close', fd: own },
+    ],
+  };
+}
+
+/**
  * For clone3. With version 2 init is born in its group, so a cgroup namespace in the same call has
  * the right root; with version 1 it enters later, and unshares then.
  */
@@ -26,7 +57,7 @@ export function namespaceFlags(
 ): number {
   return namespaces
     .filter(({ path }) => path === undefined)
-    .filter(({ type }) => type !== 'cgroup' || entry === 'clone')
+    .filter(({ type }) => type !== 'time' && (type !== 'cgroup' || entry === 'clone'))
     .reduce((flags, { type }) => flags | cloneFlags[type], 0);
 }
 
@@ -43,7 +74,8 @@ export function joinNamespaces(
 ): JoinSlots {
   const init: Step[] = [];
   for (const { type, path } of namespaces) {
-    if (path === undefined) continue;
+    // A user namespace changes what may be done: it is entered apart, after these.
+    if (path === undefined || type === 'user') continue;
     const fd: Slot = builder.slot();
     const about = `${type} namespace ${path}`;
     builder.host.push({

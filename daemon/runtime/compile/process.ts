@@ -1,9 +1,11 @@
 /** The last part of init: streams, limits, privileges, identity, and the program itself. */
 import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
 import type { OciProcess } from '../oci.js';
+import type { InstalledFilter } from '../seccomp/flags.js';
 import { capabilityMask } from '../spec/capabilities.js';
 import { variable } from '../spec/environment.js';
 import { rlimitNumber } from '../spec/rlimits.js';
+import type { ProgramBuilder } from './builder.js';
 import * as kernel from './kernel.js';
 
 /** From the standard streams on, in the order of 0, 1, 2. */
@@ -23,6 +25,35 @@ export function connectStreams(streams: readonly Slot[], uid: number): Step[] {
   return steps;
 }
 
+const FIRST_PASSED = 3;
+
+/** Descriptors of the launcher's, from 3 on; they go into the program as the streams do. */
+export function placeFds(fds: readonly Slot[]): Step[] {
+  return fds.map((fd, index) => ({
+    op: 'dup2', fd, to: FIRST_PASSED + index, about: 'passed descriptors',
+  }));
+}
+
+/**
+ * While /proc is still the host's. Lowering takes CAP_SYS_RESOURCE: where that is missing the score
+ * stays as it was.
+ */
+export function oomScore({ oomScoreAdj }: Pick<OciProcess, 'oomScoreAdj'>, scratch: Slot): Step[] {
+  const about = 'oom_score_adj';
+  if (oomScoreAdj === undefined) return [];
+  return [
+    {
+      op: 'openat2', out: scratch, dir: CWD, path: '/proc/self/oom_score_adj',
+      flags: kernel.O_WRONLY, mode: 0, resolve: 0, about,
+    },
+    {
+      op: 'write', fd: scratch, bytes: Buffer.from(String(oomScoreAdj)),
+      tolerate: ['EACCES', 'EPERM'], about,
+    },
+    { op: 'close', fd: scratch },
+  ];
+}
+
 /** The largest hard limits that may be set without CAP_SYS_RESOURCE, by resource number. */
 export type HardLimits = ReadonlyMap<number, number>;
 
@@ -39,19 +70,41 @@ export function setLimits(process: OciProcess, ceilings: HardLimits | undefined)
   });
 }
 
+const LISTENER = 11;
+
+/** Init's steps; with a listener the host sends that away, with the last answer that it got. */
+export function installSeccomp(
+  builder: ProgramBuilder,
+  seccomp: InstalledFilter | undefined,
+): readonly Step[] {
+  if (seccomp === undefined) return [];
+  const { filter, flags, listenerPath: path } = seccomp;
+  const about = 'seccomp';
+  if (path === undefined) return [{ op: 'seccomp', flags, filter, out: CWD, about }];
+  const out = builder.slot();
+  const toListener = `seccomp listener ${path}`;
+  builder.host.push(
+    { op: 'awaitFd', token: LISTENER, out, about },
+    { op: 'sendAnswer', path, fd: out, about: toListener },
+    { op: 'close', fd: out },
+  );
+  return [
+    { op: 'seccomp', flags, filter, out, about },
+    { op: 'notifyFd', token: LISTENER, fd: out, about },
+    { op: 'close', fd: out },
+  ];
+}
+
 /**
  * As runc orders it: without no_new_privs the filter needs CAP_SYS_ADMIN, so it comes before the
  * privileges go, and must let the few calls after it pass; with it, it comes last.
  */
-export function dropPrivileges(process: OciProcess, filter: Buffer | undefined): Step[] {
+export function dropPrivileges(
+  process: OciProcess,
+  seccomp: readonly Step[],
+  passedFds = 0,
+): Step[] {
   const { user } = process;
-  const seccomp: Step[] =
-    filter === undefined
-      ? []
-      : [{
-          op: 'seccomp', flags: kernel.SECCOMP_FILTER_FLAG_SPEC_ALLOW, filter, out: CWD,
-          about: 'seccomp',
-        }];
   const isRoot = user.uid === 0;
   const permitted = capabilityMask(process.capabilities.permitted);
   return [
@@ -76,7 +129,7 @@ export function dropPrivileges(process: OciProcess, filter: Buffer | undefined):
     ...(process.user.umask === undefined
       ? []
       : [{ op: 'umask', mask: process.user.umask } as const]),
-    { op: 'closeRange', first: 3, last: 0xffffffff, flags: 0 },
+    { op: 'closeRange', first: FIRST_PASSED + passedFds, last: 0xffffffff, flags: 0 },
     ...(process.noNewPrivileges ? seccomp : []),
   ];
 }

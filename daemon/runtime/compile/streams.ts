@@ -1,9 +1,10 @@
 /** Where 0, 1 and 2 come from: the shim's pipes, a pty, or whoever launches. */
-import type { Slot } from '../../../native/launch/opcodes.js';
+import type { Slot, Step } from '../../../native/launch/opcodes.js';
 import type { StdioSettings } from '../../../native/shim/monitor-settings.js';
-import type { OciConfig } from '../oci.js';
+import type { OciIdMapping, OciProcess } from '../oci.js';
 import type { ProgramBuilder, SharedSlots } from './builder.js';
 import { openNull, placeConsole } from './devices.js';
+import { hostId } from './id-maps.js';
 import * as kernel from './kernel.js';
 import type { MountedSlots } from './mounts.js';
 
@@ -40,8 +41,9 @@ export interface StreamPlan {
 /** The host's part: before the clone, so that both strands have the slots. */
 export function openStreams(
   builder: ProgramBuilder,
-  config: OciConfig,
+  process: OciProcess,
   plan: StreamPlan,
+  uidMappings?: readonly OciIdMapping[],
 ): Streams {
   if (plan.streams === 'inherited') {
     // Filled by who launches; nothing of them is the shim's.
@@ -53,7 +55,7 @@ export function openStreams(
     builder.host.push({ op: 'pipe', ...ends, about: 'standard streams' });
     return ends;
   };
-  if (config.process.terminal) {
+  if (process.terminal) {
     const controller = builder.slot();
     const settings: StdioSettings =
       plan.streams === 'console' ? { kind: 'none' } : { kind: 'pty', controller };
@@ -61,6 +63,10 @@ export function openStreams(
   }
   const stdin = plan.stdin ? pipe() : undefined;
   const [stdout, stderr] = [pipe(), pipe()];
+  if (uidMappings !== undefined) {
+    const ends = [...(stdin === undefined ? [] : [stdin.read]), stdout.write, stderr.write];
+    builder.host.push(...givePipes(ends, hostId(uidMappings, process.user.uid)));
+  }
   return {
     kind: 'pipes',
     settings: {
@@ -72,17 +78,25 @@ export function openStreams(
   };
 }
 
+/** Pipes are the host's: their ends are given to who will have them, under the id it has there. */
+function givePipes(ends: readonly Slot[], uid: number | undefined): Step[] {
+  if (uid === undefined) return [];
+  return ends.map((dir) => ({
+    op: 'fchownat', dir, path: '', uid, gid: -1, about: 'standard streams',
+  }));
+}
+
 /** What init's part builds on. */
 export interface StreamParts {
   readonly builder: ProgramBuilder;
   readonly slots: SharedSlots;
-  readonly config: OciConfig;
+  readonly process: OciProcess;
   readonly mounted: MountedSlots;
 }
 
 /** Init's part: the slots of 0, 1 and 2. */
 export function attachStreams(
-  { builder, slots, config, mounted }: StreamParts,
+  { builder, slots, process, mounted }: StreamParts,
   streams: Streams,
 ): readonly Slot[] {
   if (streams.kind === 'inherited') return streams.fds;
@@ -93,7 +107,7 @@ export function attachStreams(
     return [nothing, ...streams.outputs];
   }
   const { controller, peer } = streams;
-  const { height: rows = 0, width: columns = 0 } = config.process.consoleSize ?? {};
+  const { height: rows = 0, width: columns = 0 } = process.consoleSize ?? {};
   const devpts = mounted.devpts ?? slots.scratch;
   if (mounted.devpts === undefined) {
     // The user's own /dev: its pts is another instance, found inside the root.

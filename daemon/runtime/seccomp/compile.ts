@@ -272,6 +272,8 @@ function returnOf(action: SeccompAction, value = EPERM): number {
       return 0x7ffc0000;
     case 'SCMP_ACT_TRACE':
       return 0x7ff00000 | (value & 0xffff);
+    case 'SCMP_ACT_NOTIFY':
+      return 0x7fc00000;
     case 'SCMP_ACT_TRAP':
       return 0x00030000;
     case 'SCMP_ACT_KILL_PROCESS':

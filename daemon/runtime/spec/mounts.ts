@@ -1,12 +1,14 @@
 /** The mounts of a container, in the order in which they are made. */
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { ResolvedMount, Sandbox } from '../../containers/needs.js';
-import type { OciMount } from '../oci.js';
+import type { OciIdMappings, OciMount } from '../oci.js';
 
 /** What the list of mounts depends on. */
 export interface MountPlan {
   readonly mounts: readonly ResolvedMount[];
   readonly sandbox: Sandbox;
+  /** How what is the engine's own, volumes too, shows its owners; as on the disk without it. */
+  readonly remap: OciIdMappings | undefined;
   readonly privileged: boolean;
   readonly readonlyRootfs: boolean;
   readonly writableCgroups: boolean;
@@ -24,7 +26,8 @@ export function containerMounts(plan: MountPlan): readonly OciMount[] {
   const taken = new Set(plan.mounts.map((mount) => clean(mount.destination)));
   const covered = (path: string): boolean => [...taken].some((dir) => isWithin(path, dir));
   const own = [...systemMounts(plan), ...networkFiles(plan)];
-  const user = plan.mounts.map(userMount).sort((a, b) => depth(a) - depth(b));
+  const user = plan.mounts.map((mount) => userMount(mount, plan.remap))
+    .sort((a, b) => depth(a) - depth(b));
   const before = own.filter((mount) => mount.type !== 'bind');
   const files = own.filter((mount) => mount.type === 'bind');
   return [
@@ -65,7 +68,7 @@ function systemMounts(plan: MountPlan): OciMount[] {
   return list;
 }
 
-function networkFiles({ sandbox, readonlyRootfs }: MountPlan): OciMount[] {
+function networkFiles({ sandbox, readonlyRootfs, remap }: MountPlan): OciMount[] {
   const files: readonly (readonly [string, string])[] = [
     ['/etc/resolv.conf', sandbox.resolvConfPath],
     ['/etc/hostname', sandbox.hostnamePath],
@@ -73,27 +76,38 @@ function networkFiles({ sandbox, readonlyRootfs }: MountPlan): OciMount[] {
   ];
   return files
     .filter(([, source]) => source !== '')
-    .map(([destination, source]) => ({
+    .map(([destination, source]) => mapped({
       destination, type: 'bind', source,
       options: ['rbind', 'rprivate', ...(readonlyRootfs ? ['ro'] : [])],
-    }));
+    }, remap));
 }
 
-function userMount(mount: ResolvedMount): OciMount {
+function mapped(mount: OciMount, remap: OciIdMappings | undefined): OciMount {
+  return remap === undefined
+    ? mount
+    : { ...mount, options: [...mount.options, 'idmap'], ...remap };
+}
+
+function userMount(mount: ResolvedMount, remap: OciIdMappings | undefined): OciMount {
   const destination = clean(mount.destination);
   if (mount.type === 'tmpfs') {
     return { destination, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount.options) };
   }
+  const part = mount.subpath === undefined ? {} : { subpath: mount.subpath };
+  if (mount.type === 'overlay') {
+    const { type, stack } = mount;
+    const options = ['rprivate', 'ro'];
+    return mapped({ destination, type, source: type, stack, ...part, options }, remap);
+  }
   const readonly = mount.readonly ? [mount.recursiveReadonly ? 'rro' : 'ro'] : [];
-  return {
-    destination, type: 'bind', source: mount.source,
-    ...(mount.subpath === undefined ? {} : { subpath: mount.subpath }),
+  return mapped({
+    destination, type: 'bind', source: mount.source, ...part,
     options: [
       mount.recursive ? 'rbind' : 'bind',
       mount.propagation === '' ? 'rprivate' : mount.propagation,
       ...readonly,
     ],
-  };
+  }, mount.isOurs === true ? remap : undefined);
 }
 
 const opposites: Readonly<Record<string, string>> = {

@@ -11,6 +11,8 @@ export interface NamespaceRequest {
   /** Live pids by container id, for `container:` modes. */
   readonly joinPids: Readonly<Record<string, number>>;
   readonly cgroupVersion: 1 | 2;
+  /** Containers have user namespaces, unless they ask for the host's. */
+  readonly isRemapped: boolean;
 }
 
 /** Those that are new or joined; what is missing is shared with the host. */
@@ -18,12 +20,24 @@ export function namespaces(request: NamespaceRequest): readonly OciNamespace[] {
   const { hostConfig, sandbox } = request;
   return [
     { type: 'mount' },
+    ...user(request),
     ...byMode('pid', hostConfig.PidMode ?? '', request),
     ...byMode('ipc', hostConfig.IpcMode ?? '', request),
     ...byMode('uts', hostConfig.UTSMode ?? '', request),
     ...network(sandbox),
     ...(cgroupNamespaceMode(request) === 'private' ? [{ type: 'cgroup' } as const] : []),
   ];
+}
+
+/** What is joined belongs to somebody's user namespace: that is joined too, as Docker does. */
+function user({ hostConfig, sandbox, joinPids, isRemapped }: NamespaceRequest): OciNamespace[] {
+  const { UsernsMode, PidMode = '', IpcMode = '' } = hostConfig;
+  if (!isRemapped || UsernsMode === 'host') return [];
+  const joined =
+    joinedPid(PidMode, joinPids) ?? joinedPid(IpcMode, joinPids) ??
+    (sandbox.kind === 'joined' ? sandbox.joinPid : undefined);
+  const type = 'user';
+  return [joined === undefined ? { type } : { type, path: namespacePath(joined, type) }];
 }
 
 /** As Docker: private with cgroup v2, the host's with v1. */

@@ -5,18 +5,22 @@ import { parseProfile, type SeccompProfile } from '../seccomp/profile.js';
 /** What the options come to; the last of several on one matter holds. */
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
-  readonly seccomp: 'builtin' | 'unconfined' | SeccompProfile;
+  /** `default`: nothing was said, and the daemon's holds. */
+  readonly seccomp: 'default' | 'builtin' | 'unconfined' | SeccompProfile;
   /** Profile's name; absent for the default. */
   readonly apparmor?: string;
   readonly systemPathsUnconfined: boolean;
   readonly writableCgroups: boolean;
 }
 
-/** Throws `ApiError` 400 in Docker's words. */
-export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
+/** Privileges are as the daemon has them unless said. Throws `ApiError` 400 in Docker's words. */
+export function parseSecurityOptions(
+  options: readonly string[],
+  noNewPrivileges: boolean,
+): SecurityOptions {
   let parsed: SecurityOptions = {
-    noNewPrivileges: false,
-    seccomp: 'builtin',
+    noNewPrivileges,
+    seccomp: 'default',
     systemPathsUnconfined: false,
     writableCgroups: false,
   };
@@ -55,7 +59,8 @@ function valueOf(key: string, value: string, option: string): Partial<SecurityOp
 
 function seccompOf(value: string): SecurityOptions['seccomp'] {
   if (value === 'unconfined') return 'unconfined';
-  return value === 'builtin' || value === '' ? 'builtin' : parseProfile(value);
+  if (value === '') return 'default';
+  return value === 'builtin' ? 'builtin' : parseProfile(value);
 }
 
 /** As Go's strconv.ParseBool. */

@@ -6,6 +6,8 @@ export interface OwnNamespaces {
   readonly ipc: boolean;
   readonly network: boolean;
   readonly uts: boolean;
+  /** The last of the ids of groups that its user namespace has in one row from 0 on. */
+  readonly lastGid?: number;
 }
 
 const ipcNames: ReadonlySet<string> = new Set([
@@ -14,10 +16,10 @@ const ipcNames: ReadonlySet<string> = new Set([
 ]);
 
 /** Ports below 1024 and ping need no capability in a network of one's own. */
-const networkDefaults: Readonly<Record<string, string>> = {
+const networkDefaults = ({ lastGid = 2 ** 31 - 1 }: OwnNamespaces): Record<string, string> => ({
   'net.ipv4.ip_unprivileged_port_start': '0',
-  'net.ipv4.ping_group_range': '0 2147483647',
-};
+  'net.ipv4.ping_group_range': `0 ${lastGid}`,
+});
 
 /** By dotted name, the defaults first. Throws `ApiError` 400 for what would reach the host. */
 export function sysctls(
@@ -25,7 +27,7 @@ export function sysctls(
   own: OwnNamespaces,
 ): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(given)) refuse(name, value, own);
-  return { ...(own.network ? networkDefaults : {}), ...given };
+  return { ...(own.network ? networkDefaults(own) : {}), ...given };
 }
 
 /** Below /proc/sys; dots in the name of a link are written `/`, as sysctl(8) has it. */

@@ -33,16 +33,18 @@ const absent = '(absent)';
 /** All that differs, the errors' messages verbatim. */
 export function compareAnswers(reference: Named, ours: Named, depth: Depth): Difference[] {
   const [a, b] = [reference.answer, ours.answer];
+  const isError = a.status >= 400;
   if (a.status !== b.status) {
+    // What two refusals say is compared all the same.
     return [
       {
         path: 'status',
         reference: `${a.status} ${normaliseText(a.text, reference.names).trim()}`,
         ours: `${b.status} ${normaliseText(b.text, ours.names).trim()}`,
       },
+      ...(isError && b.status >= 400 ? compareBodies(reference, ours, 'values') : []),
     ];
   }
-  const isError = a.status >= 400;
   return [
     ...compareHeaders(a.headers, b.headers),
     ...compareBodies(reference, ours, isError ? 'values' : depth),

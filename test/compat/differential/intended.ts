@@ -1,19 +1,10 @@
 /** Where this engine means to answer otherwise, and why: the whole list. */
 import type { Difference } from './compare.js';
+import { intendedOfCreate } from './intended-create.js';
+import type { Intended } from './intention.js';
 
-/** Differences that need no mending. */
-export interface Intended {
-  /** Of the case's name with the request; all when missing. */
-  readonly of?: RegExp;
-  /** Where in the answer. */
-  readonly path?: RegExp;
-  readonly reference?: RegExp;
-  readonly ours?: RegExp;
-  readonly reason: string;
-}
-
-/** The list. */
-export const intended: readonly Intended[] = [
+/** Those of all operations but create. */
+const general: readonly Intended[] = [
   {
     path: /^(?:status|message)$/,
     reference: /^(?:400 .*|500 .*)?"?.*cannot unmarshal/s,
@@ -22,9 +13,9 @@ export const intended: readonly Intended[] = [
   },
   {
     path: /^status$/,
-    reference: /^500 /,
-    ours: /^4(?:00|03|09) /,
-    reason: 'bad input is no fault of the server: where Docker says 500, we say 4xx',
+    reference: /^500 .*"message"/,
+    ours: /^4(?:00|03|09) .*"message"/,
+    reason: 'bad input is no fault of the server: what Docker says with 500, we say with 4xx',
   },
   {
     path: /^status$/,
@@ -58,13 +49,6 @@ export const intended: readonly Intended[] = [
     reason: 'the reference engine crashed on this request',
   },
   {
-    path: /^status$/,
-    reference: /^20\d /,
-    ours: /^40[04] /,
-    of: /^(?:create|update)/,
-    reason: 'what a start would refuse, or nobody could mean, is refused at once',
-  },
-  {
     of: /events.*filter|events\?/,
     path: /^status$/,
     reference: /^200 /,
@@ -79,23 +63,29 @@ export const intended: readonly Intended[] = [
     reason: 'the two ways to write filters may be mixed',
   },
   {
+    everywhere: true,
     path: /^(?:Driver|GraphDriver\.Name)$/,
     reason: 'the storage driver is named after what it does, not after its second version',
   },
   {
+    everywhere: true,
     path: /^GraphDriver\.Data$/,
     reason: 'layers are stacked by diffID when a container starts: there are no folders to tell',
   },
   {
+    everywhere: true,
     path: /^HostConfig\.(?:MaskedPaths|ReadonlyPaths)/,
     reason: 'the later default of Docker, which masks more',
   },
   {
+    everywhere: true,
     path: /^NetworkSettings\.SandboxKey$/,
     reason: 'a network namespace is found by its process: nothing of ours is mounted in the host',
   },
   {
-    path: /^(?:State\.Pid|NetworkSettings\.(?:Networks\.[\w-]+\.)?IPPrefixLen)$/,
+    isChance: true,
+    everywhere: true,
+    path: /^(?:(?:State\.)?Pid|NetworkSettings\.(?:Networks\.[\w-]+\.)?IPPrefixLen)$/,
     reason: 'of the moment, or of the address pools that the engines were given',
   },
   {
@@ -116,17 +106,17 @@ export const intended: readonly Intended[] = [
   },
   {
     of: /GET \/info/,
-    path: /^(?:Default|Firewall|Runtimes\.|\w+Commit\.Expected|RegistryConfig\.Allow)/,
+    path: /^(?:Default|Firewall|CDISpecDirs|Runtimes\.|\w+Commit\.Expected|RegistryConfig\.Allow)/,
     reason: 'made of other parts, and of a later version',
   },
   {
     path: /^(?:status|message)$/,
-    ours: /^501 .*(?:swarm mode|managed plugins)|^503 .*not a swarm manager|^404 .*plugin/s,
+    ours: /^(?:501 .*|")(?:swarm mode|managed plugins)|not a swarm manager|^(?:404 .*|")plugin /s,
     reason: 'no swarm and no managed plugins: said before the request is looked at',
   },
   {
     path: /^message$/,
-    of: /auth/,
+    of: /auth|images\/search/,
     reference: /dial tcp: lookup/,
     reason: 'the resolver\'s own words',
   },
@@ -147,16 +137,10 @@ export const intended: readonly Intended[] = [
     reason: 'without an upgrade the end of the output is the end of the connection, and said so',
   },
   {
+    isChance: true,
     path: /^(?:text|message)$/,
     reference: /Error: Exec command <\w+> is already running/,
     ours: /Error: Exec command <\w+> has already run/,
-    reason: 'the process has ended by then',
-  },
-  {
-    of: /exec/,
-    path: /^ExitCode$/,
-    reference: /^null$/,
-    ours: /^0$/,
     reason: 'the process has ended by then',
   },
   {
@@ -174,18 +158,14 @@ export const intended: readonly Intended[] = [
     reason: 'a field of a later version',
   },
   {
+    isChance: true,
     of: /GET \/events$/,
     reason: 'a shared reference engine has events of others',
   },
   {
-    of: /checkpoints/,
-    path: /^status$/,
-    reason: 'checkpoints are for experimental engines alone: the routes are not there',
-  },
-  {
     of: /checkpoint-dir/,
-    path: /^status$/,
-    ours: /^403 /,
+    path: /^(?:status|message)$/,
+    ours: /custom checkpointdir is not supported/,
     reason: 'checkpoints are refused before the state of the container is looked at',
   },
   {
@@ -211,101 +191,161 @@ export const intended: readonly Intended[] = [
     reason: 'a list without items is one, wherever it is told',
   },
   {
-    of: /^create/,
+    of: /^POST \/images\/\S*\/tag ▸/,
+    path: /^status$/,
+    reference: /^200 $/,
+    reason: 'Docker does nothing, and says so, before it has looked whether the image is there',
+  },
+  {
+    of: /^POST \/images\/\S*\/tag\?repo/,
+    path: /^status$/,
+    reference: /^404 .*invalid reference format/s,
+    ours: /^400 .*invalid reference format/s,
+    reason: 'what is no name is a bad request wherever it is given',
+  },
+  {
+    isChance: true,
+    of: /^DELETE \/images\/\{image\}/,
+    path: /^message$/,
+    reference: /image (?:is being used by running container|has dependent child images)/,
+    ours: /image (?:is being used by running container|has dependent child images)/,
+    reason: 'which of several uses of an image is named is chance',
+  },
+  {
+    of: /^POST \/images\/create\?fromSrc=x/,
+    path: /^status$/,
+    reference: /^500 .*dial tcp: lookup x/s,
+    ours: /^200 .*Downloading from .*"errorDetail"/s,
+    reason: 'what is fetched is told from the first moment, and so is that it cannot be had',
+  },
+  {
+    of: /^POST \/images\/load/,
+    path: /^status$/,
+    reference: /^200 .*"errorDetail"/s,
+    ours: /^400 .*invalid archive/s,
+    reason: 'an archive that is none is refused by its status',
+  },
+  {
+    of: /^GET \/images\/get ▸/,
+    path: /^text$/,
+    reason: 'an archive of no images: its files have times and an order of their own',
+  },
+  {
+    of: /^POST \/images\/(?:nope|UPPER)\/push/,
     path: /^(?:status|message)$/,
-    ours: /^404 .*No such container: tsdiff-x|^"No such container: tsdiff-x"$/s,
-    reason: 'follows from a create that was refused, whose own line is compared',
+    reference: /missing X-Registry-Auth/,
+    reason: 'later versions push without credentials, too',
   },
   {
-    of: /^create/,
-    path: /^(?:HostnamePath|HostsPath|ResolvConfPath|LogPath|NetworkSettings\.\S+)$/,
+    of: /^a network .*"Scope":"nope"/,
+    path: /^Scope$/,
+    reason: 'no network of this engine is of another scope than local',
+  },
+  {
+    of: /^a network .*"EnableIPv6":true\}/,
+    path: /^status$/,
+    reference: /^404 .*(?:non-overlapping IPv6 address pool|tsdiff-n not found)/s,
+    reason: 'as in later versions, a network has an IPv6 range of the engine\'s own',
+  },
+  {
+    of: /^volumes with filters/,
+    path: /^message$/,
+    reference: /error reading volume filters: invalid filter/,
+    ours: /^"invalid filter"$/,
+    reason: 'filters that cannot be read are told of in the same words everywhere',
+  },
+  {
+    isChance: true,
+    of: /\/stats\?/,
+    path: /^blkio_stats\.io_service(?:d|_bytes)_recursive\[\]$/,
+    reason: 'whether a program was read from a disk, or lay in memory, is chance',
+  },
+  {
+    of: /^a life/,
+    path: /^NetworkSettings\.SandboxID$/,
     ours: /^""$/,
-    reason: 'a start that failed, or a run that is over, leaves nothing of its network',
+    reason: 'a sandbox ends with the run that it was for',
   },
   {
-    of: /^create Cmd \[\]/,
-    path: /^State\./,
-    reason: 'a shell without input ends at once: of the moment',
+    of: /^a life: a (?:command|bind)/,
+    path: /^(?:\w+Path|NetworkSettings\.Networks\.bridge\.NetworkID)$/,
+    ours: /^""$/,
+    reason: 'a start that failed leaves nothing of its network and log',
   },
   {
-    of: /^create (?:Entrypoint|Healthcheck)/,
-    path: /^Config\.(?:Entrypoint|Healthcheck(?:\.Test)?)$/,
-    reason: 'what was given empty is as good as not given',
+    of: /^a life: a (?:command|bind)/,
+    path: /^(?:status|Error\.Message|message)$/,
+    reference: /failed to create shim task/,
+    ours: /OCI runtime create failed/,
+    reason: 'there is no containerd and no runc to be named; what clients look for is the same',
   },
   {
-    of: /^create NetworkDisabled/,
-    path: /^(?:NetworkSettings\.(?:Networks\.bridge|SandboxID)|HostsPath|ResolvConfPath)$/,
-    reason: 'without a network there still is a namespace, with files of its own',
+    of: /^exec \{"Cmd":\["\/etc"\]/,
+    path: /^text$/,
+    reference: /is a directory: unknown: permission denied/,
+    ours: /permission denied/,
+    reason: 'the kernel\'s one word for a folder that is executed; the code is 126 for both',
   },
   {
-    of: /^create (?:Devices|LogConfig|Ulimits)/,
-    path: /^(?:status|State\.|NetworkSettings\.|\w+Path)/,
-    reference: /^(?!404 )/,
-    reason: 'access that is not said is all of it, compressing needs no size that is said, since ' +
-      'logs rotate by default, and no limit is as much as the kernel gives',
+    of: /^POST \/images\/create(?:\?fromImage=)? ▸/,
+    path: /^message$/,
+    reference: /no Host in request URL/,
+    reason: 'who names nothing to be made is told so, not of a URL',
   },
   {
-    of: /^create CpuRealtime/,
-    path: /^State\.Error$/,
-    reason: 'the kernel refuses it; which file of which group it was is each engine\'s own',
+    of: /^a network .*"xxxxxxxxxxxxxxxxxxxx"/,
+    path: /^message$/,
+    reference: /numerical result out of range/,
+    reason: 'a name that the kernel cannot have is told as such',
   },
   {
-    of: /^create NetworkMode "container:/,
-    path: /^(?:Config\.Hostname|NetworkSettings\.SandboxID)$/,
-    reason: 'who joins another is told of it when it starts',
+    of: /^POST \/auth /,
+    path: /^message$/,
+    reference: /^"(?:unexpected )?EOF"$/,
+    ours: /^"invalid JSON: .*EOF/,
+    reason: 'a body that is none is told of in the same words everywhere',
   },
   {
-    of: /^create OomScoreAdj/,
-    path: /^(?:status|Warnings\[\]|State\.|NetworkSettings\.|\w+Path)/,
-    reason: 'where it may not be lowered it is passed over, and warned of',
+    of: /^PUT .*archive\?path=\/tmp/,
+    path: /^message$/,
+    reference: /^"unexpected EOF"$/,
+    ours: /^"unexpected EOF in the archive"$/,
+    reason: 'of what it is the end is said',
   },
   {
-    of: /^create SecurityOpt \["apparmor=nope/,
-    path: /^(?:status|State\.|NetworkSettings\.|\w+Path)/,
-    ours: /AppArmor profile|^"|^0|^128|^false/,
-    reason: 'a profile that cannot confine is refused, never passed over',
+    of: /^update \{"(?:MemorySwap":5|CpuShares":-?1|BlkioWeight":1)\}/,
+    path: /^(?:status|message)$/,
+    reference: /^200 |runc did not terminate successfully/,
+    ours: /You should always set the Memory limit|cpu.shares|CPU shares|Range of blkio weight/,
+    reason: 'a limit that no start would take is refused, whether the container runs or not',
   },
   {
-    of: /^create SecurityOpt \["(?:systempaths|writable-cgroups)/,
+    of: /^update \{"CpuRealtimeRuntime":1000\} of one that is running/,
     path: /^status$/,
-    reason: 'options of later versions',
+    reference: /^200 /,
+    ours: /^400 .*cpu\.rt_runtime_us/s,
+    reason: 'the kernel is asked, and its refusal told: Docker asks it only at the next start',
   },
   {
-    of: /^create Volumes/,
-    path: /^Mounts\[0\]\.Destination$/,
-    reason: 'a destination is a path, and told as one',
-  },
-  {
-    of: /^create WorkingDir "\/etc\/passwd"/,
-    path: /^status$/,
-    reason: 'a working directory is made, or found to be none, when the container starts',
-  },
-  {
-    of: /^create Memory 6291456/,
-    path: /^(?:status|State\.|NetworkSettings\.|\w+Path)/,
-    reason: 'the helpers of other runtimes do not fit into 6 MB',
-  },
-  {
-    of: /^create Blkio/,
-    path: /^(?:HostConfig\.BlkioWeight(?:Device\[\])?|Warnings\[\]|State\.Error)$/,
-    reason: 'bfq takes weights too; what was asked is shown, and what was discarded warned of',
-  },
-  {
-    of: /^create BlkioWeightDevice/,
-    path: /^(?:status|State\.|NetworkSettings\.|\w+Path)/,
-    reason: 'what is no block device is refused, also where its weight would be discarded',
+    of: /^update \{"BlkioWeight":100\}/,
+    path: /^Warnings$/,
+    reference: /Weight discarded/,
+    reason: 'bfq takes weights too',
   },
 ];
 
-/** The reason why a difference is meant; undefined for one that is not. */
-export function reasonFor(of: string, difference: Difference): string | undefined {
+/** The list. */
+export const intended: readonly Intended[] = [...general, ...intendedOfCreate];
+
+/** The entry by which a difference is meant; undefined for one that is not. */
+export function intentionFor(of: string, difference: Difference): Intended | undefined {
   return intended.find(
     (entry) =>
       matches(entry.of, of) &&
       matches(entry.path, difference.path) &&
       matches(entry.reference, difference.reference) &&
       matches(entry.ours, difference.ours),
-  )?.reason;
+  );
 }
 
 const matches = (pattern: RegExp | undefined, text: string): boolean =>

@@ -8,7 +8,11 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{12}\b/g, '<id12>'],
   [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g, '<time>'],
   [/\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, '<mac>'],
-  [/\b(?:10|172|192)\.\d+\.\d+\.\d+\b/g, '<address>'],
+  // Subnets and addresses that the engine chose; those of 10.99 are the test's own.
+  [/\b(?!10\.99\.)(?:10|172|192)\.\d+\.\d+\.\d+\/\d+/g, '<subnet>'],
+  [/\b(?!10\.99\.)(?:10|172|192)\.\d+\.\d+\.\d+\b/g, '<address>'],
+  // A published port that the engine chose.
+  [/^(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[45]\d{4})$/g, '<port>'],
   [/\b(?:Up|Exited \(\d+\)) (?:Less than a|About a|\d+) (?:second|minute)s?( ago)?/g, '<since>$1'],
 ];
 

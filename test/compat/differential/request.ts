@@ -14,6 +14,8 @@ export interface Request {
   readonly version?: string | null;
   /** How a good answer's JSON is compared: its fields and types, or their values too. */
   readonly depth?: 'shape' | 'values';
+  /** Of a process that may just have ended: both are asked again until both have told of it. */
+  readonly settles?: true;
   /** Only what comes within this time is read of the answer. */
   readonly readMs?: number;
 }

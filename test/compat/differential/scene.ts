@@ -65,7 +65,7 @@ async function removeRest(api: EngineApi, keep: ReadonlySet<string>): Promise<vo
   const filter = `filters=${encodeURIComponent(JSON.stringify({ name: [prefix] }))}`;
   const networks = (await api.get(`/networks?${filter}`)).json as readonly { Name: string }[];
   for (const { Name: name } of networks)
-    if (!keep.has(name)) await api.delete(`/networks/${name}`);
+    if (!keep.has(name)) await api.delete(`/networks/${encodeURIComponent(name)}`);
   const { Volumes: volumes } = (await api.get(`/volumes?${filter}`)).json as {
     readonly Volumes: readonly { readonly Name: string }[] | null;
   };
@@ -73,12 +73,14 @@ async function removeRest(api: EngineApi, keep: ReadonlySet<string>): Promise<vo
     if (!keep.has(name)) await api.delete(`/volumes/${name}?force=1`);
 }
 
-/** What `POST /commit` made of the scene's containers, whose labels it has. */
-async function removeCommitted(api: EngineApi): Promise<void> {
-  const filter = `filters=${encodeURIComponent(JSON.stringify({ label: ['tsdiff'] }))}`;
-  const { json } = await api.get(`/images/json?${filter}`);
-  for (const { Id: id } of json as readonly { readonly Id: string }[])
-    await api.delete(`/images/${id}?force=1`);
+/** What `POST /commit` made of the scene's containers, whose labels it has, and further names. */
+async function removeMade(api: EngineApi): Promise<void> {
+  for (const wanted of [{ label: ['tsdiff'] }, { reference: [`${prefix}*`] }]) {
+    const filter = `filters=${encodeURIComponent(JSON.stringify(wanted))}`;
+    const { json } = await api.get(`/images/json?${filter}`);
+    for (const { Id: id } of json as readonly { readonly Id: string }[])
+      await api.delete(`/images/${id}?force=1`);
+  }
 }
 
 /** Imports the image and makes the containers that requests only look at. */
@@ -95,21 +97,27 @@ export async function openScene(socketPath: string): Promise<Scene> {
     Object.assign(names, { [word]: id, [`${word}.short`]: id.slice(0, 12) });
   }
   await addRest(api, names);
+  const made: string[] = [];
   return {
     names,
-    send: (request) => send(socketPath, names, request),
+    send: async (request) => {
+      const answer = await send(socketPath, names, request);
+      made.push(...nameless(request, answer));
+      return answer;
+    },
     makeOwn: async (stage) => {
       const id = await makeContainer(api, `${prefix}own`, stage);
       Object.assign(names, { own: id, 'own.short': id.slice(0, 12) });
     },
     clear: async () => {
+      for (const path of made.splice(0)) await api.delete(path);
       await removeAll(api, standing);
       await removeRest(api, standing);
     },
     close: async () => {
       await removeAll(api, new Set());
       await removeRest(api, new Set());
-      await removeCommitted(api);
+      await removeMade(api);
       await api.delete('/images/tsdiff:1?force=1');
     },
   };
@@ -154,6 +162,17 @@ async function send(socketPath: string, names: Names, request: Request): Promise
   });
   learn(names, answer);
   return answer;
+}
+
+/** What a request made under a name that the engine chose: the prefix does not find it. */
+function nameless({ method, path }: Request, { text }: WireAnswer): readonly string[] {
+  if (method !== 'POST') return [];
+  const id = /^\{"Id":"([0-9a-f]{64})"/.exec(text)?.[1];
+  if (path.startsWith('/containers/create') && id !== undefined) {
+    return [`/containers/${id}?force=1&v=1`];
+  }
+  const volume = /"Name":"([0-9a-f]{64})"/.exec(text)?.[1];
+  return path === '/volumes/create' && volume !== undefined ? [`/volumes/${volume}`] : [];
 }
 
 /** An id that an answer tells is `{last}` in the requests that follow. */

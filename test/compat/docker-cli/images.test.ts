@@ -159,16 +159,11 @@ cliChecks({
     ['save -o /tmp/@save.tar @i:1', fails(1, /reference does not exist|No such image: @i:1/)],
   ],
   'load refuses what is no archive': [['load', fails(1), 'no tar at all'.repeat(100)]],
-}, {
-  pending: {
-    'the Dockerfile parser': {
-      'import takes a health check': [
-        [`import --change 'HEALTHCHECK --interval=5s CMD true' - @i:1`, id, tar],
-        [
-          `image inspect -f '{{json .Config.Healthcheck}}' @i:1`,
-          '{"Test":["CMD-SHELL","true"],"Interval":5000000000}',
-        ],
-      ],
-    },
-  },
+  'import takes a health check': [
+    [`import --change 'HEALTHCHECK --interval=5s CMD true' - @i:1`, id, tar],
+    [
+      `image inspect -f '{{json .Config.Healthcheck}}' @i:1`,
+      '{"Test":["CMD-SHELL","true"],"Interval":5000000000}',
+    ],
+  ],
 });

@@ -5,6 +5,17 @@ const server = 'httpd -f -h /www';
 const page = 'Hello from a container of tsdocker.';
 
 cliChecks({
+  'a link on the default bridge sets variables, in exec too': [
+    ['run -d --name @a --network bridge --expose 80 -e FOO=bar IMG sleep 600'],
+    [
+      `run -d --name @b --network bridge --link @a:my-db IMG sh -c 'env; sleep 600'`,
+    ],
+    [
+      `exec @b sh -c 'echo $MY_DB_PORT $MY_DB_PORT_80_TCP_PORT $MY_DB_NAME $MY_DB_ENV_FOO'`,
+      /^tcp:\/\/[\d.]+:80 80 \/@b\/my-db bar$/,
+    ],
+    ['logs @b', /MY_DB_PORT_80_TCP_ADDR=[\d.]+\n/],
+  ],
   'network create prints the id, ls shows it': [
     ['network create @n', id],
     [`network ls --filter name=@n --format '{{.Name}} {{.Driver}} {{.Scope}}'`, '@n bridge local'],

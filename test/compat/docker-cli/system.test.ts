@@ -69,6 +69,7 @@ cliChecks({
         /usage:[^]*@v +1 +0B/,
       ),
     ],
+    ["system df -v --format '{{range .Images}}={{.Containers}} {{end}}'", /=[1-9]/],
   ],
   'system prune takes what is unused, by label': [
     ['run --name @a -l @l IMG true'],

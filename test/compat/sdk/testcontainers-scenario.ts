@@ -1,8 +1,12 @@
 /** What test suites do with testcontainers. Run by node-sdks.test.ts, in the engine's network. */
 import { strict as assert } from 'node:assert';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { GenericContainer, Network, PullPolicy, Wait } from 'testcontainers';
 import { removeNamed } from '../../support/compat.js';
+import { until } from '../../support/containers.js';
 import { engineApi } from '../../support/engine-api.js';
 import { scenarioWorld, tellChecks } from '../../support/scenario-checks.js';
 
@@ -26,6 +30,29 @@ await tellChecks({
       .withWaitStrategy(Wait.forLogMessage('ready')).start();
     assert.ok(container.getMappedPort(80) > 0);
     await container.stop();
+  },
+  'testcontainers: builds the image that it runs': async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'testcontainers-'));
+    try {
+      writeFileSync(
+        join(folder, 'Dockerfile'),
+        `FROM ${image} AS first\nARG WHO=nobody\nCOPY . /c/\nRUN echo for $WHO > /who\n` +
+          'FROM first\nRUN false\n',
+      );
+      writeFileSync(join(folder, 'kept'), 'k');
+      writeFileSync(join(folder, 'ignored'), 'i');
+      writeFileSync(join(folder, '.dockerignore'), 'ignored\n');
+      const built = await GenericContainer.fromDockerfile(folder)
+        .withBuildArgs({ WHO: 'me' }).withTarget('first').withCache(false)
+        .build(`${tag}-built:1`, { deleteOnExit: false });
+      const container = await built.withName(`${tag}-a`).withCommand(sleeper).start();
+      const { output } = await container.exec(['sh', '-c', 'cat /who; ls /c']);
+      assert.equal(output, 'for me\nDockerfile\nkept\n');
+      await container.stop();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+      await engineApi(socket).delete(`/images/${tag}-built:1?force=1`);
+    }
   },
   'testcontainers: waits for listening ports': async () => {
     const container = await made().withCommand(server).withExposedPorts(80)
@@ -119,7 +146,8 @@ await tellChecks({
     const container = await made().withCommand(server)
       .withLogConsumer((stream) => stream.on('data', (line) => lines.push(String(line))))
       .withWaitStrategy(Wait.forLogMessage('ready')).start();
-    assert.match(lines.join(''), /ready/);
+    // The one stream that was waited for and the consumer's are two: either may be the first.
+    await until('the consumer is told', () => Promise.resolve(/ready/.test(lines.join(''))));
     await container.stop();
   },
   'testcontainers: a start that fails is told, and leaves nothing': async () => {

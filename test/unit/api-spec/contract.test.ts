@@ -12,6 +12,9 @@ const committed = (path: string) =>
 // The values are operations; the alias forgets their literal types.
 const all = Object.entries(operations) as readonly [string, Operation][];
 
+/** Docker answers these, and does not describe them. */
+const undescribed = ['BuildCancel', 'CheckpointCreate', 'CheckpointDelete', 'CheckpointList'];
+
 test('openapi.json is what the operations say', async (t) => {
   t.equal(committed('api-spec/openapi.json'), openapiText());
 });
@@ -23,8 +26,7 @@ test('the table of operations is what the operations say', async (t) => {
 test("every operation is Docker's, under Docker's name", async (t) => {
   for (const [name, operation] of all) {
     t.equal(operation.operationId, name);
-    // Docker answers this one and does not describe it.
-    t.ok(dockerOperations.includes(name) || name === 'BuildCancel', name);
+    t.ok(dockerOperations.includes(name) || undescribed.includes(name), name);
   }
 });
 

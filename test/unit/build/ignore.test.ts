@@ -33,6 +33,8 @@ test('an ignored folder takes along what is in it, exceptions come back in order
   t.notOk(rules.ignores('src/x.md'));
   t.ok(rules.ignores('sub/other'));
   t.notOk(rules.ignores('sub/keep/it'));
-  t.ok(rules.hasExceptions);
-  t.notOk(parseIgnore('a\n').hasExceptions);
+  t.ok(rules.bringsBack('sub'), 'something below it may be kept');
+  t.notOk(rules.bringsBack('node_modules'));
+  t.notOk(rules.bringsBack('su'));
+  t.notOk(parseIgnore('a\n!**\n').bringsBack('a'), 'as Docker looks');
 });

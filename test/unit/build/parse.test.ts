@@ -21,6 +21,22 @@ test('another escape character is taken from its directive', async (t) => {
   t.match(stages[0]?.instructions, [{ text: 'RUN a  b\\' }, { text: 'RUN c' }]);
 });
 
+test('directives stand before all else, once each, in any case and with any blanks', async (t) => {
+  const escapeOf = (text: string): string => parseDockerfile(`${text}\nFROM base\n`).escape;
+  t.equal(escapeOf('# syntax=docker/dockerfile:1\n# check=skip=all;error=true\n# escape=`'), '`');
+  t.equal(escapeOf('#ESCAPE  =  `  \r\n#Syntax=x'), '`');
+  t.equal(escapeOf('\uFEFF# escape=`'), '`', 'behind a byte order mark');
+  t.equal(escapeOf('# a comment\n# escape=`'), '\\', 'behind a comment it is one');
+  t.equal(escapeOf('\n# escape=`'), '\\', 'and behind an empty line');
+  t.equal(escapeOf('# unknown=x\n# escape=`'), '\\', 'and behind what is no directive');
+  for (const name of ['syntax', 'check', 'escape']) {
+    const value = name === 'escape' ? '`' : 'x';
+    t.throws(() => escapeOf(`# ${name}=${value}\n# ${name}=${value}`), {
+      message: `failed to parse Dockerfile: only one ${name} parser directive can be used`,
+    });
+  }
+});
+
 test('here-documents belong to the instruction before them', async (t) => {
   const found = instructionsOf(
     'RUN <<EOF\necho 1\nEOF\nCOPY <<-"A" <<B /x/\n\ttabs\n\tA\n$v\nB\nRUN cat <<< x\n',

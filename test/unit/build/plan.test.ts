@@ -29,7 +29,12 @@ test('a target ends the build, by name in any case or by number', async (t) => {
 
 test('a stage begins with another of that name, else with an image', async (t) => {
   const { stages } = plan('FROM a AS one\nFROM one\nRUN x\n');
-  t.same(stages.map(({ base }) => base), [{ image: 'a' }, { stage: 0 }]);
+  t.same(stages.map(({ base }) => base), [{ image: 'a', written: 'a' }, { stage: 0 }]);
+});
+
+test('an argument of a stage that is left out was used all the same', async (t) => {
+  const { used } = plan('FROM a\nARG X=1 Y\nFROM b\nARG Z\nRUN x\n');
+  t.same(unusedArgs({ W: '', X: '', Y: '' }, used), ['W']);
 });
 
 test('labels of the client are steps at the end', async (t) => {
@@ -40,8 +45,8 @@ test('labels of the client are steps at the end', async (t) => {
 
 test('global arguments reach FROM, and a stage only where it declares them', async (t) => {
   const planned = plan('ARG B=base\nARG C=${B}x\nFROM ${C}\n', { given: { B: 'mine' } });
-  t.same(planned.stages[0]?.base, { image: 'minex' });
-  t.throws(() => plan('FROM ${U}\n'), { message: 'base name (${U}) should not be blank' });
+  t.same(planned.stages[0]?.base, { image: 'minex', written: '${C}' });
+  t.same(plan('FROM ${U}\n').stages[0]?.base, { image: '', written: '${U}' });
   const args = new BuildArgs({ B: 'mine', P: null, X: '1' }, planned.globals, planned.used);
   t.equal(args.variables([])('B'), undefined);
   args.declare('B', undefined);

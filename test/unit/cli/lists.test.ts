@@ -29,6 +29,13 @@ test('a table has its headings, padded columns and nothing behind the last one',
   t.equal(list(''), 'THE ID           NAME\n1                a<b\n22222222222222   \n');
 });
 
+test('a list of containers has a raw form, with the blanks of Docker', async (t) => {
+  const raw = { ...shape, raw: 'id: {{.ID}}\nname: {{- pad .Name 1 0}}\n' };
+  const shown = (quiet: boolean): string => renderList(rows, raw, { format: 'raw', quiet });
+  t.equal(shown(false), 'id: 1\nname: a<b\n\nid: 22222222222222\nname:\n\n');
+  t.equal(shown(true), 'id: 1\nid: 22222222222222\n');
+});
+
 test('a list can be quiet, JSON, a template, or a table of chosen columns', async (t) => {
   t.equal(list('', true), '1\n22222222222222\n');
   t.equal(list('json'), '{"ID":"1","Name":"a\\u003cb"}\n{"ID":"22222222222222","Name":""}\n');

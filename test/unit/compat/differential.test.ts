@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { compareAnswers, compareJson } from '../../compat/differential/compare.js';
-import { reasonFor } from '../../compat/differential/intended.js';
+import { intentionFor } from '../../compat/differential/intended.js';
 import { fill, normalise, normaliseText } from '../../compat/differential/normalise.js';
 
 const id = 'a'.repeat(64);
@@ -67,5 +67,5 @@ test('of the engine\'s own headers it counts that they are there', async (t) => 
 
 test('what is not in the list of intended differences has no reason', async (t) => {
   const difference = { path: 'status', reference: '200', ours: '500 a bug' };
-  t.equal(reasonFor('GET /info', difference), undefined);
+  t.equal(intentionFor('GET /info', difference), undefined);
 });

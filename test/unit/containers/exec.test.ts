@@ -1,16 +1,16 @@
 /** Execs without a kernel: their life, their words, their end. */
 import { PassThrough } from 'node:stream';
-import type { Duplex } from 'node:stream';
 import type { Test } from 'tap';
 import { test } from 'tap';
 import { invalidParameter } from '../../../api-spec/errors.js';
-import type { ExecTask } from '../../../daemon/runtime/exec-task.js';
+import type { ExecRequest, ExecTask, LiveExec } from '../../../daemon/runtime/exec-task.js';
 import type { TaskExit } from '../../../daemon/runtime/task.js';
 import { setUp } from './fakes.js';
 
 /** A played process: it writes `output` and ends when it is told to. */
 function played(output = ''): {
   readonly task: ExecTask;
+  readonly exec: (request: ExecRequest) => Promise<LiveExec>;
   readonly end: (exitCode: number) => void;
   readonly calls: string[];
 } {
@@ -23,12 +23,6 @@ function played(output = ''): {
   const task: ExecTask = {
     pid: 99,
     exited,
-    start: async () => void calls.push('start'),
-    attach: async (options): Promise<Duplex> => {
-      calls.push(`attach ${options.framed ? 'framed' : 'raw'}`);
-      stream.write(output);
-      return stream;
-    },
     signal: async () => !calls.includes('end'),
     resize: async (rows, columns) => void calls.push(`resize ${rows}x${columns}`),
     dispose: async () => void calls.push('dispose'),
@@ -39,7 +33,13 @@ function played(output = ''): {
     // Later than the end of the output, as it may be with two connections.
     setTimeout(() => settle({ exitCode, oomKilled: false, finishedAtMs: Date.now() }), 20);
   };
-  return { task, end, calls };
+  const exec = async ({ attach }: ExecRequest): Promise<LiveExec> => {
+    if (attach === undefined) return { task };
+    calls.push(`attach ${attach.framed ? 'framed' : 'raw'}`);
+    stream.write(output);
+    return { task, stream };
+  };
+  return { task, exec, end, calls };
 }
 
 async function running(t: Test) {
@@ -55,8 +55,8 @@ const all = { AttachStdout: true, AttachStderr: true };
 
 test('the exit code is known when the client sees the end', async (t) => {
   const { containers, world, actions } = await running(t);
-  const { task, end, calls } = played('hi');
-  world.exec = async () => task;
+  const { exec, end, calls } = played('hi');
+  world.exec = exec;
   const { Id } = await containers.execCreate('box', { Cmd: ['echo', 'hi'], ...all });
   const conversation = await containers.execStart(Id, { Detach: false });
   const client = new PassThrough();
@@ -64,7 +64,7 @@ test('the exit code is known when the client sees the end', async (t) => {
   setTimeout(() => end(3), 10);
   await over;
   t.match(await containers.execInspect(Id), { Running: false, ExitCode: 3, Pid: 99 });
-  t.same(calls.slice(0, 3), ['attach framed', 'start', 'end'], 'joined before it runs');
+  t.same(calls.slice(0, 2), ['attach framed', 'end']);
   const told = (await actions()).filter((action) => action.startsWith('exec'));
   t.same(told, ['exec_create: echo hi', 'exec_start: echo hi', 'exec_die']);
 });
@@ -82,8 +82,8 @@ test('what cannot be started says so in the stream, with code 126', async (t) =>
 
 test('a second start is refused, in words or with a status', async (t) => {
   const { containers, world } = await running(t);
-  const { task, end } = played();
-  world.exec = async () => task;
+  const { task, exec, end } = played();
+  world.exec = exec;
   const { Id } = await containers.execCreate('box', { Cmd: ['sleep'], ...all });
   t.equal(await containers.execStart(Id, { Detach: true }), undefined);
   const runs = `Error: Exec command ${Id} is already running`;
@@ -99,13 +99,13 @@ test('a second start is refused, in words or with a status', async (t) => {
 
 test('a resize waits for the start', async (t) => {
   const { containers, world } = await running(t);
-  const { task, calls } = played();
-  world.exec = async () => task;
+  const { exec, calls } = played();
+  world.exec = exec;
   const { Id } = await containers.execCreate('box', { Cmd: ['sh'], Tty: true, ...all });
   const resized = containers.execResize(Id, { rows: 5, columns: 6 });
   await containers.execStart(Id, { Detach: true });
   await resized;
-  t.same(calls, ['start', 'resize 5x6']);
+  t.same(calls, ['resize 5x6']);
 });
 
 test('what was never started is forgotten with the container\'s process', async (t) => {
@@ -122,7 +122,7 @@ test('a client that detaches leaves it running', async (t) => {
   const { containers, world } = await running(t);
   const { task } = played();
   const gone = new PassThrough();
-  world.exec = async () => ({ ...task, attach: async () => gone });
+  world.exec = async () => ({ task, stream: gone });
   const { Id } = await containers.execCreate('box', { Cmd: ['sh'], Tty: true, ...all });
   const conversation = await containers.execStart(Id, { Tty: true });
   setTimeout(() => gone.end(), 10);

@@ -11,7 +11,7 @@ import type { Containers, ContainersOptions } from '../../../daemon/containers/i
 import type { ContainerImage, Sandbox, TaskRequest } from '../../../daemon/containers/needs.js';
 import type { ContainerRecord } from '../../../daemon/containers/record.js';
 import { createEvents } from '../../../daemon/events/index.js';
-import type { ExecRequest, ExecTask, FoundExec } from '../../../daemon/runtime/exec-task.js';
+import type { ExecRequest, FoundExec, LiveExec } from '../../../daemon/runtime/exec-task.js';
 import type { Task, TaskExit } from '../../../daemon/runtime/task.js';
 import { openStore } from '../../../daemon/store/index.js';
 import { baseTables } from '../../../daemon/store/schema.js';
@@ -23,6 +23,8 @@ export class FakeTask implements Task {
   /** Signals that end it. */
   obeys: readonly number[] = [9, 15];
   attached = 0;
+  /** What the last client that attached reads from. */
+  output: Duplex | undefined;
   disposed = false;
   #exit!: (exit: TaskExit) => void;
   readonly exited = new Promise<TaskExit>((resolve) => {
@@ -44,7 +46,8 @@ export class FakeTask implements Task {
 
   attach(): Promise<Duplex> {
     this.attached += 1;
-    return Promise.resolve(new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }));
+    this.output = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+    return Promise.resolve(this.output);
   }
 
   async attachAfterLog() {
@@ -88,12 +91,14 @@ export class World {
   readonly rootfs = new Set<string>();
   readonly sandboxes = new Set<string>();
   readonly volumes = new Map<string, boolean>();
+  /** Warnings and errors. */
+  readonly logged: string[] = [];
   startError: Error | undefined;
   rootfsError: Error | undefined;
   adopts: (record: ContainerRecord) => { task: Task } | { exit: TaskExit } | undefined = () =>
     undefined;
 
-  exec: (request: ExecRequest) => Promise<ExecTask> = () =>
+  exec: (request: ExecRequest) => Promise<LiveExec> = () =>
     Promise.reject(new Error('no exec is played'));
   readonly updates: { record: ContainerRecord; changed: ReadonlySet<string> }[] = [];
   foundExecs: readonly FoundExec[] = [];
@@ -155,6 +160,7 @@ function played(world: World): Played {
         world.rootfs.add(id);
         return Promise.resolve();
       },
+      lookUp: () => ({ kind: 'directory', missing: [] }),
       mount: () => Promise.resolve({ kind: 'bind', source: '/nowhere' }),
       remove: (id) => Promise.resolve(void world.rootfs.delete(id)),
       usage: () => Promise.resolve({ sizeBytes: 7 }),
@@ -165,8 +171,11 @@ function played(world: World): Played {
       stat: () => Promise.reject(new Error('no files are played')),
       fetch: () => Promise.reject(new Error('no files are played')),
       put: () => Promise.resolve(),
+      makeFolders: () => Promise.resolve(),
     },
     volumes: {
+      images: () => [],
+      subpaths: () => ({}),
       prepare: () => Promise.resolve([]),
       resolve: () => Promise.resolve([]),
       release: (id, { removeAnonymous }) =>
@@ -174,6 +183,8 @@ function played(world: World): Played {
     },
     networks: {
       check: () => undefined,
+      nameOf: (ref) => ref,
+      idOf: () => '',
       allocate: (record) => {
         const sandbox = sandboxOf(record);
         world.sandboxes.add(sandbox.id);
@@ -188,6 +199,7 @@ function played(world: World): Played {
     runtime: {
       check: () => [],
       userOf: () => ({ uid: 0, gid: 0 }),
+      idMapsOf: () => undefined,
       create: async ({ record, onCreated }: TaskRequest) => {
         const task = new FakeTask(record.id, world.startError);
         await onCreated(task.pid);
@@ -201,7 +213,7 @@ function played(world: World): Played {
           throw new Error('no figures are played');
         },
       }),
-      update: (record, changed) => void world.updates.push({ record, changed }),
+      update: async (record, changed) => void world.updates.push({ record, changed }),
       exec: (request) => world.exec(request),
       recoverExecs: () => Promise.resolve(world.foundExecs),
       sweep: () => Promise.resolve([]),
@@ -237,15 +249,18 @@ export function setUp(t: Test): SetUp {
       ...played(around),
       store,
       events,
-      log: pino({ level: 'silent' }),
+      log: pino({ level: 'warn' }, { write: (line) => void world.logged.push(line) }),
       defaults: {
         logDriver: 'json-file',
         logOptions: {},
         storageDriver: 'overlay',
         cgroupnsMode: 'private',
+        ipcMode: 'private',
+        runtimes: [],
         runtime: 'runc',
         shmSizeBytes: 67_108_864,
         init: false,
+        apparmor: false,
         maskedPaths: ['/proc/kcore'],
         readonlyPaths: ['/proc/sys'],
       },

@@ -38,6 +38,53 @@ test('a container lives: created, running, exited, removed, each told once', asy
   t.same(await actions(), ['create', 'start', 'die', 'destroy']);
 });
 
+test('a wait is answered when who has attached was sent the output', async (t) => {
+  const { containers, world } = setUp(t);
+  const id = await create(containers);
+  const conversation = await containers.attach(id, {
+    logs: false, stream: true, stdin: false, stdout: true, stderr: true, framing: 'raw',
+  });
+  const { signal } = new AbortController();
+  const client = new PassThrough();
+  const conversed = conversation.run(client, signal);
+  await containers.start(id);
+  const order: string[] = [];
+  const waited = async (): Promise<void> => {
+    const { result } = await containers.wait(id, { condition: 'not-running', signal });
+    await result;
+    order.push('waited');
+  };
+  const early = waited();
+  world.task.end(0);
+  await delay(20);
+  t.equal((await stateOf(containers, id)).Status, 'exited');
+  const late = waited();
+  await delay(20);
+  client.once('data', () => order.push('sent'));
+  world.task.output?.push('last words');
+  world.task.output?.push(null);
+  await Promise.all([conversed, early, late]);
+  t.same(order, ['sent', 'waited', 'waited']);
+});
+
+test('a client that reads nothing holds a wait back for a moment only', async (t) => {
+  const { containers, world } = setUp(t);
+  const id = await create(containers);
+  const conversation = await containers.attach(id, {
+    logs: false, stream: true, stdin: false, stdout: true, stderr: true, framing: 'raw',
+  });
+  const gone = new AbortController();
+  const conversed = conversation.run(new PassThrough(), gone.signal);
+  await containers.start(id);
+  world.task.end(5);
+  const { result } = await containers.wait(id, {
+    condition: 'not-running', signal: new AbortController().signal,
+  });
+  t.same(await result, { StatusCode: 5 });
+  gone.abort();
+  await conversed;
+});
+
 test('stop asks, insists, and tells kill, kill, die, stop', async (t) => {
   const { containers, world, actions } = setUp(t);
   const id = await create(containers);
@@ -81,10 +128,22 @@ test('inspect, kill and rm -f work while a stop waits for ever', async (t) => {
   t.equal(await stopped, 'stopped');
 });
 
+/** How the runtime's errors begin: only what follows says that it was the command's fault. */
+const failed = 'failed to create task for container';
+
+test('what is not the command\'s fault has no exit code of a command', async (t) => {
+  const { containers, world } = setUp(t);
+  const id = await create(containers);
+  world.startError = invalidParameter('error gathering device information: no such file');
+  await t.rejects(containers.start(id));
+  t.equal((await stateOf(containers, id)).ExitCode, 128);
+});
+
 test('a start that fails gives everything back, and the reason stays', async (t) => {
   const { containers, world } = setUp(t);
   const id = await create(containers);
-  world.startError = invalidParameter('exec: "x": executable file not found in $PATH: unknown');
+  world.startError = invalidParameter(
+    `${failed}: exec: "x": executable file not found in $PATH: unknown`);
   await t.rejects(containers.start(id), { message: /executable file not found/ });
   const state = await stateOf(containers, id);
   t.match(state, { Status: 'created', ExitCode: 127, Error: /executable file not found/ });
@@ -160,10 +219,19 @@ test('--rm removes it after its exit, and after a start that failed', async (t) 
   world.task.end(5);
   t.equal((await removed).StatusCode, 5);
   const two = await create(containers, { HostConfig: { AutoRemove: true } }, 'two');
-  world.startError = invalidParameter('permission denied');
+  world.startError = invalidParameter(`${failed}: permission denied`);
   const alsoRemoved = removal(two);
   await t.rejects(containers.start(two));
   t.equal((await alsoRemoved).StatusCode, 126);
+});
+
+test('--rm and a removal by force get on', async (t) => {
+  const { containers, world } = setUp(t);
+  const id = await create(containers, { HostConfig: { AutoRemove: true } });
+  await containers.start(id);
+  await containers.remove(id, { force: true, volumes: true });
+  await delay(20);
+  t.same(world.logged, [], 'nobody is told of a conflict');
 });
 
 test('a restart policy starts it again; a stop ends that', async (t) => {

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { healthOfText } from '../../../daemon/build/index.js';
 import { applyChanges } from '../../../daemon/images/config-changes.js';
 import { createExclusive, createSlots } from '../../../daemon/images/exclusive.js';
 import { labelsMatch, parseTimeMs, referenceMatches } from '../../../daemon/images/filters.js';
@@ -24,8 +25,9 @@ test('changes', async (t) => {
       'USER me',
       'STOPSIGNAL SIGINT',
       'ONBUILD RUN x',
+      'healthcheck --interval=5s CMD true',
     ];
-    t.same(applyChanges({}, changes), {
+    t.same(applyChanges({}, changes, healthOfText), {
       Cmd: ['a', 'b'],
       Entrypoint: ['/bin/sh', '-c', 'run it'],
       Env: ['b=two words', 'c=three words', 'old=style value', 'a=2'],
@@ -36,14 +38,18 @@ test('changes', async (t) => {
       User: 'me',
       StopSignal: 'SIGINT',
       OnBuild: ['RUN x'],
+      Healthcheck: { Test: ['CMD-SHELL', 'true'], Interval: 5e9 },
     });
     t.end();
   });
   await t.test('that are none are refused', (t) => {
-    t.throws(() => applyChanges({}, ['RUN x']), { message: 'RUN is not a valid change command' });
-    t.throws(() => applyChanges({}, ['ENV a']), { message: 'ENV must have two arguments' });
-    t.throws(() => applyChanges({}, ['EXPOSE x']), { message: 'invalid containerPort: x' });
-    t.throws(() => applyChanges({}, ['USER']), { message: 'USER requires at least one argument' });
+    const refused = (line: string, message: string): void => {
+      t.throws(() => applyChanges({}, [line], healthOfText), { message });
+    };
+    refused('RUN x', 'RUN is not a valid change command');
+    refused('ENV a', 'ENV must have two arguments');
+    refused('EXPOSE x', 'invalid containerPort: x');
+    refused('USER', 'USER requires at least one argument');
     t.end();
   });
 });

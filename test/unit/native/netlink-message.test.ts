@@ -91,7 +91,9 @@ test('what is asked of a link reads back as what the kernel would show', (t) => 
 
 test('an IPv4 address has its broadcast, and reads back', (t) => {
   const { payload } = newAddress(3, '172.17.0.2/16');
-  t.same(decodeAddress(payload), { index: 3, cidr: '172.17.0.2/16' });
+  t.same(decodeAddress(payload), {
+    index: 3, cidr: '172.17.0.2/16', isGlobal: true, isPermanent: false,
+  });
   t.equal(decodeAttributes(payload.subarray(8)).get(4)?.join('.'), '172.17.255.255');
   t.end();
 });

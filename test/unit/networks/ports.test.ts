@@ -14,8 +14,11 @@ const request = (overrides: Partial<PortRequest> = {}): PortRequest => ({
 test('ports are read with their protocol, and nonsense is refused', (t) => {
   t.same(parsePort('80'), { port: 80, protocol: 'tcp' });
   t.same(parsePort('53/UDP'), { port: 53, protocol: 'udp' });
-  for (const text of ['x', '70000/tcp', '80/icmp', '', '-1']) {
-    t.throws(() => parsePort(text), { message: `invalid port specification: "${text}"` });
+  // As in Docker, a number that is none is told without its protocol.
+  const told = { 'x': 'x', '70000/tcp': '70000', '80-81/tcp': '80-81', '80/icmp': '80/icmp',
+    '': '', '-1': '-1' };
+  for (const [text, what] of Object.entries(told)) {
+    t.throws(() => parsePort(text), { message: `invalid port specification: "${what}"` });
   }
   t.end();
 });

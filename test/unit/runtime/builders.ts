@@ -4,7 +4,7 @@ import type { ResolvedMount, Sandbox } from '../../../daemon/containers/needs.js
 import { compileLaunch, type LaunchPlan } from '../../../daemon/runtime/compile.js';
 import type { HostFacts } from '../../../daemon/runtime/host-facts.js';
 import type { OciConfig } from '../../../daemon/runtime/oci.js';
-import { ociConfig } from '../../../daemon/runtime/spec.js';
+import { ociConfig, type SecurityDefaults } from '../../../daemon/runtime/spec.js';
 import { capabilityNames } from '../../../daemon/runtime/spec/capabilities.js';
 import type { LaunchProgram, Step } from '../../../native/launch/opcodes.js';
 
@@ -28,6 +28,7 @@ export interface ConfigOptions {
   readonly joinPids?: Readonly<Record<string, number>>;
   readonly facts?: Partial<HostFacts>;
   readonly uid?: number;
+  readonly security?: Partial<SecurityDefaults>;
 }
 
 const id = 'c'.repeat(64);
@@ -57,6 +58,7 @@ export function configOf(options: ConfigOptions = {}): OciConfig {
     host: { ...hostFacts, ...options.facts },
     user: { uid, gid: uid, groups: [uid], home: '/' },
     devices: [], deviceRules: [], blockDevices: new Map(), defaultUlimits: [],
+    security: { noNewPrivileges: false, seccomp: 'builtin', ...options.security },
     cgroupsPath: `/tsdocker-x/${id}`,
   });
 }
@@ -65,11 +67,16 @@ export function programOf(
   options: ConfigOptions = {},
   plan: Partial<LaunchPlan> = {},
 ): LaunchProgram {
-  return compileLaunch(configOf(options), {
+  return compileLaunch(configOf(options), planOf(plan)).program;
+}
+
+export function planOf(changes: Partial<LaunchPlan> = {}): LaunchPlan {
+  return {
     containerId: id, bundle: '/bundle', rootfs: { kind: 'bind', source: '/image' },
-    cgroup: { kind: 'clone', folder: '/sys/fs/cgroup/x' }, seccomp: Buffer.alloc(8), stdin: false,
-    stdinOnce: false, hasKcore: false, ...plan,
-  }).program;
+    cgroup: { kind: 'clone', folder: '/sys/fs/cgroup/x' },
+    seccomp: { filter: Buffer.alloc(8), flags: 4 }, stdin: false,
+    stdinOnce: false, hasKcore: false, ...changes,
+  };
 }
 
 /** `op about`, for reading an order. */

@@ -114,3 +114,31 @@ test('how cgroups are mounted is read from mountinfo', (t) => {
   t.throws(() => readCgroupLayout(''), { message: 'no cgroup file system is mounted' });
   t.end();
 });
+
+test('limits that few ask for, and of which version they are', (t) => {
+  const both = resources({
+    cpu: { burst: 5, idle: 1 },
+    hugepageLimits: [{ pageSize: '2MB', limit: 9 }, { pageSize: '1GB', limit: -1 }],
+    rdma: { mlx5_1: { hcaHandles: 3 } },
+  });
+  t.same(lines(v1Writes(both)), [
+    'cpu.cfs_burst_us=5', 'cpu.idle=1', 'hugetlb.2MB.limit_in_bytes=9',
+    'hugetlb.1GB.limit_in_bytes=-1', 'rdma.max=mlx5_1 hca_handle=3 hca_object=max',
+  ]);
+  t.same(lines(v2Writes(both)), [
+    'cpu.max.burst=5', 'cpu.idle=1', 'hugetlb.2MB.max=9', 'hugetlb.1GB.max=max',
+    'rdma.max=mlx5_1 hca_handle=3 hca_object=max',
+  ]);
+  const network = { classID: 7, priorities: [{ name: 'eth0', priority: 2 }] };
+  t.same(lines(v1Writes(resources({ network }))), [
+    'net_cls.classid=7', 'net_prio.ifpriomap=eth0 2',
+  ]);
+  t.throws(() => v2Writes(resources({ network })), /version 1 only/);
+  const unified = { 'memory.high': '100', 'io.max': '8:0 rbps=5' };
+  t.same(lines(v2Writes(resources({ unified }))), ['memory.high=100', 'io.max=8:0 rbps=5']);
+  t.throws(() => v1Writes(resources({ unified })), /memory\.high is of cgroup version 2/);
+  for (const name of ['../x.y', 'a/b.c', 'cgroup', '.x']) {
+    t.throws(() => v2Writes(resources({ unified: { [name]: '1' } })), /is no file/);
+  }
+  t.end();
+});

@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import type { Step } from '../../../native/launch/opcodes.js';
 import { encodeProgram } from '../../../native/launch/encode.js';
-import { configOf, outline, position, programOf } from './builders.js';
+import { compileLaunch } from '../../../daemon/runtime/compile.js';
+import { configOf, outline, planOf, position, programOf } from './builders.js';
 
 /** Each of `wanted` comes before the next. */
 function isOrdered(steps: readonly Step[], wanted: readonly string[]): boolean {
@@ -113,6 +114,27 @@ test('overlay: the new way, and the old one for kernels that refuse it', (t) => 
   t.end();
 });
 
+test('an image is mounted where only the container sees it, and taken from there', (t) => {
+  const stack = {
+    kind: 'overlay', lowerdirs: ['/l2', '/l1'], options: [],
+    shortNames: { dir: '/s', lowerdir: 'B:A' },
+  } as const;
+  const { host, init } = programOf({
+    mounts: [{ type: 'overlay', stack, subpath: 'part', destination: '/m' }],
+  });
+  const ours = host.filter((step) => step.about === 'mount /m');
+  t.notOk(ours.some((step) => step.op === 'fsconfigString' && step.key === 'upperdir'));
+  const old = ours.find((step) => step.op === 'mount');
+  t.equal(old?.op === 'mount' ? old.data : '', 'lowerdir=B:A');
+  t.ok(isOrdered(host, [
+    'unshare mount namespace', 'fsmount mount /m', 'mount mount /m',
+    'openat2 bind source /bundle/rootfs', 'openTree bind source /bundle/rootfs',
+    'umount2 mount /m', 'openTree root filesystem', 'clone',
+  ]));
+  t.ok(isOrdered(init, ['target mount /m', 'moveMount mount /m', 'pivotRoot']));
+  t.end();
+});
+
 test('a terminal comes from the container\'s own devpts, and goes to the host by fd', (t) => {
   const { init, host } = programOf({ config: { Tty: true } });
   t.ok(
@@ -191,5 +213,36 @@ test('the configuration that is compiled is the one that is written', (t) => {
     config.linux.namespaces.map(({ type }) => type),
     ['mount', 'pid', 'ipc', 'uts', 'network', 'cgroup'],
   );
+  t.end();
+});
+
+test('a user namespace comes before the others, and the host hands in what init cannot have', (t) => {
+  const config = configOf({ mounts: [] });
+  const map = [{ containerID: 0, hostID: 1000, size: 10 }];
+  const { host, init } = compileLaunch(
+    {
+      ...config,
+      linux: {
+        ...config.linux, namespaces: [...config.linux.namespaces, { type: 'user' }],
+        uidMappings: map, gidMappings: map,
+      },
+    },
+    planOf(),
+  ).program;
+  t.ok(isOrdered(host, [
+    'userns user namespace', 'unshare mount namespace', 'clone', 'openChild user namespace',
+    'setns user namespace', 'mknodat device /dev/null', 'openTree bind source', 'yield network',
+  ]));
+  t.ok(isOrdered(init, [
+    'setns user namespace', 'setresuid user namespace', 'unshare namespaces', 'fork pid namespace',
+    'awaitFd user namespace', 'setsid', 'fsopen mount /proc', 'pivotRoot', 'execve prog',
+  ]));
+  const clone = host.find((step) => step.op === 'clone');
+  t.match(clone, { flags: 0 });
+  t.equal(
+    host.filter(({ op }) => op === 'notifyFd').length,
+    init.filter(({ op }) => op === 'awaitFd').length, 'each descriptor is waited for',
+  );
+  encodeProgram({ host, init });
   t.end();
 });

@@ -17,7 +17,8 @@ function process(changes: Partial<OciProcess> = {}): OciProcess {
 function plan(changes: Partial<ExecPlan> = {}): ExecPlan {
   return {
     containerId: 'c'.repeat(64), process: process(), namespaces: ['mount', 'pid', 'network'],
-    cgroup: { kind: 'tasks', files: ['/cg/a/tasks', '/cg/b/tasks'], views: [] }, stdin: false,
+    cgroup: { kind: 'tasks', files: ['/cg/a/tasks', '/cg/b/tasks'], views: [] },
+    stdin: false, hasClient: false,
     ...changes,
   };
 }

@@ -21,7 +21,7 @@ function wishOf(id: string, options: ConfigOptions) {
   const plan: LaunchPlan = {
     containerId: id, bundle: `/d/containers/${id}`, rootfs: { kind: 'bind', source: `/v/${id}/x` },
     cgroup: { kind: 'clone', folder: `/sys/fs/cgroup/tsdocker-x/${id}` },
-    seccomp: Buffer.alloc(8), stdin: false, stdinOnce: false, hasKcore: false,
+    seccomp: { filter: Buffer.alloc(8), flags: 4 }, stdin: false, stdinOnce: false, hasKcore: false,
   };
   return {
     inputs: JSON.stringify([config, plan]),

@@ -9,6 +9,7 @@ import { deviceAccess, parseDeviceRule } from '../../../daemon/runtime/spec/devi
 import { environment } from '../../../daemon/runtime/spec/environment.js';
 import { cpuLimits, memoryLimits, pidsLimit } from '../../../daemon/runtime/spec/resources.js';
 import { rlimits } from '../../../daemon/runtime/spec/rlimits.js';
+import type { SecurityDefaults } from '../../../daemon/runtime/spec.js';
 import { parseSecurityOptions } from '../../../daemon/runtime/spec/security-options.js';
 import { sysctlPath, sysctls } from '../../../daemon/runtime/spec/sysctls.js';
 import { resolveUser } from '../../../daemon/runtime/spec/user.js';
@@ -41,20 +42,31 @@ test('capabilities: ALL, names in any form, and what the daemon lacks', (t) => {
 });
 
 test('security options, new and old', (t) => {
-  t.match(parseSecurityOptions([]), { noNewPrivileges: false, seccomp: 'builtin' });
-  t.equal(parseSecurityOptions(['no-new-privileges']).noNewPrivileges, true);
-  t.equal(parseSecurityOptions(['no-new-privileges:false']).noNewPrivileges, false);
-  t.equal(parseSecurityOptions(['seccomp:unconfined']).seccomp, 'unconfined');
-  t.equal(parseSecurityOptions(['apparmor=mine', 'label=disable']).apparmor, 'mine');
-  t.equal(parseSecurityOptions(['systempaths=unconfined']).systemPathsUnconfined, true);
-  t.throws(
-    () => parseSecurityOptions(['nonsense']), { message: 'invalid --security-opt 1: "nonsense"' },
-  );
-  t.throws(() => parseSecurityOptions(['a=b']), { message: 'invalid --security-opt 2: "a=b"' });
-  t.throws(
-    () => parseSecurityOptions(['no-new-privileges=maybe']),
-    { message: /invalid --security-opt 2/ },
-  );
+  const parsed = (...options: string[]) => parseSecurityOptions(options, false);
+  t.match(parsed(), { noNewPrivileges: false, seccomp: 'default' });
+  t.equal(parsed('no-new-privileges').noNewPrivileges, true);
+  t.equal(parseSecurityOptions([], true).noNewPrivileges, true);
+  t.equal(parseSecurityOptions(['no-new-privileges:false'], true).noNewPrivileges, false);
+  t.equal(parsed('seccomp:unconfined').seccomp, 'unconfined');
+  t.equal(parsed('seccomp=builtin').seccomp, 'builtin');
+  t.equal(parsed('apparmor=mine', 'label=disable').apparmor, 'mine');
+  t.equal(parsed('systempaths=unconfined').systemPathsUnconfined, true);
+  t.throws(() => parsed('nonsense'), { message: 'invalid --security-opt 1: "nonsense"' });
+  t.throws(() => parsed('a=b'), { message: 'invalid --security-opt 2: "a=b"' });
+  t.throws(() => parsed('no-new-privileges=maybe'), { message: /invalid --security-opt 2/ });
+  t.end();
+});
+
+test('whose seccomp filter holds: the container\'s word, else the daemon\'s', (t) => {
+  const profile = { defaultAction: 'SCMP_ACT_ERRNO' as const, syscalls: [] };
+  const of = (seccomp: SecurityDefaults['seccomp'], SecurityOpt: string[], Privileged = false) =>
+    configOf({ security: { seccomp }, host: { SecurityOpt, Privileged } }).linux.seccomp;
+  t.same(of(profile, [])?.syscalls, []);
+  t.not(of(profile, ['seccomp=builtin'])?.syscalls?.length ?? 0, 0);
+  t.equal(of(profile, ['seccomp=unconfined']), undefined);
+  t.equal(of(profile, [], true), undefined);
+  t.same(of('builtin', [`seccomp=${JSON.stringify(profile)}`], true)?.syscalls, []);
+  t.equal(of('unconfined', []), undefined);
   t.end();
 });
 
@@ -65,6 +77,13 @@ const files = {
 };
 const user = (name: string, groupAdd: readonly string[] = []): unknown =>
   resolveUser({ user: name, groupAdd }, files);
+
+test('an AppArmor profile is passed over where the kernel confines nothing', (t) => {
+  const host = { SecurityOpt: ['apparmor=mine'] };
+  t.equal(configOf({ host, facts: { apparmor: false } }).process.apparmorProfile, undefined);
+  t.equal(configOf({ host, facts: { apparmor: true } }).process.apparmorProfile, 'mine');
+  t.end();
+});
 
 test('a number is an id, never the name of an account', (t) => {
   t.match(user('1000'), { uid: 1000, gid: 100, home: '/home/bob' });
@@ -213,11 +232,14 @@ test('tmpfs options: safe unless told otherwise, the last word holds', (t) => {
 
 test('mount options are sorted by who takes them', (t) => {
   t.match(parseMountOptions(['ro', 'nosuid', 'rbind', 'rslave', 'size=1', 'rro']), {
-    attrs: 3, recursiveAttrs: 1, recursive: true, propagation: {
+    own: { set: 3 }, below: { set: 1 }, recursive: true, propagation: {
       type: 1 << 19, recursive: true,
     }, data: ['size=1'],
   });
-  t.equal(parseMountOptions(['ro', 'rw']).attrs, 0);
+  t.match(parseMountOptions(['ro', 'rw']).own, { set: 0, clear: 1 });
+  t.match(parseMountOptions(['noatime', 'ratime']), {
+    own: { set: 0x10, clear: 0x70 }, below: { set: 0, clear: 0x70 },
+  });
   t.end();
 });
 

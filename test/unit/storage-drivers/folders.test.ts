@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { openFolders } from '../../../storage-drivers/folders.js';
@@ -25,4 +26,16 @@ test('what is discarded is gone by its name at once, and wholly at the end', asy
   t.equal(readdirSync(trash).length, 1, 'they are gathered');
   await folders.close();
   t.same(readdirSync(trash), []);
+});
+
+const ext4Magic = 0xef53;
+
+test('what is staged begins elsewhere on the disk each time', async (t) => {
+  const root = t.testdir();
+  const folders = await openFolders(root);
+  await folders.close();
+  if (statfsSync(root).type !== ext4Magic) return t.pass('', { skip: 'no ext4 here' });
+  const [flags = ''] = execFileSync('lsattr', ['-d', join(root, 'stage')], { encoding: 'utf8' })
+    .split(' ');
+  t.match(flags, 'T');
 });

@@ -70,7 +70,7 @@ test('what needs no sync is there at once, refusals change nothing, the log stay
     await written;
   }
   t.same(store.rows('SELECT size FROM things'), [{ size: 8000 }]);
-  t.ok(statSync(`${path}-wal`).size < 8_000_000, 'the writer makes checkpoints');
+  t.ok(statSync(`${path}-wal`).size < 8_000_000, 'checkpoints are made');
 });
 
 test('a database of a newer program is refused and not touched', async (t) => {
@@ -82,4 +82,32 @@ test('a database of a newer program is refused and not touched', async (t) => {
   const after = new Database(path);
   t.teardown(() => after.close());
   t.equal(after.pragma('user_version', { simple: true }), 7);
+});
+
+test('a checkpoint beside writers loses nothing and keeps their order', async (t) => {
+  const path = join(t.testdir(), 'db');
+  const store = openStore(path, migrations);
+  const append = { sql: "UPDATE things SET size = size + 1 WHERE id = 'a' AND size = ?" };
+  await store.commit([insert('a', 0)], 'full');
+  // So many that several checkpoints fall in, and that some wait for one.
+  const commits = Array.from({ length: 3000 }, (_, turn) =>
+    store.commit([{ ...append, params: [turn] }], turn % 50 === 0 ? 'full' : 'normal'),
+  );
+  const settled = await Promise.allSettled(commits);
+  t.ok(settled.every(({ status }) => status === 'fulfilled'));
+  t.same(store.rows('SELECT size FROM things'), [{ size: 3000 }], 'each saw the one before it');
+  await store.close();
+  const again = openStore(path, migrations);
+  t.teardown(() => again.close());
+  t.same(again.rows('SELECT size FROM things'), [{ size: 3000 }]);
+});
+
+test('the log has its room on the disk before it is full', async (t) => {
+  const path = join(t.testdir(), 'db');
+  const store = openStore(path, migrations);
+  t.teardown(() => store.close());
+  await store.commit([insert('a', 1)], 'full');
+  const { size, blocks } = statSync(`${path}-wal`);
+  t.ok(blocks * 512 >= 8 * 2 ** 20, `${blocks} blocks`);
+  t.ok(size < 2 ** 20, 'and its size is what is in it');
 });

@@ -201,6 +201,8 @@ const misc: readonly Case[] = [
     { body: {} }),
   once('GET', '/containers/nope/checkpoints'), once('POST', '/containers/nope/checkpoints',
     { body: {} }),
+  once('DELETE', '/containers/{exited}/checkpoints/x'), once('POST', '/build/cancel'),
+  once('POST', '/build/cancel?id=tsdiff'), once('POST', '/session'),
 ];
 
 /** The cases of this file. */

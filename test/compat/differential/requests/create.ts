@@ -1,5 +1,5 @@
 /** `POST /containers/create`, field by field; what is made is looked at, and started if asked. */
-import { once, type Case, type Request } from '../request.js';
+import { filters, once, type Case, type Request } from '../request.js';
 import { baseBody } from '../scene.js';
 
 const path = '/containers/create?name=tsdiff-x';
@@ -9,12 +9,13 @@ type Body = Readonly<Record<string, unknown>>;
 /** Creates, looks, starts, looks again. */
 function life(name: string, body: Body, starts: boolean): Case {
   const look: Request = { method: 'GET', path: '/containers/tsdiff-x/json', depth: 'values' };
+  const lookAgain: Request = { ...look, settles: true };
   return {
     name,
     requests: [
       { method: 'POST', path, body: { ...baseBody, ...body }, depth: 'values' },
       look,
-      ...(starts ? [{ method: 'POST', path: '/containers/tsdiff-x/start' }, look] : []),
+      ...(starts ? [{ method: 'POST', path: '/containers/tsdiff-x/start' }, lookAgain] : []),
     ],
   };
 }
@@ -265,6 +266,11 @@ const endpoints: readonly Body[] = [
     { EndpointsConfig: { 'tsdiff-net': { IPAMConfig: { IPv4Address: 'x' } } } },
   { EndpointsConfig: { 'tsdiff-net': { IPAMConfig: { IPv4Address: '10.1.2.3' } } } },
     { EndpointsConfig: { bridge: { IPAMConfig: { IPv4Address: '172.17.0.99' } } } },
+    { EndpointsConfig: { bridge: { IPAMConfig: { IPv4Address: 'x' }, Aliases: ['a'] } } },
+    { EndpointsConfig: { 'tsdiff-net': { IPAMConfig: { IPv6Address: 'fd00::5' } } } },
+    { EndpointsConfig: { 'tsdiff-net': { IPAMConfig: { LinkLocalIPs: ['y', '::'] } } } },
+    { EndpointsConfig: { 'tsdiff-net': { IPAMConfig: { LinkLocalIPs: ['169.254.3.3'] } } } },
+    { EndpointsConfig: { 'tsdiff-net': { IPAMConfig: { LinkLocalIPs: ['10.4.4.4'] } } } },
     { EndpointsConfig: { 'tsdiff-net': { DriverOpts: { a: 'b' }, Links: ['tsdiff-running:x'] } } },
     { EndpointsConfig: 'x' }, { EndpointsConfig: { 'tsdiff-net': 'x' } },
 ];
@@ -281,15 +287,65 @@ const query: readonly Case[] = ['', '?name=', '?name=a', '?name=-x', '?name=a%20
   ] }),
 );
 
+const isShell = (field: string): boolean => field === 'Cmd' || field === 'Entrypoint';
+
 /** Values that only a start tells apart. */
 const fieldCases = (fields: typeof config, inHost: boolean): readonly Case[] =>
   Object.entries(fields).flatMap(([field, values]) =>
     values.map((value) => {
-      const body = { [field]: value };
+      // A shell waits for its input, so that what is looked at is a container that runs.
+      const body = { ...(isShell(field) && { OpenStdin: true }), [field]: value };
       return life(`create ${field} ${JSON.stringify(value)}`, inHost ? { HostConfig: body } : body,
         true);
     }),
   );
+
+/** Ports that are published and, as the docker client sends them, exposed. */
+const published: readonly Case[] = Object.entries(host['PortBindings'] ?? [])
+  .map(([, bindings]) => bindings as Body | null)
+  .filter((bindings) => /"\d+\/(?:tcp|udp)":\[/.test(JSON.stringify(bindings)))
+  .map((bindings) => life(`create exposed ${JSON.stringify(bindings)}`, {
+    ExposedPorts: Object.fromEntries(Object.keys(bindings ?? {}).map((port) => [port, {}])),
+    HostConfig: { PortBindings: bindings },
+  }, true));
+
+/** How networks may be named by id, and what does not go together. */
+const byId: readonly Case[] = [
+  [{ NetworkMode: 'tsdiff-net' }, { '{network}': { Aliases: ['x'] } }],
+  [{ NetworkMode: '{network}' }, { 'tsdiff-net': { Aliases: ['x'] } }],
+  [{ NetworkMode: '{network}' }, {}],
+  [{ NetworkMode: 'none' }, { 'tsdiff-net': {} }],
+  [{ NetworkMode: 'default' }, { default: {} }],
+].map(([HostConfig, EndpointsConfig]) => life(
+  `create on ${JSON.stringify(HostConfig)} with ${JSON.stringify(EndpointsConfig)}`,
+  { HostConfig, NetworkingConfig: { EndpointsConfig } }, true));
+
+const macs: readonly Case[] = [
+  [{ NetworkMode: 'bridge' }, { 'tsdiff-net': {} }],
+  [{ NetworkMode: 'tsdiff-net' }, { 'tsdiff-net': { MacAddress: '02:42:ac:11:00:98' } }],
+  [{ NetworkMode: 'tsdiff-net' }, { 'tsdiff-net': { MacAddress: '02:42:ac:11:00:99' } }],
+].map(([HostConfig, EndpointsConfig]) => life(
+  `create with an address on ${JSON.stringify(HostConfig)} with ${JSON.stringify(EndpointsConfig)}`,
+  { MacAddress: '02:42:ac:11:00:99', HostConfig, NetworkingConfig: { EndpointsConfig } }, false));
+
+const old = once('POST', path, { says: 'create on two networks by an old client', version: '1.43',
+  body: { ...baseBody, NetworkingConfig: { EndpointsConfig: { 'tsdiff-net': {}, bridge: {} } } } });
+
+/** A working directory that the image lacks is there before the first start. */
+const workingDirs: readonly Case[] = ['/made/new', '/etc/passwd', '/etc/passwd/x', '/bin/new',
+  '/etc'].map((dir): Case => ({ name: `create in ${dir}, and look before a start`, requests: [
+  { method: 'POST', path, body: { ...baseBody, WorkingDir: dir } },
+  { method: 'HEAD', path: `/containers/tsdiff-x/archive?path=${dir}` },
+  { method: 'GET', path: '/containers/tsdiff-x/changes', depth: 'values' },
+] }));
+
+const checked: Case = { name: 'create with a health check, and list', requests: [
+  { method: 'POST', path, body: { ...baseBody, Labels: { tsdiff: 'health' },
+    Healthcheck: { Test: ['CMD', 'true'], Interval: 1000000000 } } },
+  { method: 'POST', path: '/containers/tsdiff-x/start' },
+  { method: 'GET', path: `/containers/json?${filters({ label: ['tsdiff=health'] })}` },
+  { method: 'GET', path: '/containers/tsdiff-x/json' },
+] };
 
 /** The cases of this file. */
 export const createCases: readonly Case[] = [
@@ -299,6 +355,7 @@ export const createCases: readonly Case[] = [
   ...endpoints.flatMap((body) => ['default', 'tsdiff-net'].map((mode) =>
     life(`create in ${mode} with ${JSON.stringify(body)}`, { HostConfig: { NetworkMode: mode },
       NetworkingConfig: body }, true))),
+  ...published, ...byId, ...macs, old, ...workingDirs, checked,
   once('POST', path, { says: 'create with a HostConfig of null', body: { ...baseBody,
     HostConfig: null } }),
   once('POST', path, { says: 'create with a HostConfig that is none', body: { ...baseBody,

@@ -21,15 +21,16 @@ const bodies: readonly unknown[] = [
     { Cmd: ['true'], DetachKeys: 'ctrl-1' },
   { Cmd: ['true'], Detach: true }, { cmd: ['true'] }, { Cmd: ['nope'], AttachStdout: true },
     { Cmd: ['/etc/passwd'], AttachStdout: true },
+    { Cmd: ['/etc'], AttachStdout: true }, { Cmd: ['/etc'] },
   { Cmd: ['sh', '-c', 'exit 5'], AttachStdout: true }, { Cmd: ['sh', '-c', 'kill -9 $$'] },
 ];
 
 const start = [
   { method: 'GET', path: '/exec/{last}/json' },
   { method: 'POST', path: '/exec/{last}/start', body: { Detach: false, Tty: false } },
-  { method: 'GET', path: '/exec/{last}/json' },
+  { method: 'GET', path: '/exec/{last}/json', depth: 'values', settles: true },
   { method: 'POST', path: '/exec/{last}/start', body: { Detach: false } },
-];
+] as const;
 
 const lives: readonly Case[] = bodies.map((body) => ({
   name: `exec ${JSON.stringify(body)}`,
@@ -67,10 +68,12 @@ const rest: readonly Case[] = [
   once('GET', '/exec/nope/json'), once('POST', '/exec/nope/start', { body: {} }),
   once('POST', '/exec/nope/start', { body: { Detach: true } }),
   once('POST', '/exec/nope/resize?h=1&w=1'), once('POST', '/exec/nope/resize'),
-  once('GET', '/exec/{exec}/json'),
-  once('POST', '/exec/{exec}/resize?h=x&w=1'), once('POST', '/exec/{exec}/resize?h=1'),
-  once('POST', '/exec/{exec}/resize?w=1'), once('POST', '/exec/{exec}/resize'),
-  once('DELETE', '/exec/{exec}'), once('GET', '/exec/{exec}'),
+  ...[['GET', '/json'], ['POST', '/resize?h=x&w=1'], ['POST', '/resize?h=1'],
+    ['POST', '/resize?w=1'], ['POST', '/resize'], ['DELETE', ''], ['GET', '']].map(
+    ([method = '', what = '']): Case => ({
+      name: `${method} ${what} of an exec that was never started`,
+      requests: [fresh, { method, path: `/exec/{last}${what}` }],
+    })),
   {
     name: 'an exec that is running',
     requests: [

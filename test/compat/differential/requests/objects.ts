@@ -1,5 +1,6 @@
 /** Images, networks and volumes. */
 import { filters, once, type Case } from '../request.js';
+import { baseBody } from '../scene.js';
 
 const json = (cases: readonly (readonly [string, string])[]): readonly Case[] =>
   cases.map(([method, path]) => once(method, path));
@@ -10,7 +11,8 @@ const imageFilters: readonly unknown[] = [
   ...odd, { reference: ['tsdiff'] }, { reference: ['tsdiff:*'] }, { reference: ['['] },
     { before: ['nope'] }, { before: ['tsdiff:1'], reference: ['tsdiff'] },
   { since: ['nope'] }, { label: ['nope'] }, { 'label!': ['x'], reference: ['tsdiff'] },
-    { until: ['x'] }, { until: ['1'] }, { dangling: ['1', '0'] }, { dangling: { true: true } },
+    { until: ['x'] }, { until: ['1'] },
+    { dangling: { true: true }, label: ['tsdiff'] },
 ];
 
 const images: readonly Case[] = [
@@ -55,7 +57,8 @@ const name = 'tsdiff-n';
 
 const networkBodies: readonly unknown[] = [
   {}, { Name: '' }, { Name: name }, { Name: 'tsdiff-net' }, { Name: 'bridge' }, { Name: 'host' },
-    { Name: 'none' }, { Name: 'default' }, { Name: 'a b' }, { Name: '/x' }, { Name: 5 },
+    { Name: 'none' }, { Name: 'default' },
+    { Name: 'tsdiff-a b' }, { Name: 'tsdiff-/x' }, { Name: 5 },
   { Name: name, Driver: 'nope' }, { Name: name, Driver: 'bridge' }, { Name: name, Driver: 'host' },
     { Name: name, Driver: 'null' }, { Name: name, Driver: 'overlay' }, { Name: name, Driver: '' },
   { Name: name, Internal: true }, { Name: name, Attachable: true }, { Name: name, Ingress: true },
@@ -96,7 +99,8 @@ const connects: readonly unknown[] = [
 ];
 
 const networks: readonly Case[] = [
-  ...[...odd, { name: ['tsdiff-net'] }, { driver: ['nope'] }, { type: ['builtin'] },
+  ...[...odd, { name: ['tsdiff-net'] }, { driver: ['nope'] },
+    { type: ['builtin'], name: ['bridge'] },
     { type: ['custom'], name: ['tsdiff-net'] }, { type: ['x'] }, { scope: ['local'],
     name: ['tsdiff-net'] }, { scope: ['x'] }, { label: ['nope'] }, { id: ['{network}'] },
     { dangling: ['1'], name: ['tsdiff-net'] }, { dangling: ['1', '0'] }].map((value) =>
@@ -169,5 +173,19 @@ const volumes: readonly Case[] = [
   ] },
 ];
 
+/** Networks without addresses: where a container is by its mode, and to which none can be added. */
+const byMode: readonly Case[] = ['host', 'none'].flatMap((mode) => [false, true].map((starts) => ({
+  name: `a container of network ${mode}${starts ? ' that runs' : ''} to others`,
+  requests: [
+    { method: 'POST', path: '/containers/create?name=tsdiff-x',
+      body: { ...baseBody, HostConfig: { NetworkMode: mode } } },
+    ...(starts ? [{ method: 'POST', path: '/containers/tsdiff-x/start' }] : []),
+    ...['host', 'none', 'bridge', 'tsdiff-net'].flatMap((to) => [
+      { IPAMConfig: { IPv4Address: 'x' } }, {},
+    ].map((EndpointConfig) => ({ method: 'POST', path: `/networks/${to}/connect`,
+      body: { Container: 'tsdiff-x', EndpointConfig } }))),
+  ],
+})));
+
 /** The cases of this file. */
-export const objectCases: readonly Case[] = [...images, ...networks, ...volumes];
+export const objectCases: readonly Case[] = [...images, ...networks, ...byMode, ...volumes];

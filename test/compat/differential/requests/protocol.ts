@@ -77,7 +77,7 @@ const bodies: readonly Case[] = [
 ].map(({ says, ...more }) => once('POST', create, { says, ...more }));
 
 const emptyBodies: readonly Case[] = [
-  once('POST', '/containers/{created}/rename?name=tsdiff-y', { on: 'created', raw: 'x' }),
+  once('POST', '/containers/{own}/rename?name=tsdiff-y', { on: 'created', raw: 'x' }),
   once('POST', '/containers/{own}/start', { on: 'created', raw: '{}', headers: json }),
   once('POST', '/containers/{own}/start', { on: 'created', raw: 'null', headers: json }),
   once('POST', '/containers/{own}/start', { on: 'created', raw: '{"a":"bcdef"}', headers: json }),

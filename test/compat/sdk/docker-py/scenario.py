@@ -6,13 +6,14 @@ import socket
 import struct
 import sys
 import tarfile
+import tempfile
 import threading
 import time
 import traceback
 from datetime import datetime, timedelta, timezone
 
 import docker
-from docker.errors import APIError, ContainerError, ImageNotFound, NotFound
+from docker.errors import APIError, BuildError, ContainerError, ImageNotFound, NotFound
 from docker.types import EndpointConfig, Healthcheck, IPAMConfig, IPAMPool, LogConfig, Mount, Ulimit
 
 TAG = os.environ['COMPAT_TAG']
@@ -525,6 +526,54 @@ def _():
     error = raises(APIError, 'is already in use by container',
                    lambda: client.containers.create(IMAGE, name=name('a')))
     equal((error.response.status_code, error.is_client_error()), (409, True))
+
+
+def context(**files):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode='w') as tar:
+        for path, text in files.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    buffer.seek(0)
+    return buffer
+
+
+@check('images.build from an archive')
+def _():
+    files = context(Dockerfile=f'FROM {IMAGE}\nARG WHO\nCOPY f /f\nRUN echo $WHO >> /f\n', f='file ')
+    image, log = client.images.build(
+        fileobj=files, custom_context=True, tag=name('built'), buildargs={'WHO': 'me'},
+        labels={'x': 'y'}, nocache=True, rm=True, container_limits={'memory': 64 * 1024 * 1024})
+    said = ''.join(line.get('stream', '') for line in log)
+    assert 'Step 1/5 : FROM' in said and 'Successfully tagged' in said, said
+    equal((image.tags, image.labels), ([name('built') + ':latest'], {'x': 'y'}))
+    equal(client.containers.run(image, 'cat /f', name=name('a'), remove=True), b'file me\n')
+    client.images.remove(name('built'), force=True)
+
+
+@check('images.build from a folder, without what it ignores')
+def _():
+    with tempfile.TemporaryDirectory() as folder:
+        texts = {'Dockerfile': f'FROM {IMAGE}\nCOPY . /c\n', '.dockerignore': 'no\n',
+                 'no': '', 'yes': ''}
+        for path, text in texts.items():
+            with open(os.path.join(folder, path), 'w') as file:
+                file.write(text)
+        image, _ = client.images.build(path=folder, tag=name('built'))
+    found = client.containers.run(image, 'ls -A /c', name=name('a'), remove=True)
+    equal(found, b'.dockerignore\nDockerfile\nyes\n')
+    client.images.remove(name('built'), force=True)
+
+
+@check('a build that fails is a BuildError with its log')
+def _():
+    files = io.BytesIO(f'FROM {IMAGE}\nRUN echo said; exit 3\n'.encode())
+    error = raises(BuildError, 'returned a non-zero code: 3',
+                   lambda: client.images.build(fileobj=files, forcerm=True))
+    assert any('said' in line.get('stream', '') for line in error.build_log)
+    raises(APIError, 'unknown instruction: NOPE',
+           lambda: client.images.build(fileobj=io.BytesIO(b'NOPE\n')))
 
 
 @check('removal of a running one is refused')

@@ -81,8 +81,10 @@ test('a value that cannot be is refused', async (t) => {
     [['--bip', '10.1.1.1'], /bip: invalid CIDR address: 10\.1\.1\.1/],
     [['--bip', '10.1.1.1/24', '--bridge', 'none'], /no meaning without a default bridge/],
     [['--exec-opt', 'native.cgroupdriver=x'], /native\.cgroupdriver: x/],
+    [['--exec-opt', 'native.umask=normal'], /unknown exec-opt: native\.umask=normal/],
+    [['--storage-opt', 'overlay2.size=1G'], /^storage-opts is not supported$/],
     [['--storage-driver', 'aufs'], /unknown storage driver .*: aufs/],
-    [['--userns-remap', 'default'], /userns-remap is not supported/],
+    [['--userns-remap', 'no-such-user-here'], /no such user: "no-such-user-here"/],
     [['--insecure-registry', 'http://a/b'], /insecure registry/],
   ];
   for (const [argv, message] of wrong) {
@@ -139,6 +141,7 @@ test('flags and file complement one another', async (t) => {
       'default-shm-size': '128M',
       'log-opts': { 'max-size': '1m' },
       'exec-opts': ['native.cgroupdriver=systemd'],
+      'features': { 'cdi': true, 'containerd-snapshotter': true },
     },
     '--mtu', '1400', '--registry-mirror', 'http://mirror.example',
   );
@@ -147,6 +150,7 @@ test('flags and file complement one another', async (t) => {
   t.equal(config.containers.shmSizeBytes, 128 * 1024 * 1024);
   t.equal(config.network.mtu, 1400);
   t.equal(config.cgroupDriver, 'systemd');
+  t.same(config.warnings, ['features.containerd-snapshotter has no effect and is ignored']);
   t.same(config.registryMirrors, ['http://mirror.example/']);
 });
 
@@ -167,4 +171,32 @@ test('a config file that was named must exist, the default one need not', async 
   t.throws(() => readConfig(parseFlags(['--config-file', join(t.testdir(), 'none')])), {
     message: /open .*none: no such file or directory/,
   });
+});
+
+test('policies of the build cache are read in all their forms', async (t) => {
+  const read = (gc: object) => configured(t.testdir(), { builder: { gc } }).buildCachePolicies;
+  const policy = [
+    { keepStorage: '10GB', filter: ['unused-for=2200h', 'type=regular', 'type=source.local'] },
+    { reservedSpace: '1kb', maxUsedSpace: '2kb', minFreeSpace: '3kb', all: true },
+    { filter: { until: { '24h': true }, 'label!': { x: true } } },
+  ];
+  const none = { reserved: 0, maxUsed: 0, minFree: 0 };
+  t.same(read({ enabled: true, policy }), [
+    {
+      all: false, keep: { ...none, reserved: 10 * 2 ** 30 },
+      filters: { 'unused-for': ['2200h'], type: ['regular', 'source.local'] },
+    },
+    { all: true, keep: { reserved: 1024, maxUsed: 2048, minFree: 3072 }, filters: {} },
+    { all: false, keep: none, filters: { until: ['24h'], 'label!': ['x'] } },
+  ]);
+  t.same(read({ enabled: false, policy }), [], 'nothing is collected');
+  t.same(read({}), []);
+  const refused = (rule: unknown, message: RegExp): void =>
+    void t.throws(() => read({ policy: [rule] }), { message });
+  refused({ keepStorage: 'much' }, /invalid size: "much"/);
+  refused({ filter: ['nonsense=1'] }, /invalid filter 'nonsense'/);
+  refused({ filter: ['type'] }, /expected name=value/);
+  refused({ filter: ['until=soon'] }, /invalid duration "soon"/);
+  refused('x', /builder.gc.policy must be an object/);
+  t.throws(() => read({ policy: {} }), { message: /builder.gc.policy must be a list/ });
 });

@@ -1,0 +1,147 @@
+/** What is done with another runtime's program for one container: its words, and its removal. */
+import { execFile } from 'node:child_process';
+import * as fs from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { invalidParameter, systemError } from '../../../api-spec/errors.js';
+import { LaunchError } from '../../../native/launch/encode.js';
+import { builtFile } from '../../../native/libc.js';
+import type { BundlePaths } from '../bundle.js';
+import type { CompiledLaunch, LaunchPlan } from '../compile.js';
+import { CREATE_FAILED, launchFailure } from '../launch-error.js';
+import type { OciConfig } from '../oci.js';
+import { INIT_PATH } from '../spec.js';
+import { compileForeign, START_TIMEOUT_MS } from './compile.js';
+
+/** A runtime as the daemon's configuration names it. */
+export interface ForeignRuntime {
+  /** Absolute, or a name that is found in PATH. */
+  readonly path: string;
+  readonly runtimeArgs: readonly string[];
+}
+
+/** One container of another runtime. */
+export interface ForeignContainer {
+  /** What its config.json says: what our own program has besides OCI is put into OCI's words. */
+  readonly config: (own: OciConfig) => OciConfig;
+  readonly compile: (config: OciConfig, plan: LaunchPlan) => CompiledLaunch;
+  /** A failed launch in Docker's words, with the runtime's own. */
+  readonly failure: (error: unknown) => unknown;
+  /** Whatever the runtime keeps of it is gone. Idempotent. */
+  readonly remove: () => Promise<void>;
+}
+
+/** The newest version that Debian's crun takes. */
+const SPEC_VERSION = '1.0.2';
+const DELETE_TIMEOUT_MS = 20_000;
+
+/** `name` is the runtime's, which has a state folder of its own below `execRoot`. */
+export function foreignContainer(
+  name: string,
+  { path, runtimeArgs }: ForeignRuntime,
+  { id, execRoot, paths }: {
+    readonly id: string;
+    readonly execRoot: string;
+    readonly paths: BundlePaths;
+  },
+): ForeignContainer {
+  const log = join(paths.bundle, 'runtime.log');
+  const root = join(execRoot, 'r', name);
+  const env = [`PATH=${process.env['PATH'] ?? ''}`];
+  const flags = ['--log', log, '--log-format', 'json', '--root', root];
+  const program = programOf(path);
+  const command = [program, ...runtimeArgs, ...flags];
+  return {
+    config: foreignConfig,
+    compile: (config, plan) => {
+      fs.rmSync(log, { force: true });
+      fs.mkdirSync(root, { recursive: true, mode: 0o700 });
+      return compileForeign(config, {
+        ...plan, command, env, containerId: id, pidFile: join(paths.bundle, 'runtime.pid'),
+        consoleSocket: `${paths.socket}.tty`,
+      });
+    },
+    failure: (error) => foreignFailure(error, log),
+    remove: async () => {
+      fs.rmSync(`${paths.socket}.tty`, { force: true });
+      if (!fs.existsSync(join(root, id))) return;
+      await run(program, [...command.slice(1), 'delete', '--force', id]);
+    },
+  };
+}
+
+/** Everything that this daemon's runtimes keep of containers that are not `known` is gone. */
+export async function sweepForeign(
+  runtimes: Readonly<Record<string, ForeignRuntime>>,
+  execRoot: string,
+  known: ReadonlySet<string>,
+): Promise<void> {
+  for (const [name, { path, runtimeArgs }] of Object.entries(runtimes)) {
+    const root = join(execRoot, 'r', name);
+    const ids = fs.existsSync(root) ? fs.readdirSync(root) : [];
+    for (const id of ids.filter((each) => !known.has(each)))
+      await run(programOf(path), [...runtimeArgs, '--root', root, 'delete', '--force', id]);
+  }
+}
+
+function programOf(path: string): string {
+  if (path.includes('/')) return path;
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  return folders.map((folder) => join(folder, path)).find((each) => fs.existsSync(each)) ?? path;
+}
+
+function run(program: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    execFile(program, args, { timeout: DELETE_TIMEOUT_MS }, (error, _stdout, stderr) => {
+      if (error === null) resolve();
+      else reject(new Error(`${program}: ${stderr.trim()}`, { cause: error }));
+    });
+  });
+}
+
+/** `--init` is our own program, which others know only as a file. */
+function foreignConfig(own: OciConfig): OciConfig {
+  if (own.linux.uidMappings !== undefined) {
+    throw invalidParameter('remapped users are not supported with other runtimes');
+  }
+  const special = own.mounts.find(({ subpath, stack }) => (subpath ?? stack) !== undefined);
+  if (special !== undefined) {
+    throw invalidParameter(
+      `mount ${special.destination}: subpaths and images are not supported with other runtimes`,
+    );
+  }
+  const init = {
+    destination: INIT_PATH, type: 'bind', source: builtFile('tsdocker-shim'),
+    options: ['bind', 'ro'],
+  };
+  const mounts = own.process.args[0] === INIT_PATH ? [...own.mounts, init] : own.mounts;
+  return { ...own, ociVersion: SPEC_VERSION, mounts };
+}
+
+const askedWrongly = /not found|no such file|permission denied/i;
+
+function foreignFailure(error: unknown, log: string): unknown {
+  if (error instanceof LaunchError && error.step?.op === 'spawnAtGate' &&
+    error.code === 'ETIMEDOUT') {
+    const late = `start took longer than ${START_TIMEOUT_MS / 1000} s: unknown`;
+    return systemError(CREATE_FAILED + late, error);
+  }
+  const isIts = error instanceof LaunchError && error.code === 'EPROTO';
+  const said = isIts ? lastWord(log) : undefined;
+  if (said === undefined) return launchFailure(error);
+  const text = `${CREATE_FAILED}${said}: unknown`;
+  return askedWrongly.test(said) ? invalidParameter(text, error) : systemError(text, error);
+}
+
+/** Of the log's last line the message; undefined when there is none. */
+function lastWord(log: string): string | undefined {
+  if (!fs.existsSync(log)) return undefined;
+  const line = fs.readFileSync(log, 'utf8').trimEnd().split('\n').at(-1) ?? '';
+  try {
+    const entry: unknown = JSON.parse(line);
+    const isEntry = typeof entry === 'object' && entry !== null && 'msg' in entry;
+    return isEntry ? String(entry.msg) : line;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return line === '' ? undefined : line; // not every runtime writes JSON
+  }
+}

@@ -1,0 +1,4 @@
+#!/bin/sh
+set -e
+initdb --no-sync --auth=trust >/dev/null
+exec postgres -c fsync=off
