@@ -124,7 +124,28 @@ function refuse(request: CreateRequest, { config, rootfs }: ParsedConfig): void 
   if (!fs.statSync(rootfs, { throwIfNoEntry: false })?.isDirectory()) {
     throw new OciError(`config.json: $.root.path: ${rootfs} is not a directory`);
   }
+  const joined = config.linux.namespaces.find(({ type }) => type === 'mount')?.path;
+  if (joined !== undefined && ['self', '1'].some((pid) => isSame(joined, `/proc/${pid}/ns/mnt`))) {
+    // Whoever is in there gets the container's root.
+    throw new OciError(`config.json: $.linux.namespaces: ${joined} is the host's mount namespace`);
+  }
   streamsOf({ ...request, terminal: config.process.terminal });
+}
+
+function isSame(one: string, other: string): boolean {
+  const found = identityOf(one);
+  return found !== undefined && found === identityOf(other);
+}
+
+/** Undefined for what is not there, or not ours to look at: nobody joins that. */
+function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = fs.statSync(path);
+    return `${dev}:${ino}`;
+  } catch (error) {
+    if (['ENOENT', 'EACCES', 'EPERM'].includes(codeOf(error))) return undefined;
+    throw error;
+  }
 }
 
 function newRecord(

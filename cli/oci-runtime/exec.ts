@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { compileExec, type CompiledExec } from '../../daemon/runtime/compile/exec.js';
+import { O_PATH } from '../../daemon/runtime/compile/kernel.js';
 import { execEntry } from '../../daemon/runtime/exec-cgroup.js';
 import { readHostFacts, type HostFacts } from '../../daemon/runtime/host-facts.js';
 import type { OciProcess } from '../../daemon/runtime/oci.js';
@@ -123,7 +124,9 @@ async function carryOut(parts: Parts, compiled: CompiledExec): Promise<number> {
 async function atGate(parts: Parts, compiled: CompiledExec): Promise<Launching> {
   const { request, record, process, socketPath, exitPath } = parts;
   const pidFd = openPidFd(record.pid ?? 0);
+  let root: number | undefined;
   try {
+    if (compiled.newRoot !== undefined) root = fs.openSync(`/proc/${record.pid ?? 0}/root`, O_PATH);
     // From here on the descriptor is of the process that was looked at, or of none.
     if (!isAlive(record)) throw new OciError('cannot exec in a container that is stopped');
     checkOpen(request.preservedFds);
@@ -141,11 +144,13 @@ async function atGate(parts: Parts, compiled: CompiledExec): Promise<Launching> 
       },
       passFds: new Map([
         [compiled.pidFd, pidFd],
+        ...(compiled.newRoot === undefined ? [] : [[compiled.newRoot, root ?? -1] as const]),
         ...compiled.inherited.map((slot, fd) => [slot, fd] as const),
         ...compiled.passed.map((slot, index) => [slot, FIRST_PASSED + index] as const),
       ]),
     });
   } finally {
     fs.closeSync(pidFd);
+    if (root !== undefined) fs.closeSync(root);
   }
 }

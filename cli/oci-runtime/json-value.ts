@@ -14,6 +14,13 @@ export class JsonValue {
     return this.value === undefined || this.value === null;
   }
 
+  /** Absent, or nothing: an empty text, list or object. */
+  get isEmpty(): boolean {
+    const { value } = this;
+    return this.isAbsent || value === '' ||
+      (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
+  }
+
   /** A member of an object; one that is absent, or of an absent object, is absent. */
   at(name: string): JsonValue {
     return new JsonValue(this.#members()[name], `${this.path}.${name}`, this.document);

@@ -10,6 +10,7 @@ import { OciError } from './oci-error.js';
 import { parseHooks, type Hooks } from './parse-hooks.js';
 import { parseLinux } from './parse-linux.js';
 import { parseMount } from './parse-mounts.js';
+import { refuseMounts } from './parse-namespaces.js';
 import { parseProcess } from './parse-process.js';
 
 /** What `create` needs to know of the machine and of itself. */
@@ -48,6 +49,7 @@ export function parseConfig(text: string, context: ParseContext): ParsedConfig {
   const root = json.at('root').required();
   const path = root.at('path').required().text();
   const linux = parseLinux(json.at('linux'), context);
+  if (!linux.namespaces.some(({ type }) => type === 'mount')) refuseMounts(json);
   const refuseWithout = (name: 'hostname' | 'domainname'): string | undefined => {
     const value = json.at(name);
     const isOwn = linux.namespaces.some((each) => each.type === 'uts');

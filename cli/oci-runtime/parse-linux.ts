@@ -54,11 +54,7 @@ function parsePropagation(json: JsonValue): string | undefined {
 
 /** What would have to be done and cannot be; empty is fine. */
 function refuse(value: JsonValue, what: string): void {
-  const { value: raw } = value;
-  const isEmpty =
-    value.isAbsent || raw === '' ||
-    (typeof raw === 'object' && raw !== null && Object.keys(raw).length === 0);
-  if (!isEmpty) throw value.wrong(`needs ${what}: not supported`);
+  if (!value.isEmpty) throw value.wrong(`needs ${what}: not supported`);
 }
 
 /** Those that every container has, and the configuration's own. */

@@ -28,15 +28,24 @@ export function parseNamespaces(json: JsonValue): readonly OciNamespace[] {
     const path = each.at('path');
     const joined = path.optional((value) => value.text()) ?? '';
     if (joined !== '' && !joined.startsWith('/')) throw path.wrong('must be absolute');
-    if (joined !== '' && word === 'mount') {
-      throw path.wrong('not supported: mounts of the container would be those of all in there');
-    }
     return given({ type: word, path: joined === '' ? undefined : joined });
   });
-  if (!seen.has('mount')) {
-    throw json.wrong('needs a mount namespace: its mounts would be the host\'s');
+  if (seen.has('user') && !hasOwn(namespaces, 'mount')) {
+    // What the host mounts there would lose its locks: read-only could be undone from inside.
+    throw json.wrong('with a user namespace the mount namespace must be a new one');
   }
   return namespaces;
+}
+
+/** Throws `OciError` for what takes a mount: without a namespace for it, nobody would undo it. */
+export function refuseMounts(json: JsonValue): void {
+  const [root, linux] = [json.at('root'), json.at('linux')];
+  const inLinux = ['maskedPaths', 'readonlyPaths', 'rootfsPropagation', 'sysctl'];
+  const all = [json.at('mounts'), root.at('readonly'), ...inLinux.map((name) => linux.at(name))];
+  for (const each of all) {
+    if (each.isEmpty || each.value === false) continue;
+    throw each.wrong('needs a mount namespace: it would be done to the host\'s');
+  }
 }
 
 /** Throws `OciError`. One that is joined has its maps already. */

@@ -69,9 +69,15 @@ function parseUnified(json: JsonValue): string {
   return text;
 }
 
+/** What is 0 was not said: so containerd's callers write it, and no limit is 0. */
+function limit(json: JsonValue): number | undefined {
+  const value = json.integer(-1, MAX);
+  return value === 0 ? undefined : value;
+}
+
 function parseMemory(json: JsonValue): OciMemory {
   const bytes = (name: string): number | undefined =>
-    json.at(name).optional((each) => each.integer(-1, MAX));
+    json.at(name).optional(limit);
   for (const name of ['kernel', 'kernelTCP']) {
     if ((bytes(name) ?? 0) > 0)
       throw json.at(name).wrong('is not supported: the kernel dropped it');
@@ -84,8 +90,7 @@ function parseMemory(json: JsonValue): OciMemory {
 }
 
 function parseCpu(json: JsonValue): OciCpu {
-  const number = (name: string): number | undefined =>
-    json.at(name).optional((each) => each.integer(-1, MAX));
+  const number = (name: string): number | undefined => json.at(name).optional(limit);
   const set = (name: string): string | undefined =>
     json.at(name).optional((each) => (each.text() === '' ? undefined : each.text()));
   return given({

@@ -16,6 +16,9 @@ import { linkDevices, makeDevices, openDev } from './compile/devices.js';
 import { noHooks, runHooks, sendStates, type InnerHooks } from './compile/hooks.js';
 import * as kernel from './compile/kernel.js';
 import { parseMountOptions } from './compile/mount-options.js';
+import {
+  mountsOf, newRoot, placeRoot, takeRoot, type MountsOf,
+} from './compile/mount-namespace.js';
 import { openSources, openStacks, placeMounts, type MountedSlots } from './compile/mounts.js';
 import { memoryPolicy, schedule } from './compile/schedule.js';
 import { openEntry } from './compile/cgroup-entry.js';
@@ -102,11 +105,10 @@ export function compileLaunch(given: OciConfig, plan: LaunchPlan): CompiledLaunc
   const userns = openUserns(builder, config.linux);
   const sources = userns === undefined ? openSources(builder, config.mounts) : undefined;
   const rootfs = plan.mountPoint ?? `${plan.bundle}/rootfs`;
-  builder.host.push(...privateMounts());
-  const stacks = openStacks(builder, config.mounts, rootfs);
-  mountRootfs(builder, plan.rootfs, rootfs, plan.mapsRootfs === true ? config.linux : {});
+  const mountsIn = mountsOf(config.linux.namespaces);
+  const parts: Parts = { builder, slots, config, plan, entry, rootfs, userns, mountsIn };
+  const stacks = prepareRoot(parts);
   const joins = joinNamespaces(builder, config.linux.namespaces);
-  const parts: Parts = { builder, slots, config, plan, entry, rootfs, userns };
   makeInit(parts);
   enterNamespaces(parts, joins);
   const handed: HandedOver = sources === undefined
@@ -186,6 +188,19 @@ interface Parts {
   readonly rootfs: string;
   /** Absent when that is the host's. */
   readonly userns: Slot | undefined;
+  readonly mountsIn: MountsOf;
+}
+
+/** The host's mounts: the root is at its place, for nobody else to see. Stacks by destination. */
+function prepareRoot(
+  { builder, slots, config, plan, rootfs, mountsIn }: Parts,
+): ReadonlyMap<string, Slot> {
+  if (mountsIn === 'launcher') return new Map();
+  builder.host.push(...privateMounts());
+  const stacks = openStacks(builder, config.mounts, rootfs);
+  mountRootfs(builder, plan.rootfs, rootfs, plan.mapsRootfs === true ? config.linux : {});
+  if (mountsIn === 'path') takeRoot(builder, rootfs, slots.root);
+  return stacks;
 }
 
 /** The host's `clone`; of a user namespace's the rest is init's. */
@@ -237,7 +252,9 @@ function enterNamespaces(parts: Parts, joins: JoinSlots): void {
 }
 
 /** Init before its first mount: its session and its names. */
-function name({ builder: { init }, config, plan, slots, rootfs, userns }: Parts): void {
+function name(
+  { builder: { init }, config, plan, slots, rootfs, userns, mountsIn }: Parts,
+): void {
   init.push(
     { op: 'prctl', option: kernel.PR_SET_DUMPABLE, arg2: 0, arg3: 0, arg4: 0, arg5: 0 },
     { op: 'setsid', about: 'session' },
@@ -250,10 +267,10 @@ function name({ builder: { init }, config, plan, slots, rootfs, userns }: Parts)
       : [{ op: 'setdomainname', name: config.domainname, about: 'domainname' } as const]),
   );
   if (userns !== undefined) return;
-  init.push({
+  init.push(...(mountsIn === 'path' ? placeRoot(rootfs, slots.root) : [{
     op: 'openat2', out: slots.root, dir: CWD, path: rootfs,
     flags: kernel.O_PATH | kernel.O_DIRECTORY, mode: 0, resolve: 0, about: 'root filesystem',
-  });
+  } as const]));
 }
 
 const newKeyring = (id: string): Step => ({
@@ -300,7 +317,7 @@ function furnish(
 
 /** Parameters, read-only and masked paths, the pivot: afterwards the host is out of reach. */
 function seal(
-  { builder, slots, config, plan }: Parts,
+  { builder, slots, config, plan, mountsIn }: Parts,
   mounted: MountedSlots,
   hooks: InnerHooks,
 ): void {
@@ -311,7 +328,8 @@ function seal(
   const awaitNetwork: Step = { op: 'await', token: NETWORK_READY, about: 'network' };
   const isEarly = Object.keys(linux.sysctl).some((name) => name.startsWith('net.'));
   if (isEarly) init.push(awaitNetwork);
-  if (mounted.proc !== undefined) writeSysctls(builder, slots, mounted.proc, linux.sysctl);
+  const proc = mounted.proc ?? openProc(builder, slots, config);
+  if (proc !== undefined) writeSysctls(builder, slots, proc, linux.sysctl);
   protectPaths(builder, slots, linux.readonlyPaths);
   maskPaths(builder, slots, linux.maskedPaths);
   if (config.root.readonly) {
@@ -320,13 +338,11 @@ function seal(
       clear: 0, propagation: 0, userns: CWD, about: 'read-only root',
     });
   }
-  init.push(...apparmor(config, slots, mounted));
+  init.push(...apparmor(config, slots, proc));
   runHooks(builder, hooks, 'createContainer');
   init.push(
     { op: 'fchdir', fd: slots.root, about: 'root filesystem' },
-    ...(plan.noPivot === true
-      ? moveRoot()
-      : [{ op: 'pivotRoot', about: 'root filesystem' } as const]),
+    ...newRoot(mountsIn, plan.noPivot),
     ...propagation(linux.rootfsPropagation),
     { op: 'notifyFd', token: ROOT, fd: slots.root },
     ...(isEarly ? [] : [awaitNetwork]),
@@ -344,27 +360,36 @@ function propagation(word: string | undefined): Step[] {
   }];
 }
 
-/** With the cwd in the new root. */
-function moveRoot(): Step[] {
-  const about = 'root filesystem';
-  return [
+/** A user's own /proc, where something is to be written there; what is no procfs is refused. */
+function openProc(
+  builder: ProgramBuilder,
+  { root }: SharedSlots,
+  { linux, process: { apparmorProfile } }: OciConfig,
+): Slot | undefined {
+  if (Object.keys(linux.sysctl).length === 0 && !isProfile(apparmorProfile)) return undefined;
+  const out = builder.slot();
+  const about = 'procfs at /proc';
+  builder.init.push(
     {
-      op: 'mount', source: '.', on: CWD, target: '/', type: '', flags: kernel.MS_MOVE, data: '',
-      about,
+      op: 'openat2', out, dir: root, path: '/proc', flags: kernel.O_PATH | kernel.O_DIRECTORY,
+      mode: 0, resolve: kernel.INSIDE, about,
     },
-    { op: 'chroot', path: '.', about },
-    { op: 'chdir', path: '/', about },
-  ];
+    { op: 'fstatfsMagic', fd: out, magic: kernel.PROC_SUPER_MAGIC, about },
+  );
+  return out;
 }
 
-/** Takes effect at execve. Written through our own procfs, as every such file. */
-function apparmor(config: OciConfig, slots: SharedSlots, mounted: MountedSlots): Step[] {
+const isProfile = (name: string | undefined): name is string =>
+  name !== undefined && name !== 'unconfined';
+
+/** Takes effect at execve. Written through a procfs, as every such file. */
+function apparmor(config: OciConfig, slots: SharedSlots, proc: Slot | undefined): Step[] {
   const profile = config.process.apparmorProfile;
-  if (profile === undefined || profile === 'unconfined' || mounted.proc === undefined) return [];
+  if (!isProfile(profile) || proc === undefined) return [];
   const about = `AppArmor profile ${profile}`;
   return [
     {
-      op: 'openat2', out: slots.scratch, dir: mounted.proc, path: 'thread-self/attr/exec',
+      op: 'openat2', out: slots.scratch, dir: proc, path: 'thread-self/attr/exec',
       flags: kernel.O_WRONLY, mode: 0, resolve: kernel.RESOLVE_BENEATH, about,
     },
     { op: 'fstatfsMagic', fd: slots.scratch, magic: kernel.PROC_SUPER_MAGIC, about },

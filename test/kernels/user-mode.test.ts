@@ -7,7 +7,7 @@ holdUnderUserMode([
   'integration/oci-runtime', 'integration/oci-runtime-live', 'integration/oci-runtime-userns',
   'integration/oci-runtime-mounts', 'integration/oci-runtime-hooks',
   'integration/oci-runtime-seccomp', 'integration/oci-runtime-cgroups',
-  'integration/oci-runtime-links',
+  'integration/oci-runtime-links', 'integration/oci-runtime-mount-namespace',
 ]);
 
 holdUnderUserMode(['integration/oci-runtime-systemd'], { systemd: true });

@@ -51,6 +51,8 @@ export interface CompiledExec {
   readonly stdio: StdioSettings;
   /** Where the launch must put a pidfd of the container's first process. */
   readonly pidFd: Slot;
+  /** Where it must put the container's root, if that is not the root of a mount namespace. */
+  readonly newRoot?: Slot;
   /** Where it must put 0, 1 and 2, if they are the launcher's. */
   readonly inherited: readonly Slot[];
   /** Where it must put 3 and those that follow. */
@@ -64,8 +66,7 @@ export interface CompiledExec {
 /** Compiles the steps that join the container and become the process; pure, it opens nothing. */
 export function compileExec(plan: ExecPlan): CompiledExec {
   const builder = new ProgramBuilder();
-  const pidFd = builder.slot();
-  const client = plan.hasClient === true ? builder.slot() : undefined;
+  const filled = slotsToFill(builder, plan);
   const slots: SharedSlots = {
     root: builder.slot(), scratch: builder.slot(), scratch2: builder.slot(),
   };
@@ -74,11 +75,11 @@ export function compileExec(plan: ExecPlan): CompiledExec {
   const streams = openStreams(
     builder, plan.process, { ...plan, stdinOnce: true }, plan.uidMappings,
   );
-  makeProcess(builder, plan, pidFd, entry);
+  makeProcess(builder, plan, filled.pidFd, entry);
   if (streams.kind === 'pty') {
     builder.host.push({ op: 'awaitFd', token: CONSOLE, out: streams.controller, about: 'console' });
   }
-  enter(builder, plan, { pidFd, client, entry, slots });
+  enter(builder, plan, { ...filled, entry, slots });
   // The console is one of the container's own devpts.
   const ends = attachStreams({ builder, slots, process: plan.process, mounted: {} }, streams);
   if (streams.kind === 'pty') builder.init.push({ op: 'close', fd: slots.scratch });
@@ -100,12 +101,21 @@ export function compileExec(plan: ExecPlan): CompiledExec {
     execute(plan.process, undefined),
   );
   return {
-    program: builder.program(), stdio: streams.settings, pidFd, passed,
+    program: builder.program(), stdio: streams.settings, ...filled, passed,
     inherited: streams.kind === 'inherited' ? streams.fds : [],
     ...(streams.kind === 'pty' && plan.streams === 'console'
       ? { console: streams.controller }
       : {}),
-    ...(client === undefined ? {} : { client }),
+  };
+}
+
+type Filled = Pick<CompiledExec, 'pidFd' | 'client' | 'newRoot'>;
+
+function slotsToFill(builder: ProgramBuilder, { hasClient, namespaces }: ExecPlan): Filled {
+  return {
+    pidFd: builder.slot(),
+    ...(hasClient === true ? { client: builder.slot() } : {}),
+    ...(namespaces.includes('mount') ? {} : { newRoot: builder.slot() }),
   };
 }
 
@@ -131,14 +141,9 @@ function makeProcess(
 function enter(
   { init }: ProgramBuilder,
   { containerId, process, namespaces, cgroup }: ExecPlan,
-  parts: {
-    readonly pidFd: Slot;
-    readonly client: Slot | undefined;
-    readonly entry: readonly Slot[];
-    readonly slots: SharedSlots;
-  },
+  parts: Filled & { readonly entry: readonly Slot[]; readonly slots: SharedSlots },
 ): void {
-  const { pidFd, client, entry, slots } = parts;
+  const { pidFd, client, newRoot, entry, slots } = parts;
   init.push(
     { op: 'prctl', option: kernel.PR_SET_DUMPABLE, arg2: 0, arg3: 0, arg4: 0, arg5: 0 },
     ...affinity(process.execCPUAffinity?.initial),
@@ -157,6 +162,7 @@ function enter(
     ...oomScore({ oomScoreAdj: 0, ...process }, slots.scratch),
     { op: 'setns', fd: pidFd, type: others, about: 'namespaces' },
     { op: 'close', fd: pidFd },
+    ...(newRoot === undefined ? [] : enterRoot(newRoot)),
     ...(namespaces.includes('user') ? becomeRoot() : []),
     { op: 'setsid', about: 'session' },
     {
@@ -168,6 +174,14 @@ function enter(
       flags: kernel.O_PATH | kernel.O_DIRECTORY, mode: 0, resolve: 0, about: 'root filesystem',
     },
   );
+}
+
+/** Of a container in the launcher's mount namespace, whose root is another one. */
+function enterRoot(fd: Slot): Step[] {
+  const about = 'root filesystem';
+  return [
+    { op: 'fchdir', fd, about }, { op: 'chroot', path: '.', about }, { op: 'close', fd },
+  ];
 }
 
 /** The AppArmor profile takes effect at execve; a file that is not procfs's is refused. */

@@ -50,6 +50,25 @@ const joinUts = (box: Box, path: string, type = 'uts'): void =>
     config.linux['namespaces'] = [...others, { type, path }];
   });
 
+/** The same with a mount namespace: what is mounted in there is seen by nobody else. */
+async function withMounts(act: (path: string) => Promise<void>): Promise<void> {
+  const child = spawn('unshare', ['--mount', 'sh', '-c', 'echo up; exec sleep 100']);
+  try {
+    await once(child.stdout, 'data');
+    await act(`/proc/${child.pid ?? 0}/ns/mnt`);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+/** Nothing is mounted for it. */
+function withoutMounts(config: Config): void {
+  config.mounts = [];
+  root(config)['readonly'] = false;
+  delete config.linux['maskedPaths'];
+  delete config.linux['readonlyPaths'];
+}
+
 const namespaces: readonly Requirement[] = [
   ...Object.keys(links).map((type): Requirement => ({
     section: 'Namespaces', says: `${type} without a path is a new one`,
@@ -80,6 +99,31 @@ const namespaces: readonly Requirement[] = [
         joinUts(box, path);
         assert.equal(await inside(box, 'uts'), readlinkSync(path));
       }),
+  },
+  {
+    section: 'Namespaces', says: 'mounts are made in the mount namespace of a path',
+    holds: (box) =>
+      withMounts(async (path) => {
+        box.configure((config) => {
+          const others = namespacesOf(config).filter((each) => each.type !== 'mount');
+          config.linux['namespaces'] = [...others, { type: 'mount', path }];
+        });
+        const wanted = readlinkSync(path);
+        assert.equal(await box.says('readlink /proc/self/ns/mnt; ls /proc/1/cmdline'),
+          `${wanted}\n/proc/1/cmdline`);
+      }),
+  },
+  {
+    section: 'Namespaces', says: 'mount that is not listed is the runtime\'s',
+    holds: async (box) => {
+      box.configure((config) => {
+        withoutMounts(config);
+        config.linux['namespaces'] = namespacesOf(config).filter((each) => each.type !== 'mount');
+      });
+      await box.create();
+      const { pid } = await box.state();
+      assert.equal(readlinkSync(`/proc/${String(pid)}/ns/mnt`), own('mount'));
+    },
   },
   {
     section: 'Namespaces', says: 'a path of another type is an error',

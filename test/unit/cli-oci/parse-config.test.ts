@@ -62,6 +62,15 @@ test('no limit is 2^64 - 1, which JSON rounds', async (t) => {
   t.match(read(text).config.process.rlimits, [{ soft: 0, hard: -1 }]);
 });
 
+test('a limit of nothing is none, as dockerd writes it', async (t) => {
+  const resources = {
+    memory: { limit: 5, reservation: 0, swap: 0 }, blockIO: { weight: 0 },
+    cpu: { shares: 0, quota: 0, period: 0, realtimeRuntime: 0, realtimePeriod: 0, cpus: '' },
+  };
+  const { memory, cpu } = withMembers({ linux: { ...linux, resources } }).config.linux.resources;
+  t.strictSame({ memory, cpu }, { memory: { limit: 5 }, cpu: {} });
+});
+
 test('a bind may be told by its options, from a path within the bundle', async (t) => {
   const mounts = [
     { destination: '/data/', source: 'data', type: 'none', options: ['rbind', 'ro'] },
@@ -81,7 +90,16 @@ test('errors name the path of what is wrong', async (t) => {
       { process: { ...process, rlimits: [{ type: 'NOFILE' }] } },
       '$.process.rlimits[0].type: is no',
     ],
-    [{ linux: {} }, '$.linux.namespaces: needs a mount namespace'],
+    [{ linux: {}, mounts: [{ destination: '/x' }] }, '$.mounts: needs a mount namespace'],
+    [
+      { linux: { maskedPaths: ['/x'] }, mounts: [], root: { path: 'x' } },
+      '$.linux.maskedPaths: needs a mount',
+    ],
+    [{ linux: {}, mounts: [], root: { path: 'x', readonly: true } }, '$.root.readonly: needs a'],
+    [
+      { linux: { namespaces: [{ type: 'user' }, { type: 'mount', path: '/x' }] } },
+      '$.linux.namespaces: with a user namespace',
+    ],
     [
       { linux: { ...linux, seccomp: { defaultAction: 'ALLOW' } } },
       '$.linux.seccomp.defaultAction:',
