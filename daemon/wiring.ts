@@ -39,6 +39,7 @@ import type { Logs } from './logs/index.js';
 import { defaultPoolRanges, openNetworks } from './networks/index.js';
 import type { Networks } from './networks/index.js';
 import { createRegistry } from './registry/index.js';
+import { DEFAULT_PROFILE } from './runtime/apparmor.js';
 import { readCdiDevices } from './runtime/cdi/registry.js';
 import { requireSystemd } from './runtime/cgroup/scope.js';
 import { createRuntime } from './runtime/index.js';
@@ -239,6 +240,7 @@ export function buildContainers(base: Base, parts: ContainerParts): Containers {
       shmSizeBytes: given.shmSizeBytes,
       init: given.init,
       apparmor: host.apparmor,
+      apparmorProfile: host.apparmorParser === undefined ? '' : DEFAULT_PROFILE,
       ...systemPaths({
         privileged: false,
         unconfined: false,

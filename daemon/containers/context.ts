@@ -61,6 +61,8 @@ export interface ContainerDefaults {
   readonly init: boolean;
   /** The kernel confines by AppArmor. */
   readonly apparmor: boolean;
+  /** What confines containers that ask for nothing; empty for nothing. */
+  readonly apparmorProfile: string;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
 }

@@ -76,9 +76,11 @@ function shownLinks({ name, hostConfig: { Links: links = [] } }: ContainerRecord
 /** What was asked until it runs, then what confines it: nothing, where the kernel cannot. */
 function appArmorProfile({ defaults }: Context, record: ContainerRecord): string {
   if (hasRun(record) && !defaults.apparmor) return '';
-  const { SecurityOpt: options } = record.hostConfig;
+  const { SecurityOpt: options, Privileged } = record.hostConfig;
   const given = (options ?? []).map((option) => /^apparmor[=:](.*)$/.exec(option)?.[1]);
-  return given.findLast((profile) => profile !== undefined) ?? '';
+  const asked = given.findLast((profile) => profile !== undefined);
+  if (asked !== undefined || !hasRun(record)) return asked ?? '';
+  return Privileged === true ? 'unconfined' : defaults.apparmorProfile;
 }
 
 /** Docker's seven overlapping booleans, derived from the one state. */

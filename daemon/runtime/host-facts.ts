@@ -1,6 +1,7 @@
 /** What this machine is and allows: read once, at the start. */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
+import { findParser } from './apparmor.js';
 import { readCgroupLayout, type CgroupLayout } from './cgroup/layout.js';
 import type { KernelVersion } from './seccomp/profile.js';
 import { capabilitiesOf } from './spec/capabilities.js';
@@ -16,6 +17,8 @@ export interface HostFacts {
   /** Folders of /sys that tell of the host's temperature. */
   readonly thermalThrottle: readonly string[];
   readonly apparmor: boolean;
+  /** What loads the default profile; absent where there is none: only who asks is confined then. */
+  readonly apparmorParser?: string;
   readonly cpus: number;
   /** Memory nodes that are there, as the kernel lists them: `0`, `0-1,3`. */
   readonly memoryNodes: string;
@@ -28,6 +31,8 @@ export interface HostFacts {
 /** Fast: a few files of /proc and /sys. Throws when cgroups are not mounted. */
 export function readHostFacts(): HostFacts {
   const capabilities = heldCapabilities(fs.readFileSync('/proc/self/status', 'utf8'));
+  const apparmor = readOptional('/sys/module/apparmor/parameters/enabled').startsWith('Y');
+  const parser = apparmor ? findParser(fs.readFileSync('/proc/self/uid_map', 'utf8')) : undefined;
   const hardLimits = readHardLimits(fs.readFileSync('/proc/self/limits', 'utf8'));
   return {
     cgroups: readCgroupLayout(fs.readFileSync('/proc/self/mountinfo', 'utf8')),
@@ -35,7 +40,8 @@ export function readHostFacts(): HostFacts {
     kernel: kernelVersion(os.release()),
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
     thermalThrottle: thermalThrottle(),
-    apparmor: readOptional('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
+    apparmor,
+    ...(parser === undefined ? {} : { apparmorParser: parser }),
     cpus: os.cpus().length,
     memoryNodes: readOptional('/sys/devices/system/node/has_memory').trim() || '0',
     hasKcore: fs.existsSync('/proc/kcore'),

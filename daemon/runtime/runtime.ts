@@ -9,17 +9,12 @@ import { invalidParameter, systemError } from '../../api-spec/errors.js';
 import type { Ulimit } from '../../api-spec/index.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import {
-  connect,
-  dropShim,
-  launch,
-  type Launching,
-  type Shim,
-  type StartedShim,
-  startShim,
+  connect, dropShim, launch, startShim, type Launching, type Shim, type StartedShim,
 } from '../../native/shim/client.js';
 import type { AttachLimits, LogSettings } from '../../native/shim/monitor-settings.js';
 import type { RuntimeNeed, TaskRequest } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
+import { DEFAULT_PROFILE, ensureDefaultProfile } from './apparmor.js';
 import { bundlePaths, configText, prepareBundle, writeConfig, type BundlePaths } from './bundle.js';
 import { openCgroups, type Cgroups, type ContainerCgroup } from './cgroup/index.js';
 import { cdiEdits, withCdiEdits } from './cdi/inject.js';
@@ -185,6 +180,10 @@ async function groundwork(
 ) {
   const own = await configOf(context, request);
   const config = foreign?.config(own) ?? own;
+  const { apparmorParser } = context.host;
+  if (config.process.apparmorProfile === DEFAULT_PROFILE && apparmorParser !== undefined) {
+    await ensureDefaultProfile(apparmorParser);
+  }
   prepareBundle(paths);
   const cgroup = await context.cgroups.create(config.linux.cgroupsPath, config.linux.resources);
   return { config, cgroup };

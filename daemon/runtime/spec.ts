@@ -1,6 +1,7 @@
 /** From a container's record to its OCI configuration. Pure: what it needs of the host is given. */
 import type { Ulimit } from '../../api-spec/index.js';
 import type { TaskRequest } from '../containers/needs.js';
+import { DEFAULT_PROFILE } from './apparmor.js';
 import type { HostFacts } from './host-facts.js';
 import type {
   OciConfig, OciDevice, OciDeviceRule, OciIdMappings, OciProcess, OciSeccomp,
@@ -133,14 +134,17 @@ function processOf(
     },
     rlimits: rlimits(hostConfig.Ulimits ?? [], defaultUlimits),
     noNewPrivileges: security.noNewPrivileges,
-    ...apparmorOf(security, host),
+    ...apparmorOf(security, host, hostConfig.Privileged ?? false),
     oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
   };
 }
 
 /** Docker passes a profile over where the kernel confines nothing: compose files name them. */
-function apparmorOf({ apparmor }: SecurityOptions, host: HostFacts) {
-  return apparmor === undefined || !host.apparmor ? {} : { apparmorProfile: apparmor };
+function apparmorOf({ apparmor }: SecurityOptions, host: HostFacts, privileged: boolean) {
+  if (!host.apparmor) return {};
+  if (apparmor !== undefined) return { apparmorProfile: apparmor };
+  const isDefault = !privileged && host.apparmorParser !== undefined;
+  return isDefault ? { apparmorProfile: DEFAULT_PROFILE } : {};
 }
 
 /** Where `--init` appears inside; our launcher runs its own program under that name. */

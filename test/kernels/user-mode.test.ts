@@ -8,6 +8,7 @@ holdUnderUserMode([
   'integration/oci-runtime-mounts', 'integration/oci-runtime-hooks',
   'integration/oci-runtime-seccomp', 'integration/oci-runtime-cgroups',
   'integration/oci-runtime-links', 'integration/oci-runtime-mount-namespace',
+  'integration/apparmor', 'integration/oci-runtime-commands',
 ]);
 
 holdUnderUserMode(['integration/oci-runtime-systemd'], { systemd: true });

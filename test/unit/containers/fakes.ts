@@ -261,6 +261,7 @@ export function setUp(t: Test): SetUp {
         shmSizeBytes: 67_108_864,
         init: false,
         apparmor: false,
+        apparmorProfile: '',
         maskedPaths: ['/proc/kcore'],
         readonlyPaths: ['/proc/sys'],
       },
