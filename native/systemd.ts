@@ -31,6 +31,8 @@ export interface Systemd {
   stopUnit(unit: string): Promise<void>;
   /** Until the next boot. Rejects with `ErrnoError`: ENOENT when there is no such unit. */
   setUnitProperties(unit: string, properties: readonly UnitProperty[]): Promise<void>;
+  /** Resolves when all that it was asked for before has been begun: it does one thing at a time. */
+  settle(): Promise<void>;
   close(): void;
 }
 
@@ -57,6 +59,7 @@ export function openSystemd(): Systemd {
         checked(library.appendInt(message, letter('b'), [1]), unit);
         addProperties(library, message, properties);
       }),
+    settle: () => call(library, bus, 'ListJobs', () => undefined),
     close: () => {
       library.flushAndClose(bus);
     },

@@ -131,12 +131,12 @@ export function tryMakeGroup(folder: string): boolean {
   }
 }
 
-/** Takes back a group that could not be limited; not one that somebody is in. */
+/** Takes back a group that could not be limited, if it is there; not one that somebody is in. */
 export function undoGroup(folder: string): void {
   try {
     fs.rmdirSync(folder);
   } catch (error) {
-    if (errnoOf(error) !== 'EBUSY') throw error;
+    if (errnoOf(error) !== 'EBUSY' && !isGone(error)) throw error;
   }
 }
 

@@ -16,5 +16,6 @@ export function openCgroups(
   driver: 'cgroupfs' | 'systemd' = 'cgroupfs',
 ): Cgroups {
   const groups = layout.version === 2 ? cgroupsV2(layout.mount) : cgroupsV1(layout.hierarchies);
-  return driver === 'systemd' ? systemdCgroups(groups) : groups;
+  if (driver !== 'systemd') return groups;
+  return systemdCgroups(groups, layout.version === 1 ? layout.unified : undefined);
 }

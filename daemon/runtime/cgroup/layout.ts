@@ -2,10 +2,11 @@
 import { systemError } from '../../../api-spec/errors.js';
 
 /**
- * Where limits are written; in a hybrid set-up the unified hierarchy has none, and is left alone.
+ * Where limits are written; in a hybrid set-up the unified hierarchy has none, and is systemd's, by
+ * which it sees who is in a unit.
  */
 export type CgroupLayout =
-  | { readonly version: 1; readonly hierarchies: readonly Hierarchy[] }
+  | { readonly version: 1; readonly hierarchies: readonly Hierarchy[]; readonly unified?: string }
   | { readonly version: 2; readonly mount: string };
 
 /** One mounted hierarchy of version 1. */
@@ -37,7 +38,9 @@ export function readCgroupLayout(mountinfo: string): CgroupLayout {
     const isNew = !hierarchies.some((each) => each.controllers.join() === controllers.join());
     if (controllers.length > 0 && isNew) hierarchies.push({ controllers, mount });
   }
-  if (hierarchies.length > 0) return { version: 1, hierarchies };
+  if (hierarchies.length > 0) {
+    return { version: 1, hierarchies, ...(unified === undefined ? {} : { unified }) };
+  }
   if (unified === undefined) throw systemError('no cgroup file system is mounted');
   return { version: 2, mount: unified };
 }

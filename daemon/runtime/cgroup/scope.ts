@@ -38,24 +38,36 @@ export async function startScope(scope: Scope, resources: OciResources): Promise
   try {
     await once(waiting, 'spawn');
     const pid = waiting.pid ?? 0;
-    await withSystemd((systemd) => systemd.startTransientUnit(scope.unit, [
-      { name: 'Description', type: 's', value: 'container of tsdocker' },
-      { name: 'Slice', type: 's', value: scope.slice },
-      { name: 'PIDs', type: 'au', value: [pid] },
-      { name: 'Delegate', type: 'b', value: true },
-      { name: 'DefaultDependencies', type: 'b', value: false },
-      // A scope whose processes were killed has failed, and nobody would clear it away.
-      { name: 'CollectMode', type: 's', value: 'inactive-or-failed' },
-      ...scopeProperties(resources),
-    ]));
-    const isIn = (): boolean => readFileSync(`/proc/${pid}/cgroup`, 'utf8')
-      .split('\n').some((line) => line.endsWith(`/${scope.unit}`));
-    await until(`start of ${scope.unit}`, isIn);
+    await withSystemd(async (systemd) => {
+      await systemd.startTransientUnit(scope.unit, propertiesOf(scope, pid, resources));
+      const isIn = (): boolean => readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+        .split('\n').some((line) => line.endsWith(`/${scope.unit}`));
+      await until(`start of ${scope.unit}`, isIn);
+      // With version 1 it goes on with the other hierarchies, and removes what it finds there.
+      await systemd.settle();
+    });
     return { release };
   } catch (error) {
     await release();
     throw error;
   }
+}
+
+function propertiesOf(
+  { slice }: Scope,
+  pid: number,
+  resources: OciResources,
+): readonly UnitProperty[] {
+  return [
+    { name: 'Description', type: 's', value: 'container of tsdocker' },
+    { name: 'Slice', type: 's', value: slice },
+    { name: 'PIDs', type: 'au', value: [pid] },
+    { name: 'Delegate', type: 'b', value: true },
+    { name: 'DefaultDependencies', type: 'b', value: false },
+    // A scope whose processes were killed has failed, and nobody would clear it away.
+    { name: 'CollectMode', type: 's', value: 'inactive-or-failed' },
+    ...scopeProperties(resources),
+  ];
 }
 
 /** New limits for a scope that lives. Rejects with `ErrnoError`. */

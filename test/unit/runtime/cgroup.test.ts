@@ -110,6 +110,7 @@ test('how cgroups are mounted is read from mountinfo', (t) => {
       { controllers: ['cpu', 'cpuacct'], mount: '/sys/fs/cgroup/cpu,cpuacct' },
       { controllers: ['name=systemd'], mount: '/sys/fs/cgroup/systemd' },
     ],
+    unified: '/sys/fs/cgroup/unified',
   });
   t.throws(() => readCgroupLayout(''), { message: 'no cgroup file system is mounted' });
   t.end();
