@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
+import { lacking, packageCache } from '../support/debian-package.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
 import { docker, dockerProgram, type CommandResult } from '../support/docker-cli.js';
@@ -149,6 +150,30 @@ for (const subject of runtimes) {
     t.same(kept(), []);
   });
 }
+
+const noRunsc = lacking('runsc') || noClient;
+
+test('runsc runs: a kernel of its own, with its arguments', { skip: noRunsc }, async (t) => {
+  const path = join(packageCache, 'runsc/usr/bin/runsc');
+  const runtimeArgs = ['--platform=ptrace', '--network=none'];
+  const daemonJson = { runtimes: { runsc: { path, runtimeArgs } } };
+  const daemon = await startDaemon(t, { daemonJson });
+  await importDemoImage(daemon.api);
+  const call = (...args: readonly string[]): Promise<CommandResult> =>
+    docker(`unix://${daemon.socket}`, args);
+  const run = (...args: readonly string[]): Promise<CommandResult> =>
+    call('run', '--network', 'none', '--runtime', 'runsc', ...args);
+  const script = 'id -u; pwd; cat /proc/version; echo wrong >&2; exit 3';
+  t.match(await run('--rm', '--user', '7:8', '-w', '/tmp', image, 'sh', '-c', script), {
+    code: 3, stdout: /^7\n\/tmp\nLinux version 4\.4\.0 /, stderr: 'wrong\n',
+  });
+  t.match(await run('-d', '--name', 'one', image, 'sh', '-c', loop), { code: 0 });
+  t.match(await call('stop', '--time', '60', 'one'), { code: 0 });
+  t.match(await call('inspect', '--format', '{{.State.ExitCode}}', 'one'), { stdout: '5\n' });
+  t.match(await call('rm', 'one'), { code: 0 });
+  const kept = readdirSync(join(daemon.execRoot, 'r/runsc'));
+  t.same(kept.filter((name) => !name.endsWith('.lock')), [], 'it keeps nothing');
+});
 
 test('runtimes are told, and others refused in Docker\'s words', { skip: noClient }, async (t) => {
   const flags = ['--add-runtime', 'other=/nowhere/other'];

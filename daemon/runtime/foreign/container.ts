@@ -63,7 +63,7 @@ export function foreignContainer(
     failure: (error) => foreignFailure(error, log),
     remove: async () => {
       fs.rmSync(`${paths.socket}.tty`, { force: true });
-      if (!fs.existsSync(join(root, id))) return;
+      if (!keptBy(root).has(id)) return;
       await run(program, [...command.slice(1), 'delete', '--force', id]);
     },
   };
@@ -77,10 +77,15 @@ export async function sweepForeign(
 ): Promise<void> {
   for (const [name, { path, runtimeArgs }] of Object.entries(runtimes)) {
     const root = join(execRoot, 'r', name);
-    const ids = fs.existsSync(root) ? fs.readdirSync(root) : [];
-    for (const id of ids.filter((each) => !known.has(each)))
+    for (const id of [...keptBy(root)].filter((each) => !known.has(each)))
       await run(programOf(path), [...runtimeArgs, '--root', root, 'delete', '--force', id]);
   }
+}
+
+/** The containers that a runtime keeps something of: folders of their ids, or files with these. */
+function keptBy(root: string): ReadonlySet<string> {
+  const names = fs.existsSync(root) ? fs.readdirSync(root) : [];
+  return new Set(names.map((name) => /[0-9a-f]{64}/.exec(name)?.[0] ?? name));
 }
 
 function programOf(path: string): string {
