@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { readHostFacts } from '../../daemon/runtime/host-facts.js';
 import type { Flags, Given } from './arguments.js';
 import { create, type CreateRequest } from './create.js';
-import { defaultConfig } from './default-bundle.js';
+import { defaultConfig, rootlessConfig } from './default-bundle.js';
 import { deleteContainer } from './delete.js';
 import { durationMs, events } from './events.js';
 import { exec } from './exec.js';
@@ -117,8 +117,10 @@ async function createCommand(given: Given, around: Surroundings): Promise<number
 
 function writeSpec(given: Given): number {
   const path = join(given.text('bundle') ?? '.', 'config.json');
-  const text = `${JSON.stringify(defaultConfig(), null, 2)}\n`;
-  fs.writeFileSync(path, text, { flag: 'wx', mode: 0o666 });
+  const config = given.truth('rootless')
+    ? rootlessConfig(process.geteuid?.() ?? 0, process.getegid?.() ?? 0)
+    : defaultConfig();
+  fs.writeFileSync(path, json(config), { flag: 'wx', mode: 0o666 });
   return 0;
 }
 
@@ -200,7 +202,8 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   spec: {
     about: 'write a config.json to start from', words: '', count: [0, 0],
-    flags: { bundle: { type: 'string', short: 'b' } }, act: writeSpec,
+    flags: { bundle: { type: 'string', short: 'b' }, rootless: { type: 'boolean' } },
+    act: writeSpec,
   },
   features: {
     about: 'print what this runtime can do', words: '', count: [0, 0], flags: {},

@@ -6,7 +6,7 @@ const capabilities = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];
 const safe = ['nosuid', 'noexec', 'nodev'];
 
 /** What `spec` writes: a shell in a terminal, in a sandbox that its reader may then loosen. */
-export function defaultConfig(): object {
+export function defaultConfig() {
   const none = { privileged: false, unconfined: false, masked: undefined, readonly: undefined };
   return {
     ociVersion: SPEC_VERSION,
@@ -31,13 +31,43 @@ export function defaultConfig(): object {
   };
 }
 
-function defaultMounts(): readonly object[] {
+/** The same for a user: their own id is root inside, and what only the host's root may is left. */
+export function rootlessConfig(uid: number, gid: number): object {
+  const config = defaultConfig();
+  const { linux } = config;
+  const map = (hostID: number): object[] => [{ containerID: 0, hostID, size: 1 }];
+  const others = linux.namespaces.filter(({ type }) => type !== 'network');
+  return {
+    ...config,
+    mounts: config.mounts.map(rootlessMount),
+    linux: {
+      ...linux, resources: {}, namespaces: [...others, { type: 'user' }],
+      uidMappings: map(uid), gidMappings: map(gid),
+    },
+  };
+}
+
+/** Sysfs is the host's, whose network it shows, and group 5 has no id there. */
+function rootlessMount({ options = [], ...mount }: Mount): Mount {
+  return mount.type === 'sysfs'
+    ? { ...mount, type: 'none', source: '/sys', options: ['rbind', ...safe, 'ro'] }
+    : { ...mount, options: options.filter((option) => !option.startsWith('gid=')) };
+}
+
+interface Mount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options?: readonly string[];
+}
+
+function defaultMounts(): readonly Mount[] {
   const mount = (
     destination: string,
     type: string,
     options: readonly string[],
     source = type,
-  ): object => ({ destination, type, source, ...(options.length > 0 ? { options } : {}) });
+  ): Mount => ({ destination, type, source, ...(options.length > 0 ? { options } : {}) });
   return [
     mount('/proc', 'proc', []),
     mount('/dev', 'tmpfs', ['nosuid', 'strictatime', 'mode=755', 'size=65536k']),

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CgroupStats, ContainerCgroup } from '../../daemon/runtime/cgroup/index.js';
 import { readTable } from '../../daemon/runtime/cgroup/files.js';
+import { parseFlagValue } from '../flag-values.js';
 import { OciError } from './oci-error.js';
 import { groupOf, readRecord, statusOf } from './store.js';
 
@@ -16,12 +17,10 @@ export interface EventsRequest {
 }
 
 const LOOK_MS = 100;
-const unitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Go's durations with one unit: `5s`. Throws `OciError`. */
+/** Go's durations: `5s`. Throws `UsageError`, or `OciError` for none. */
 export function durationMs(text: string): number {
-  const [, count = '', unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
-  const ms = Number(count) * (unitsMs[unit] ?? Number.NaN);
+  const ms = Number(parseFlagValue('duration', text, '--interval')) / 1e6;
   if (!(ms > 0)) throw new OciError(`--interval: ${text} is no time above zero`);
   return ms;
 }

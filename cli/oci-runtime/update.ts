@@ -1,6 +1,7 @@
 /** `update`: new limits for a container that lives. */
 import * as fs from 'node:fs';
 import type { OciResources } from '../../daemon/runtime/oci.js';
+import { parseFlagValue } from '../flag-values.js';
 import type { Flags, Given } from './arguments.js';
 import { JsonValue } from './json-value.js';
 import { OciError } from './oci-error.js';
@@ -9,18 +10,18 @@ import { groupOf, readRecord, statusOf, withLock } from './store.js';
 
 /** A flag's place in `linux.resources`, and what it is. */
 const limits = {
-  'blkio-weight': ['blockIO', 'weight', 'number'],
-  'cpu-period': ['cpu', 'period', 'number'],
-  'cpu-quota': ['cpu', 'quota', 'number'],
-  'cpu-share': ['cpu', 'shares', 'number'],
-  'cpu-rt-period': ['cpu', 'realtimePeriod', 'number'],
-  'cpu-rt-runtime': ['cpu', 'realtimeRuntime', 'number'],
+  'blkio-weight': ['blockIO', 'weight', 'integer'],
+  'cpu-period': ['cpu', 'period', 'integer'],
+  'cpu-quota': ['cpu', 'quota', 'integer'],
+  'cpu-share': ['cpu', 'shares', 'integer'],
+  'cpu-rt-period': ['cpu', 'realtimePeriod', 'integer'],
+  'cpu-rt-runtime': ['cpu', 'realtimeRuntime', 'integer'],
   'cpuset-cpus': ['cpu', 'cpus', 'text'],
   'cpuset-mems': ['cpu', 'mems', 'text'],
-  memory: ['memory', 'limit', 'bytes'],
-  'memory-reservation': ['memory', 'reservation', 'bytes'],
-  'memory-swap': ['memory', 'swap', 'bytes'],
-  'pids-limit': ['pids', 'limit', 'number'],
+  memory: ['memory', 'limit', 'size'],
+  'memory-reservation': ['memory', 'reservation', 'size'],
+  'memory-swap': ['memory', 'swap', 'size'],
+  'pids-limit': ['pids', 'limit', 'integer'],
 } as const;
 
 /** The flags of `update`: a file of limits, or one each. */
@@ -55,20 +56,9 @@ function fromFlags(flags: Given): unknown {
   for (const [name, [group, field, kind]] of Object.entries(limits)) {
     const text = flags.text(name);
     if (text === undefined) continue;
-    (all[group] ??= {})[field] = kind === 'text' ? text : numberOf(text, name, kind);
+    (all[group] ??= {})[field] = kind === 'text' ? text : parseFlagValue(kind, text, `--${name}`);
   }
   return all;
-}
-
-const units = ['', 'k', 'm', 'g', 't'];
-
-/** `-1`, `1048576`, and for bytes `1m`. */
-function numberOf(text: string, name: string, kind: 'number' | 'bytes'): number {
-  const [, digits = '', unit = ''] = /^(-?\d+)([kmgt]?)b?$/i.exec(text) ?? [];
-  if (digits === '' || (kind === 'number' && unit !== '')) {
-    throw new OciError(`--${name}: ${text} is no ${kind === 'bytes' ? 'size' : 'number'}`);
-  }
-  return Number(digits) * 1024 ** units.indexOf(unit.toLowerCase());
 }
 
 /** Throws `OciError` when it has stopped. */
