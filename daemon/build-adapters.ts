@@ -4,7 +4,7 @@ import { ApiError, noSpace, systemError } from '../api-spec/errors.js';
 import { ErrnoError } from '../native/errno-error.js';
 import { ArchiveError, unpackLayer } from '../native/unpack/index.js';
 import type { StorageDriver } from '../storage-drivers/driver.js';
-import { abortReason } from './abort-reason.js';
+import { abortReason } from '../native/abort-reason.js';
 import type { BuildContext, ContainersNeed } from './build/index.js';
 import { ownPaths } from './containers/differences.js';
 import type { Containers } from './containers/index.js';

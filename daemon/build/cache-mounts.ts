@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortReason } from '../abort-reason.js';
+import { abortReason } from '../../native/abort-reason.js';
 import type { Statement, Store } from '../store/store.js';
 import type { RunMount } from './dockerfile/instruction.js';
 

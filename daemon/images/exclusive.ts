@@ -1,4 +1,4 @@
-import { abortReason } from '../abort-reason.js';
+import { abortReason } from '../../native/abort-reason.js';
 
 /** One at a time, in the order of the calls. */
 export type Exclusive = <T>(work: () => Promise<T>) => Promise<T>;

@@ -6,7 +6,7 @@
 import { Readable } from 'node:stream';
 import { systemError } from '../../api-spec/errors.js';
 import type { LayerKey } from '../../storage-drivers/driver.js';
-import { abortReason } from '../abort-reason.js';
+import { abortReason } from '../../native/abort-reason.js';
 import { ContentError, type Descriptor, type Ingest } from '../content/index.js';
 import { downloadBlob, type Repository } from '../registry/index.js';
 import type { LayerRecord } from './catalog.js';

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
+import { abortReason } from '../abort-reason.js';
 import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
 import { LaunchError, stepError } from '../launch/encode.js';
@@ -225,9 +226,4 @@ function launchError(
   if (strand === 'shim') return new LaunchError(strand, code, shimParts[index] ?? 'shim');
   const source = 'bytes' in program ? program.source() : program;
   return stepError(source, strand, index, errno);
-}
-
-function abortReason(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  return reason instanceof Error ? reason : new Error('launch aborted', { cause: reason });
 }

@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import { constants } from 'node:os';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { abortReason } from '../abort-reason.js';
 import { type Child, startChild } from '../child.js';
 import type { Exit } from '../spawn.js';
 import { ErrnoError } from '../errno-error.js';
@@ -92,7 +93,7 @@ async function attend(call: ProgramCall, child: Child): Promise<Report> {
     const fed = feed(child, call.source, (error) => stop.abort(error));
     const exit = await exited(child, cancel);
     await fed;
-    if (cancel.aborted) throw reasonOf(cancel);
+    if (cancel.aborted) throw abortReason(cancel);
     return judge(exit, await output, call.command);
   } finally {
     clearTimeout(timer);
@@ -169,17 +170,12 @@ async function read(stream: Readable | undefined, maxBytes: number): Promise<str
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function reasonOf(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason;
-  return reason instanceof Error ? reason : new Error(String(reason));
-}
-
 /** A killed child that does not go is left to itself after a while. */
 function exited(child: Child, cancel: AbortSignal): Promise<Exit> {
   return new Promise((resolve, reject) => {
     let waiting: NodeJS.Timeout | undefined;
     const killed = (): void => {
-      waiting = setTimeout(() => reject(reasonOf(cancel)), KILL_WAIT_MS);
+      waiting = setTimeout(() => reject(abortReason(cancel)), KILL_WAIT_MS);
     };
     cancel.addEventListener('abort', killed, { once: true });
     const settled = (): void => {

@@ -4,7 +4,7 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidParameter, systemError } from '../../../api-spec/errors.js';
 import { MergedTree } from '../../../native/merged-tree.js';
-import { abortReason } from '../../abort-reason.js';
+import { abortReason } from '../../../native/abort-reason.js';
 import { withinBytes } from './growth.js';
 
 /** What is cloned, and where to. */
