@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { encodeLaunch } from '../../native/shim/protocol.js';
+import { FUZZ_SECONDS } from '../support/fuzz-seconds.js';
 import { containerProgram, monitorIn, shell } from '../support/launch-programs.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -14,18 +15,15 @@ const sources = [
 ].map((path) => join(root, path));
 const common = ['-std=gnu11', '-D_GNU_SOURCE', '-O1', '-g', `-I${join(root, 'native/shim')}`];
 
-const SECONDS = 20;
-const TIMES = 2_000_000;
-
 /** libFuzzer where there is clang, else our own changes under gcc's sanitizers. */
 const ways = [
   {
     compiler: 'clang', flags: ['-fsanitize=fuzzer,address,undefined'],
-    run: (seeds: string) => [`-max_total_time=${SECONDS}`, '-max_len=1048576', seeds],
+    run: (seeds: string) => [`-max_total_time=${FUZZ_SECONDS}`, '-max_len=1048576', seeds],
   },
   {
     compiler: 'gcc', flags: ['-fsanitize=address,undefined', '-fno-sanitize-recover', '-DALONE'],
-    run: (seeds: string) => [join(seeds, 'launch'), String(TIMES)],
+    run: (seeds: string) => [join(seeds, 'launch'), String(FUZZ_SECONDS)],
   },
 ] as const;
 

@@ -82,14 +82,19 @@ test('docker run gives output, streams, limits and the exit code', { skip }, asy
 
 test('docker looks at a container, and does things to it, while it runs', { skip }, async (t) => {
   const { call, says } = await dockerd(t);
-  await says('run', '-d', '--name', 'one', '--runtime', 'ours', ...none, 'busybox', 'sh', '-c', loop);
+  const run = ['run', '-d', '--name', 'one', '--runtime', 'ours', ...none];
+  await says(...run, 'busybox', 'sh', '-c', loop);
   t.equal(await says('inspect', '--format', '{{.HostConfig.Runtime}}', 'one'), 'ours');
-  t.match(await call('exec', 'one', 'sh', '-c', 'echo more; exit 4'), { code: 4, stdout: 'more\n' });
+  t.match(await call('exec', 'one', 'sh', '-c', 'echo more; exit 4'), {
+    code: 4, stdout: 'more\n',
+  });
   t.match(await call('exec', '-t', 'one', 'tty'), { code: 0, stdout: /^\/dev\/pts\/\d/ });
   t.match(await says('top', 'one'), /sh -c/);
-  t.match(await says('stats', '--no-stream', '--format', '{{.PIDs}} {{.MemUsage}}', 'one'), /^\d+ /);
+  const stats = (format: string): Promise<string> =>
+    says('stats', '--no-stream', '--format', format, 'one');
+  t.match(await stats('{{.PIDs}} {{.MemUsage}}'), /^\d+ /);
   await says('update', '--memory', '96m', '--memory-swap', '96m', 'one');
-  t.match(await says('stats', '--no-stream', '--format', '{{.MemUsage}}', 'one'), /96MiB$/);
+  t.match(await stats('{{.MemUsage}}'), /96MiB$/);
   await says('pause', 'one');
   t.equal(await says('inspect', '--format', '{{.State.Status}}', 'one'), 'paused');
   await says('unpause', 'one');

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { test, type Test } from 'tap';
 import { ended, ociWorld, type Config, type OciWorld } from '../support/oci-bundle.js';
 
-const mountsOf = (pid: number | string): string => fs.readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
+const mountsOf = (pid: number | string): string =>
+  fs.readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
 
 /** Sleeps in a mount namespace of its own until the test ends. */
 async function holder(t: Test): Promise<number> {

@@ -7,6 +7,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test, type Test } from 'tap';
@@ -166,4 +167,31 @@ test('what a daemon keeps is nobody else\'s', needsRoot, async (t: Test) => {
   const [disabled = '', accepts = '', ...rest] = text.trim().split('\n');
   t.ok(disabled === '1' || accepts === '0', 'CVE-2020-13401: no router is believed');
   t.same(rest, ['refused'], 'CVE-2022-0492: no user namespace, no release_agent');
+});
+
+test('CVE-2022-4318, 2024-5154: an image and its variables write no files', needsRoot, async (t) => {
+  const daemon = await startDaemon(t);
+  await importDemoImage(daemon.api);
+  const canary = fs.mkdtempSync(join(tmpdir(), 'tsd-canary-'));
+  t.teardown(() => fs.rmSync(canary, { recursive: true }));
+  const id = await run(daemon, {
+    command: ['sh', '-c', `rm -f /etc/mtab && ln -s ${canary}/mtab /etc/mtab`],
+  });
+  t.equal((await daemon.api.post(`/containers/${id}/wait`)).json.StatusCode, 0);
+  t.equal((await daemon.api.post(`/commit?container=${id}&repo=linked`)).status, 201);
+  const plain = await output(daemon, { command: ['cat', '/etc/passwd', '/etc/group'] });
+  const evil = 'evil:x:0:0::/:/bin/sh';
+  const { code, text } = await output(daemon, {
+    command: ['cat', '/etc/passwd', '/etc/group'],
+    config: { Image: 'linked', User: '4711', Env: [`HOME=/x\n${evil}`], WorkingDir: '/tmp' },
+  });
+  t.equal(code, 0);
+  t.equal(text, plain.text, 'a home of two lines is no line of passwd');
+  t.same(fs.readdirSync(canary), [], 'a link in the place of mtab leads nowhere out');
+  const begin = Date.now();
+  const many = await daemon.api.post('/containers/create', {
+    Image: 'tsdocker-demo', Cmd: ['true'], HostConfig: { CpusetCpus: '0-4294967295' },
+  });
+  t.equal(many.status, 400, 'CVE-2018-20699: a set of four thousand million processors');
+  t.ok(Date.now() - begin < 10_000, 'is refused without being counted out');
 });

@@ -1,11 +1,12 @@
 /*
  * The shim's decoder of launch messages under a fuzzer: whatever comes, it reads nothing that is
- * not there. With libFuzzer, or (ALONE) changing one good message so many times, always in the
- * same way.
+ * not there. With libFuzzer, or (ALONE) changing one good message for so many seconds, always in
+ * the same way.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "shim.h"
 
@@ -70,10 +71,10 @@ int main(int argc, char **argv)
     static uint8_t seed[1 << 20], bytes[1 << 20];
     FILE *file = argc == 3 ? fopen(argv[1], "rb") : NULL;
     size_t whole = file ? fread(seed, 1, sizeof seed, file) : 0;
-    long times = argc == 3 ? atol(argv[2]) : 0;
+    time_t until = time(NULL) + (argc == 3 ? atol(argv[2]) : 0);
     if (whole == 0 || decode(seed, whole) != 0)
         return 2;
-    for (long nth = 0; nth < times; nth++) {
+    for (long nth = 0; nth % 4096 != 0 || time(NULL) < until; nth++) {
         size_t size = whole;
         memcpy(bytes, seed, whole);
         for (size_t changes = 1 + below(4); changes > 0 && size > 0; changes--)

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../../support/oci-bundle.js';
 import { holdRequirements, type Box, type Requirement } from '../../support/oci-conformance.js';
+import { unmountBelow, withMounts } from '../../support/mount-namespaces.js';
 
 type Namespace = Readonly<{ type: string; path?: string }>;
 
@@ -49,17 +50,6 @@ const joinUts = (box: Box, path: string, type = 'uts'): void =>
     const others = namespacesOf(config).filter((each) => each.type !== type);
     config.linux['namespaces'] = [...others, { type, path }];
   });
-
-/** The same with a mount namespace: what is mounted in there is seen by nobody else. */
-async function withMounts(act: (path: string) => Promise<void>): Promise<void> {
-  const child = spawn('unshare', ['--mount', 'sh', '-c', 'echo up; exec sleep 100']);
-  try {
-    await once(child.stdout, 'data');
-    await act(`/proc/${child.pid ?? 0}/ns/mnt`);
-  } finally {
-    child.kill('SIGKILL');
-  }
-}
 
 /** Nothing is mounted for it. */
 function withoutMounts(config: Config): void {
@@ -120,9 +110,13 @@ const namespaces: readonly Requirement[] = [
         withoutMounts(config);
         config.linux['namespaces'] = namespacesOf(config).filter((each) => each.type !== 'mount');
       });
-      await box.create();
-      const { pid } = await box.state();
-      assert.equal(readlinkSync(`/proc/${String(pid)}/ns/mnt`), own('mount'));
+      try {
+        await box.create();
+        const { pid } = await box.state();
+        assert.equal(readlinkSync(`/proc/${String(pid)}/ns/mnt`), own('mount'));
+      } finally {
+        unmountBelow(box.bundle);
+      }
     },
   },
   {
