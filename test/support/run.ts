@@ -89,8 +89,8 @@ async function hear(files: readonly string[], label: string): Promise<Suite> {
 }
 
 /**
- * Real parts on a busy machine now and then fail for a reason of the machine's. A suite of them that
- * failed is heard once more, alone, and told of in any case; two such suites are no accident.
+ * Real parts on a busy machine now and then fail for a reason of the machine's. A suite of them
+ * that failed is heard once more, alone, and told of in any case; two such suites are no accident.
  */
 async function hearAgain(all: readonly Suite[]): Promise<void> {
   const [failed, ...others] = all.filter(({ tally }) => tally.failed > 0);
