@@ -8,7 +8,7 @@ holdUnderUserMode([
   'integration/oci-runtime-mounts', 'integration/oci-runtime-hooks',
   'integration/oci-runtime-seccomp', 'integration/oci-runtime-cgroups',
   'integration/oci-runtime-links', 'integration/oci-runtime-mount-namespace',
-  'integration/apparmor', 'integration/oci-runtime-commands',
+  'integration/apparmor', 'integration/apparmor-daemon', 'integration/oci-runtime-update',
 ]);
 
 holdUnderUserMode(['integration/oci-runtime-systemd'], { systemd: true });
