@@ -94,7 +94,7 @@ test('limits are changed by flags and by a file, and wrong ones change nothing',
   t.equal(limit(world, 'memory/memory.limit_in_bytes', 'memory.max'), String(96 * 1024 ** 2));
   const devices = await world.call('exec', id, 'sh', '-c', 'echo x > /dev/null && echo allowed');
   t.equal(devices.stdout, 'allowed\n', 'devices are what they were');
-  t.match(await world.call('update', '--memory', 'much', id), { code: 1, stderr: /is no size/ });
+  t.match(await world.call('update', '--memory', 'much', id), { code: 1, stderr: /invalid size/ });
   writeFileSync(file, JSON.stringify({ pids: { limit: 'many' } }));
   t.match(await world.call('update', '-r', file, id), {
     code: 1, stderr: /limits\.json: \$\.pids\.limit: must be a whole number/,
