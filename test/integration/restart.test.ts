@@ -77,6 +77,27 @@ test('it waits 100 ms, and twice as long each time; it is counted', slow, async 
   t.ok((await inspect(daemon, id)).RestartCount < 4, 'who starts it by hand counts anew');
 });
 
+test('after ten seconds of running it waits as at first', slow, async (t) => {
+  const daemon = await ready(t);
+  // Five short runs, one that is long enough, and one more that stays.
+  const script = 'n=$(cat /n 2>/dev/null || echo 0); echo $((n + 1)) > /n; ' +
+    '[ $n = 5 ] && sleep 10.2; [ $n = 6 ] && sleep 1000; exit 3';
+  const id = await run(daemon, {
+    command: ['sh', '-c', script], host: { RestartPolicy: { Name: 'always' } },
+  });
+  const actions = (action: string) => async () =>
+    (await eventsOf(daemon, id)).filter(({ Action }) => Action === action);
+  await until('it has started a seventh time', async () =>
+    (await actions('start')()).length === 7, 60_000);
+  const [starts, ends] = [await actions('start')(), await actions('die')()];
+  const waitedMs = (run: number): number =>
+    ((starts[run]?.timeNano ?? 0) - (ends[run - 1]?.timeNano ?? 0)) / 1e6;
+  t.ok(waitedMs(5) >= 1595, `after five short runs ${Math.round(waitedMs(5))} ms`);
+  // It would be 3200 ms.
+  t.ok(waitedMs(6) < 2500, `after a long one ${Math.round(waitedMs(6))} ms`);
+  t.equal((await inspect(daemon, id)).RestartCount, 6, 'all are counted');
+});
+
 test('while it waits: what is refused, and what is nothing to do', slow, async (t) => {
   const daemon = await ready(t);
   const { id, past } = await waiting(daemon);
