@@ -97,10 +97,13 @@ export function cpuShape({ cpu }: CgroupStats, { systemNs, cpus }: Machine): Con
 
 /** No limit is the machine's memory; a larger one is none. */
 function memoryShape({ memory }: CgroupStats, { memoryBytes }: Machine) {
-  const { usageBytes, maxUsageBytes, limitBytes = memoryBytes, failCount = 0, details } = memory;
+  const { usageBytes, maxUsageBytes, limitBytes = memoryBytes, oomCount, details } = memory;
+  // Of version 2 Docker tells how often memory ran out, and not what was the most.
+  const failCount = oomCount ?? memory.failCount ?? 0;
+  const isTold = oomCount === undefined && maxUsageBytes !== undefined;
   return {
     usage: usageBytes,
-    ...(maxUsageBytes === undefined ? {} : { max_usage: maxUsageBytes }),
+    ...(isTold ? { max_usage: maxUsageBytes } : {}),
     stats: details,
     ...(failCount === 0 ? {} : { failcnt: failCount }),
     limit: Math.min(limitBytes, memoryBytes),

@@ -47,6 +47,14 @@ test('a container with a network, a name, a port, a volume and a limit', {
   const script = 'wget -qO- http://web/; echo kept > /data/note; echo x > /written; cat /written';
   const other = await output(daemon, { command: ['sh', '-c', script], host });
   t.match(other, { code: 0, text: `${greeting}x\n` }, 'by its name');
+  const { json: figures } = await api.get(`/containers/${id}/stats?stream=false&one-shot=true`);
+  t.match(figures, {
+    name: '/web', os_type: 'linux', pids_stats: { current: 2 },
+    memory_stats: { usage: Number, limit: 64 * 2 ** 20, stats: { active_anon: Number } },
+    cpu_stats: { system_cpu_usage: Number, online_cpus: Number, cpu_usage: { total_usage: Number } },
+    networks: { eth0: { rx_bytes: Number, tx_packets: Number } },
+  });
+  t.ok(figures.networks.eth0.rx_packets >= 4, 'who asked the port and the name is counted');
 
   await daemon.kill9();
   t.equal(await answers(), true, 'without a daemon');

@@ -9,6 +9,7 @@ holdUnderUserMode([
   'integration/oci-runtime-seccomp', 'integration/oci-runtime-cgroups',
   'integration/oci-runtime-links', 'integration/oci-runtime-mount-namespace',
   'integration/apparmor', 'integration/apparmor-daemon', 'integration/oci-runtime-update',
+  'integration/figures',
 ]);
 
 holdUnderUserMode(['integration/oci-runtime-systemd'], { systemd: true });

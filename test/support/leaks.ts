@@ -39,8 +39,18 @@ function links(rootId: string): readonly string[] {
   );
 }
 
+/** None in a kernel without nftables. */
+function listedTables(): readonly string[] {
+  try {
+    return execFileSync('nft', ['list', 'tables'], { encoding: 'utf8', stdio: 'pipe' }).split('\n');
+  } catch (error) {
+    if (String(error).includes('cache initialization failed: Invalid argument')) return [];
+    throw error;
+  }
+}
+
 function tables(rootId: string): readonly string[] {
-  return lines(() => execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).split('\n'))
+  return lines(listedTables)
     .filter((line) => line.includes(`tsdocker-${rootId}`))
     .map((line) => line.replace(/^table /, ''));
 }

@@ -205,6 +205,7 @@ function stats(folder: string): CgroupStats {
       ...(peak === undefined ? {} : { maxUsageBytes: peak }),
       ...(limitBytes === undefined ? {} : { limitBytes }),
       failCount: events['max'] ?? 0,
+      oomCount: events['oom'] ?? 0,
       details: readTable(`${folder}/memory.stat`),
     },
     cpu: {
