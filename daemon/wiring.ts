@@ -118,6 +118,7 @@ export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime
     execRoot: layout.execRoot,
     rootId: layout.rootId,
     cgroupDriver: config.cgroupDriver,
+    cpuRealtime: config.cpuRealtime,
     defaultUlimits: Object.values(config.containers.ulimits),
     security: {
       noNewPrivileges: config.containers.noNewPrivileges,

@@ -21,12 +21,9 @@ export async function runPoststop(
   record: ContainerRecord,
   warn: (message: string) => void,
 ): Promise<void> {
-  const state = stateDocument(record, 'stopped');
-  for (const hook of record.hooks.poststop) {
-    await runHooks('poststop', [hook], state).catch((error: unknown) => {
-      warn(error instanceof Error ? error.message : String(error));
-    });
-  }
+  await run('poststop', record.hooks.poststop, stateDocument(record, 'stopped'), {
+    onFailure: (error) => warn(error instanceof Error ? error.message : String(error)),
+  });
 }
 
 /** As the engine runs them (`daemon/runtime/hooks.ts`); rejects with `OciError`. */

@@ -139,6 +139,12 @@ function containerDefaults(settings: Settings): ContainerDefaults {
   };
 }
 
+function realtimeBudget(settings: Settings): DaemonConfig['cpuRealtime'] {
+  const of = (key: 'cpu-rt-period' | 'cpu-rt-runtime'): number =>
+    atLeast(0, settings[key] ?? 0, `invalid ${key}`);
+  return { period: of('cpu-rt-period'), runtime: of('cpu-rt-runtime') };
+}
+
 function cgroupDriver(execOptions: readonly string[]): 'cgroupfs' | 'systemd' {
   let driver: 'cgroupfs' | 'systemd' = 'cgroupfs';
   for (const option of execOptions) {
@@ -227,6 +233,7 @@ export function resolveConfig(settings: Settings): DaemonConfig {
     logFormat: oneOf(['text', 'json'], settings['log-format'] ?? 'text', 'invalid log format'),
     debug: level === 'debug' || level === 'trace',
     labels: settings.labels ?? [],
+    cpuRealtime: realtimeBudget(settings),
     cgroupDriver: cgroupDriver(settings['exec-opts'] ?? []),
     storageDriver: storageDriver(settings['storage-driver']),
     usernsRemap: settings['userns-remap'] === '' ? undefined : settings['userns-remap'],

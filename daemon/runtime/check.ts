@@ -91,6 +91,19 @@ function checkMemory(hostConfig: HostConfig): void {
   memoryLimits(hostConfig);
 }
 
+function checkRealtime(hostConfig: HostConfig, host: HostFacts): void {
+  const { CpuRealtimePeriod: period = 0, CpuRealtimeRuntime: runtime = 0 } = hostConfig;
+  refuseIf(
+    (period !== 0 || runtime !== 0) && !host.hasRealtime,
+    'kernel does not support CPU real-time scheduler',
+  );
+  refuseIf(period < 0 || runtime < 0, 'cpu real-time limits cannot be negative');
+  refuseIf(
+    period !== 0 && runtime !== 0 && runtime > period,
+    'cpu real-time runtime cannot be higher than cpu real-time period',
+  );
+}
+
 function checkCpu(hostConfig: HostConfig, host: HostFacts): void {
   const { NanoCpus = 0, CpuPeriod = 0, CpuQuota = 0, CpuShares = 0 } = hostConfig;
   const conflict = (name: string): string =>
@@ -110,12 +123,7 @@ function checkCpu(hostConfig: HostConfig, host: HostFacts): void {
     CpuQuota > 0 && CpuQuota < MIN_PERIOD_US,
     'CPU cfs quota can not be less than 1ms (i.e. 1000)',
   );
-  const { CpuRealtimePeriod: period = 0, CpuRealtimeRuntime: runtime = 0 } = hostConfig;
-  refuseIf(period < 0 || runtime < 0, 'cpu real-time limits cannot be negative');
-  refuseIf(
-    period !== 0 && runtime !== 0 && runtime > period,
-    'cpu real-time runtime cannot be higher than cpu real-time period',
-  );
+  checkRealtime(hostConfig, host);
   cpuLimits(hostConfig);
   const asked = cpusOf(hostConfig.CpusetCpus ?? '');
   refuseIf(

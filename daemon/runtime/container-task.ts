@@ -8,6 +8,7 @@ import type { Exited, Shim } from '../../native/shim/client.js';
 import { failures, type ContainerCgroup } from './cgroup/index.js';
 import type { BundlePaths } from './bundle.js';
 import type { ForeignContainer } from './foreign/container.js';
+import type { LaterHooks } from './later-hooks.js';
 import { launchFailure } from './launch-error.js';
 import type { AttachOptions, Task, TaskExit } from './task.js';
 
@@ -21,6 +22,8 @@ export interface TaskParts {
   readonly paths: BundlePaths;
   /** The part of it that is another runtime's. */
   readonly foreign: Pick<ForeignContainer, 'failure' | 'remove'> | undefined;
+  /** What follows its start and its end; absent: whoever has that. */
+  readonly laterHooks?: LaterHooks;
   /** Opens the gate; absent for one that was found running. */
   readonly open?: () => Promise<void>;
 }
@@ -68,7 +71,8 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
   };
 }
 
-async function start({ open, cgroup, foreign }: TaskParts): Promise<void> {
+async function start(parts: TaskParts): Promise<void> {
+  const { open, cgroup, foreign } = parts;
   try {
     await open?.();
   } catch (error) {
@@ -76,6 +80,19 @@ async function start({ open, cgroup, foreign }: TaskParts): Promise<void> {
     await foreign?.remove();
     await cgroup.remove();
     throw foreign === undefined ? launchFailure(error) : foreign.failure(error);
+  }
+  await afterStart(parts);
+}
+
+/** The hooks that follow a start; one that fails ends the container, and is thrown. */
+export async function afterStart(
+  { containerId, cgroup, laterHooks }: Pick<TaskParts, 'containerId' | 'cgroup' | 'laterHooks'>,
+): Promise<void> {
+  try {
+    await laterHooks?.afterStart(containerId);
+  } catch (error) {
+    await cgroup.kill();
+    throw error;
   }
 }
 
@@ -112,12 +129,13 @@ export async function readExit(path: string): Promise<ExitStatus | undefined> {
 
 /** Ends what still runs; tries everything, then tells all that failed. */
 async function dispose(parts: TaskParts, hasEnded: boolean): Promise<void> {
-  const { shim, cgroup, paths, foreign } = parts;
+  const { containerId, shim, cgroup, paths, foreign, laterHooks } = parts;
   const results = await Promise.allSettled([
     endShim(shim, hasEnded).finally(() => rmSync(paths.socket, { force: true })),
     cgroup.kill().then(() => foreign?.remove()).then(() => cgroup.remove()),
   ]);
-  const errors = failures(results);
+  const followed = await Promise.allSettled([laterHooks?.afterEnd(containerId)]);
+  const errors = failures([...results, ...followed]);
   if (errors.length > 0) throw new AggregateError(errors, 'the task is not wholly removed');
 }
 

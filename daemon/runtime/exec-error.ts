@@ -1,7 +1,8 @@
 /** A failed exec in the words that clients know from `docker exec`. */
 import { conflict, invalidParameter, systemError } from '../../api-spec/errors.js';
 import { LaunchError } from '../../native/launch/encode.js';
-import { errnoWords, execWords } from './launch-error.js';
+import { errnoWords } from './errno-words.js';
+import { execWords } from './launch-error.js';
 
 const PREFIX = 'OCI runtime exec failed: exec failed: unable to start container process: ';
 

@@ -40,10 +40,7 @@ export function innerHooks(
 export async function onCreatedHooks(container: HookedContainer, pid: number): Promise<void> {
   const { config, paths } = container;
   if (config.hooks === undefined) return;
-  const state = (status: string): object => ({
-    ociVersion: config.ociVersion, id: container.id, status, pid, bundle: paths.bundle,
-    annotations: config.annotations ?? {},
-  });
+  const state = (status: string): object => hookState(container, status, pid);
   for (const point of ['prestart', 'createRuntime'])
     await runHooks(point, hooksAt(config, point), state('creating')).catch(failed);
   const files = statePaths(paths.bundle);
@@ -51,12 +48,19 @@ export async function onCreatedHooks(container: HookedContainer, pid: number): P
   writeFileSync(files.startContainer, JSON.stringify(state('created')), { mode: 0o600 });
 }
 
+/** What a hook is told on its standard input. */
+export const hookState = ({ id, config, paths }: HookedContainer, status: string, pid: number) => ({
+  ociVersion: config.ociVersion, id, status, pid, bundle: paths.bundle,
+  annotations: config.annotations ?? {},
+});
+
 function failed(error: unknown): never {
   const words = error instanceof Error ? error.message : String(error);
   throw systemError(CREATE_FAILED + words, error);
 }
 
-function hooksAt({ hooks = {} }: OciConfig, point: string): readonly OciHook[] {
+/** In order, each with its time limit. */
+export function hooksAt({ hooks = {} }: OciConfig, point: string): readonly OciHook[] {
   return (hooks[point] ?? []).map(({ timeout, ...hook }) => ({
     ...hook, timeoutSeconds: timeout ?? DEFAULT_TIMEOUT_SECONDS,
   }));
@@ -67,17 +71,32 @@ export const statePaths = (folder: string): InnerHooks['states'] => ({
   createContainer: `${folder}/creating.json`, startContainer: `${folder}/created.json`,
 });
 
+/** How a list of hooks is run. */
+export interface HookRun {
+  /** Those before it have run. */
+  readonly from?: number;
+  /** Called before each. */
+  readonly onBegin?: (index: number) => void;
+  /** Called for each that fails: the next one follows all the same. */
+  readonly onFailure?: (error: unknown) => void;
+}
+
 /**
  * Runs them in order, each with the state on stdin, in the caller's namespaces and with the
- * environment that it names, no other. Rejects at the first that fails, in words that name it.
+ * environment that it names, no other. Rejects at the first that fails, in words that name it,
+ * unless failures are somebody's.
  */
 export async function runHooks(
   point: string,
   hooks: readonly OciHook[],
   state: object,
+  { from = 0, onBegin, onFailure }: HookRun = {},
 ): Promise<void> {
   for (const [index, hook] of hooks.entries()) {
-    await runHook(`${point}[${index}] ${hook.path}`, hook, JSON.stringify(state));
+    if (index < from) continue;
+    onBegin?.(index);
+    const ran = runHook(`${point}[${index}] ${hook.path}`, hook, JSON.stringify(state));
+    await (onFailure === undefined ? ran : ran.catch(onFailure));
   }
 }
 

@@ -20,6 +20,8 @@ export interface HostFacts {
   /** What loads the default profile; absent where there is none: only who asks is confined then. */
   readonly apparmorParser?: string;
   readonly cpus: number;
+  /** Groups have budgets of real time. */
+  readonly hasRealtime: boolean;
   /** Memory nodes that are there, as the kernel lists them: `0`, `0-1,3`. */
   readonly memoryNodes: string;
   /** The most that a hard limit may be, by resource number; absent with CAP_SYS_RESOURCE. */
@@ -34,8 +36,9 @@ export function readHostFacts(): HostFacts {
   const apparmor = readOptional('/sys/module/apparmor/parameters/enabled').startsWith('Y');
   const parser = apparmor ? findParser(fs.readFileSync('/proc/self/uid_map', 'utf8')) : undefined;
   const hardLimits = readHardLimits(fs.readFileSync('/proc/self/limits', 'utf8'));
+  const cgroups = readCgroupLayout(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
   return {
-    cgroups: readCgroupLayout(fs.readFileSync('/proc/self/mountinfo', 'utf8')),
+    cgroups,
     capabilities,
     kernel: kernelVersion(os.release()),
     architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
@@ -43,10 +46,18 @@ export function readHostFacts(): HostFacts {
     apparmor,
     ...(parser === undefined ? {} : { apparmorParser: parser }),
     cpus: os.cpus().length,
+    hasRealtime: hasRealtime(cgroups),
     memoryNodes: readOptional('/sys/devices/system/node/has_memory').trim() || '0',
     hasKcore: fs.existsSync('/proc/kcore'),
     ...(capabilities.has('CAP_SYS_RESOURCE') ? {} : { hardLimits }),
   };
+}
+
+/** As Docker finds it out: version 2 has none, and version 1 only where the kernel was built so. */
+function hasRealtime(layout: CgroupLayout): boolean {
+  if (layout.version === 2) return false;
+  const cpu = layout.hierarchies.find(({ controllers }) => controllers.includes('cpu'));
+  return cpu !== undefined && fs.existsSync(`${cpu.mount}/cpu.rt_period_us`);
 }
 
 /** Both permitted and bounding: what lies outside the bounding set is lost at execve. */

@@ -1,3 +1,4 @@
-export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
+export { createRuntime, type Runtime } from './runtime.js';
+export type { RuntimeOptions } from './context.js';
 export type { CgroupStats, ContainerCgroup } from './cgroup/index.js';
 export type { AttachOptions, Task, TaskExit } from './task.js';

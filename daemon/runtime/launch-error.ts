@@ -1,37 +1,24 @@
 /**
  * A failed launch in the words that clients match on: the CLI's exit codes 126 and 127 are theirs.
  */
-import { invalidParameter, systemError, type ApiError } from '../../api-spec/errors.js';
+import { ApiError, invalidParameter, systemError } from '../../api-spec/errors.js';
 import { LaunchError } from '../../native/launch/encode.js';
+import { errnoWords } from './errno-words.js';
 
 /** How what a runtime says of a launch begins. */
 export const CREATE_FAILED = 'failed to create task for container: OCI runtime create failed: ';
 const PREFIX = `${CREATE_FAILED}unable to start container process: `;
 
-/** strerror(3) of what a launch may meet. */
-export const errnoWords: Readonly<Record<string, string>> = {
-  E2BIG: 'argument list too long',
-  EACCES: 'permission denied',
-  EBUSY: 'device or resource busy',
-  EINVAL: 'invalid argument',
-  EISDIR: 'is a directory',
-  ELOOP: 'too many levels of symbolic links',
-  EMFILE: 'too many open files',
-  ENAMETOOLONG: 'file name too long',
-  ENODEV: 'no such device',
-  ENOENT: 'no such file or directory',
-  ENOEXEC: 'exec format error',
-  ENOMEM: 'cannot allocate memory',
-  ENOSPC: 'no space left on device',
-  ENOTDIR: 'not a directory',
-  EPERM: 'operation not permitted',
-  EROFS: 'read-only file system',
-  ETXTBSY: 'text file busy',
-};
-
 /** Any error of a launch as what the API shows; errors that are not a launch's pass unchanged. */
 export function launchFailure(error: unknown): unknown {
   return error instanceof LaunchError ? apiError(error) : error;
+}
+
+/** A limit that the kernel does not take, in the words of a failed launch. */
+export function limitFailure(error: unknown): unknown {
+  if (!(error instanceof ApiError)) return error;
+  const text = `${PREFIX}unable to apply cgroup configuration: ${error.message}: unknown`;
+  return new ApiError(error.kind, text, { cause: error });
 }
 
 function apiError(error: LaunchError): ApiError {

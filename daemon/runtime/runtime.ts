@@ -3,70 +3,40 @@
  * again after a restart. Everything in the kernel carries the container's id, so that what a crash
  * left behind can be found and removed.
  */
-import * as fs from 'node:fs';
 import { basename } from 'node:path';
 import { invalidParameter, systemError } from '../../api-spec/errors.js';
-import type { Ulimit } from '../../api-spec/index.js';
-import { ErrnoError } from '../../native/errno-error.js';
 import {
-  connect, dropShim, launch, startShim, type Launching, type Shim, type StartedShim,
+  dropShim, launch, type Launching, type StartedShim, startShim,
 } from '../../native/shim/client.js';
-import type { AttachLimits, LogSettings } from '../../native/shim/monitor-settings.js';
 import type { RuntimeNeed, TaskRequest } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
+import { adopt, sweep } from './adopt.js';
 import { DEFAULT_PROFILE, ensureDefaultProfile } from './apparmor.js';
 import { bundlePaths, configText, prepareBundle, writeConfig, type BundlePaths } from './bundle.js';
-import { openCgroups, type Cgroups, type ContainerCgroup } from './cgroup/index.js';
+import { openCgroups, type ContainerCgroup } from './cgroup/index.js';
 import { cdiEdits, withCdiEdits } from './cdi/inject.js';
 import { checkRecord } from './check.js';
 import { compileLaunch, CREATED, type CompiledLaunch } from './compile.js';
-import { containerTask, endShim, readExit, toTaskExit } from './container-task.js';
+import { containerTask } from './container-task.js';
+import { foreignOf, type Context, type RuntimeOptions } from './context.js';
 import { recoverExecs, runExec } from './exec.js';
 import { rememberBasis } from './exec-basis.js';
-import { groupPlaces, type CgroupDriver, type GroupPlaces } from './group-places.js';
+import { groupPlaces } from './group-places.js';
 import { readHostFacts, type HostFacts } from './host-facts.js';
 import { ownRuntimes } from '../own-runtimes.js';
-import {
-  foreignContainer, sweepForeign, type ForeignContainer, type ForeignRuntime,
-} from './foreign/container.js';
+import type { ForeignContainer } from './foreign/container.js';
 import { innerHooks, onCreatedHooks } from './hooks.js';
-import { launchFailure } from './launch-error.js';
+import { laterHooks } from './later-hooks.js';
+import { launchFailure, limitFailure } from './launch-error.js';
 import { passedOver } from './passed-over.js';
 import { encodedLaunch, type EncodedLaunch } from './launch-template.js';
 import { lookUpBlockDevices, lookUpDevices, lookUpUser } from './lookup.js';
-import type { OciConfig, OciIdMappings } from './oci.js';
+import type { OciConfig } from './oci.js';
 import { installedFilter } from './seccomp/flags.js';
-import { ociConfig, type SecurityDefaults } from './spec.js';
+import { ociConfig } from './spec.js';
 import { hasOwn } from './spec/namespaces.js';
-import type { Task, TaskExit } from './task.js';
+import type { Task } from './task.js';
 import { updateLimits } from './update.js';
-
-/** What the runtime is told at start. */
-export interface RuntimeOptions {
-  /** Absolute; `containers/<id>` below it are the bundles. */
-  readonly dataRoot: string;
-  /** Absolute; `s` below it holds the shims' sockets. */
-  readonly execRoot: string;
-  /** First 8 hex of the data root's digest: the cgroup parent is `tsdocker-<rootId>`. */
-  readonly rootId: string;
-  /** `cgroupfs` by default. */
-  readonly cgroupDriver?: CgroupDriver;
-  readonly defaultUlimits: readonly Ulimit[];
-  readonly security: SecurityDefaults;
-  /** Folders with descriptions of devices; none: there is no such driver. */
-  readonly cdiSpecDirs: readonly string[];
-  /** Whose ids containers have on the host, unless they share the host's user namespace. */
-  readonly remap?: OciIdMappings;
-  /** Where and how the shim writes a container's log. */
-  readonly log: (record: ContainerRecord) => LogSettings;
-  readonly attach: AttachLimits;
-  /** Other runtimes, by the names that containers choose them by. */
-  readonly runtimes: Readonly<Record<string, ForeignRuntime>>;
-  /** Tells an operator what does not concern any one request. */
-  readonly warn: (message: string, cause?: unknown) => void;
-  /** For tests; read from this machine otherwise. */
-  readonly host?: HostFacts;
-}
 
 /**
  * What other services ask of the runtime beyond `RuntimeNeed`: limits and figures of live tasks.
@@ -76,13 +46,6 @@ export interface Runtime extends RuntimeNeed {
   cgroup(record: ContainerRecord): ContainerCgroup;
   readonly cgroupVersion: 1 | 2;
   readonly host: HostFacts;
-}
-
-interface Context extends RuntimeOptions {
-  readonly host: HostFacts;
-  readonly cgroups: Cgroups;
-  readonly places: GroupPlaces;
-  readonly warnOnce: (message: string) => void;
 }
 
 /** Reads the machine once. Throws when it has no cgroups. */
@@ -96,8 +59,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       told.add(message);
     },
     host,
-    cgroups: openCgroups(host.cgroups, options.cgroupDriver),
+    cgroups: openCgroups(host.cgroups, options.cgroupDriver, options.cpuRealtime),
     places: groupPlaces(options.cgroupDriver ?? 'cgroupfs', options.rootId),
+    laterHooks: laterHooks(`${options.execRoot}/h`, options.warn),
   };
   const cgroup = (record: ContainerRecord): ContainerCgroup =>
     context.cgroups.open(context.places.pathOf(record));
@@ -120,22 +84,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
 }
 
-/** Undefined for one of our own, and for a runtime that the daemon knows no more. */
-function foreignOf(
-  { runtimes, execRoot }: Context,
-  { id, hostConfig }: ContainerRecord,
-  paths: BundlePaths,
-): ForeignContainer | undefined {
-  const name = hostConfig.Runtime ?? '';
-  const runtime = Object.hasOwn(runtimes, name) ? runtimes[name] : undefined;
-  return runtime === undefined
-    ? undefined
-    : foreignContainer(name, runtime, { id, execRoot, paths });
-}
-
 async function create(context: Context, request: TaskRequest): Promise<Task> {
   const { record } = request;
   request.signal.throwIfAborted();
+  // What followed its last end may not meet what it has now.
+  await context.laterHooks.settled(record.id, request.signal);
   const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
   const foreign = foreignOf(context, record, paths);
   const name = record.hostConfig.Runtime ?? '';
@@ -159,7 +112,7 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
     const { pid: shimPid } = await started;
     const task = containerTask({
       containerId: record.id, pid: launching.pid, shimPid, shim: launching.shim, cgroup, paths,
-      foreign, open: () => launching.open(),
+      foreign, laterHooks: context.laterHooks, open: () => launching.open(),
     });
     rememberBasis(task, config);
     return task;
@@ -167,6 +120,7 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
     await cgroup.kill();
     await foreign?.remove();
     await cgroup.remove();
+    await context.laterHooks.afterEnd(record.id);
     throw foreign === undefined ? launchFailure(error) : foreign.failure(error);
   }
 }
@@ -185,7 +139,10 @@ async function groundwork(
     await ensureDefaultProfile(apparmorParser);
   }
   prepareBundle(paths);
-  const cgroup = await context.cgroups.create(config.linux.cgroupsPath, config.linux.resources);
+  const { cgroupsPath, resources } = config.linux;
+  const cgroup = await context.cgroups.create(cgroupsPath, resources).catch((error: unknown) => {
+    throw limitFailure(error);
+  });
   return { config, cgroup };
 }
 
@@ -244,7 +201,9 @@ async function launchTask(
       await request.onCreated(pid);
       // Another runtime runs them itself.
       const hooked = { id: request.record.id, config, paths };
-      if (foreign === undefined) await onCreatedHooks(hooked, pid);
+      if (foreign !== undefined) return undefined;
+      context.laterHooks.note(hooked, pid);
+      await onCreatedHooks(hooked, pid);
       return undefined;
     },
   });
@@ -329,71 +288,3 @@ function monitorOf(
   };
 }
 
-async function adopt(
-  context: Context,
-  record: ContainerRecord,
-): Promise<{ task: Task } | { exit: TaskExit } | undefined> {
-  const paths = bundlePaths(context.dataRoot, context.execRoot, record.id);
-  const cgroup = context.cgroups.open(context.places.pathOf(record));
-  const foreign = foreignOf(context, record, paths);
-  const shim = await connectIfThere(paths.socket);
-  if (shim === undefined) return adoptDead(paths, cgroup, foreign);
-  const hello = await shim.hello();
-  if (!hello.started && hello.exit === undefined) {
-    // The gate was never opened: nothing of the container has run, and nothing is to run now.
-    await endShim(shim);
-    return adoptDead(paths, cgroup, foreign);
-  }
-  const task = containerTask({
-    containerId: record.id, pid: hello.pid, shimPid: hello.shimPid, shim, cgroup, paths, foreign,
-  });
-  if (hello.exit === undefined) return { task };
-  await task.dispose();
-  return { exit: toTaskExit(hello.exit) };
-}
-
-/** Undefined when there is no such shim. */
-async function connectIfThere(socket: string): Promise<Shim | undefined> {
-  try {
-    return await connect(socket);
-  } catch (error) {
-    if (error instanceof ErrnoError && ['ENOENT', 'ECONNREFUSED'].includes(error.code)) {
-      return undefined;
-    }
-    throw error;
-  }
-}
-
-async function adoptDead(
-  paths: BundlePaths,
-  cgroup: ContainerCgroup,
-  foreign: ForeignContainer | undefined,
-): Promise<{ exit: TaskExit } | undefined> {
-  await cgroup.kill();
-  await foreign?.remove();
-  await cgroup.remove();
-  fs.rmSync(paths.socket, { force: true });
-  const status = await readExit(paths.exit);
-  return status === undefined ? undefined : { exit: toTaskExit(status) };
-}
-
-async function sweep(context: Context, known: ReadonlySet<string>): Promise<readonly string[]> {
-  const names = new Set([...known].map((id) => bundlePaths('', '', id).socket.slice('/s/'.length)));
-  const folder = `${context.execRoot}/s`;
-  const sockets = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
-  const removed: string[] = [];
-  for (const name of sockets.filter((each) => !names.has(each))) {
-    await endUnknown(`${folder}/${name}`);
-    removed.push(`shim ${name}`);
-  }
-  await sweepForeign(context.runtimes, context.execRoot, known);
-  const { parent, nameOf } = context.places;
-  const groups = await context.cgroups.sweep(parent, new Set([...known].map(nameOf)));
-  return [...removed, ...groups.map((id) => `cgroup ${id}`)];
-}
-
-async function endUnknown(socket: string): Promise<void> {
-  const shim = await connectIfThere(socket);
-  if (shim !== undefined) await endShim(shim);
-  fs.rmSync(socket, { force: true });
-}

@@ -1,8 +1,8 @@
 /** Hooks of CDI devices, and `--gpus` where GPUs are described as such. */
-import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tap, { type Test, test } from 'tap';
-import { create, output } from '../support/containers.js';
+import { create, output, run, start, stateOf, until } from '../support/containers.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
 
@@ -90,6 +90,128 @@ test('a hook that fails is the end of the start, and leaves nothing', needsRoot,
   t.match(await refused('none'),
     /^400 .*hook createContainer\[0\] \/nowhere\/hook: no such file or directory.* created$/);
   t.match(await refused('last'), /^500 .*hook startContainer\[0\] \/bin\/false.* created$/);
+});
+
+/** Hooks that write their name and, if `slow` says so, wait for a file before they do. */
+async function followed(t: Test, more: readonly object[] = []): Promise<Place & Followed> {
+  const dir = t.testdir();
+  const tell = (name: string): string => `cat > ${dir}/state-${name}; echo ${name} >> ${dir}/log`;
+  const held = (name: string): string =>
+    `echo ${name} begins >> ${dir}/log; until [ -e ${dir}/go ]; do sleep 0.05; done; ${tell(name)}`;
+  const hooks = [
+    shell('createRuntime', tell('createRuntime')),
+    shell('poststart', tell('poststart-0')), shell('poststart', tell('poststart-1')),
+    shell('poststop', tell('poststop-0')), shell('poststop', tell('poststop-1')),
+  ];
+  const place = await begin(t, {
+    cdiVersion: '0.6.0', kind: 'vendor.com/device',
+    devices: [
+      device('plain', ...hooks, ...more),
+      device('late', shell('poststart', held('poststart-0')), ...hooks.slice(2)),
+      device('last', ...hooks.slice(0, 3), shell('poststop', held('poststop-0')), hooks[4] ?? {}),
+    ],
+  });
+  writeFileSync(join(dir, 'log'), '');
+  const log = (): readonly string[] =>
+    readFileSync(join(dir, 'log'), 'utf8').split('\n').slice(0, -1);
+  return {
+    ...place, log, go: () => writeFileSync(join(dir, 'go'), ''),
+    state: (name) => JSON.parse(readFileSync(join(dir, `state-${name}`), 'utf8')) as object,
+    isNoted: (id) => existsSync(join(place.daemon.execRoot, 'h', id)),
+  };
+}
+
+interface Followed {
+  readonly log: () => readonly string[];
+  /** Those that wait go on. */
+  readonly go: () => void;
+  readonly state: (name: string) => object;
+  /** The daemon has not done with its hooks. */
+  readonly isNoted: (id: string) => boolean;
+}
+
+const sleeper = (name: string) =>
+  ({ command: ['sleep', '600'], host: request(`vendor.com/device=${name}`) });
+
+test('hooks follow the start and the end, each time, and a removal waits', needsRoot, async (t) => {
+  const place = await followed(t);
+  const { daemon, log } = place;
+  const id = await run(daemon, sleeper('plain'));
+  const once = ['createRuntime', 'poststart-0', 'poststart-1'];
+  t.same(log(), once, 'the start is answered after them');
+  const { Pid: pid } = await stateOf(daemon, id);
+  t.match(place.state('poststart-1'), { id, pid, status: 'running', ociVersion: /^1\./ });
+  await daemon.api.post(`/containers/${id}/restart?t=0`);
+  const ended = ['poststop-0', 'poststop-1'];
+  t.same(log(), [...once, ...ended, ...once], 'the next start comes after the last end');
+  await daemon.api.delete(`/containers/${id}?force=1`);
+  t.same(log(), [...once, ...ended, ...once, ...ended]);
+  t.match(place.state('poststop-1'), { id, status: 'stopped' });
+  t.notOk('pid' in place.state('poststop-1'));
+  t.notOk(place.isNoted(id));
+});
+
+test('a hook that fails after the start ends it, one after the end nothing', needsRoot, async (t) => {
+  const place = await followed(t, [
+    shell('poststart', 'echo why >&2; exit 3'), shell('poststop', 'exit 4'),
+  ]);
+  t.equal(await refusal(place, request('vendor.com/device=plain')),
+    '500 failed to create task for container: OCI runtime create failed: ' +
+    'hook poststart[2] /bin/sh: exit status 3: why created');
+  t.same(place.log(),
+    ['createRuntime', 'poststart-0', 'poststart-1', 'poststop-0', 'poststop-1']);
+  t.match(place.daemon.log(), /hook poststop\[2\] \/bin\/sh: exit status 4/);
+});
+
+test('hooks follow an end that no daemon has seen, once', needsRoot, async (t) => {
+  const { daemon, log, isNoted } = await followed(t);
+  const id = await run(daemon, sleeper('plain'));
+  const { Pid: pid } = await stateOf(daemon, id);
+  await daemon.kill9();
+  process.kill(pid, 'SIGKILL');
+  const before = ['createRuntime', 'poststart-0', 'poststart-1'];
+  t.same(log(), before);
+  await daemon.start();
+  await until('they have run', () => Promise.resolve(!isNoted(id)));
+  t.match(await stateOf(daemon, id), { Status: 'exited', ExitCode: 137 });
+  await daemon.kill9();
+  await daemon.start();
+  t.same(log(), [...before, 'poststop-0', 'poststop-1']);
+});
+
+test('a daemon that was killed between two hooks is followed by the second', needsRoot, async (t) => {
+  const place = await followed(t);
+  const { daemon, log, isNoted } = place;
+  const id = await create(daemon, sleeper('last'));
+  await start(daemon, id);
+  await daemon.api.post(`/containers/${id}/kill`);
+  const begins = () => Promise.resolve(log().at(-1) === 'poststop-0 begins');
+  await until('the first runs', begins);
+  await daemon.kill9();
+  place.go();
+  await daemon.start();
+  await until('they have run', () => Promise.resolve(!isNoted(id)));
+  await until('both have', () => Promise.resolve(log().includes('poststop-0')));
+  t.same(log().filter((line) => /^poststop/.test(line)).sort(),
+    ['poststop-0', 'poststop-0 begins', 'poststop-1']);
+});
+
+test('the next daemon goes on with what follows a start', needsRoot, async (t) => {
+  const place = await followed(t);
+  const { daemon, log } = place;
+  const id = await create(daemon, sleeper('late'));
+  const starting = daemon.api.post(`/containers/${id}/start`).catch(() => undefined);
+  await until('the first runs', () => Promise.resolve(log().at(-1) === 'poststart-0 begins'));
+  await daemon.kill9();
+  await starting;
+  place.go();
+  await daemon.start();
+  await until('both have run', () =>
+    Promise.resolve(log().includes('poststart-0') && log().includes('poststart-1')));
+  t.match(await stateOf(daemon, id), { Status: 'running' });
+  t.equal(log().filter((line) => line === 'poststart-0 begins').length, 1);
+  await daemon.api.delete(`/containers/${id}?force=1`);
+  t.same(log().slice(-2), ['poststop-0', 'poststop-1']);
 });
 
 test('--gpus is served by the GPUs that CDI describes', needsRoot, async (t) => {

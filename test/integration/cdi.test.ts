@@ -34,9 +34,9 @@ devices:
     deviceNodes:
     - {path: /dev/vendor1, hostPath: /dev/kmsg, fileMode: 0600, uid: 5, gid: 6}
 `;
-const hooked = {
+const other = {
   cdiVersion: '0.6.0', kind: 'other.com/net', devices: [
-    { name: 'hooked', containerEdits: { hooks: [{ hookName: 'poststop', path: '/x' }] } },
+    { name: 'tuned', containerEdits: { intelRdt: { closID: 'x' } } },
     { name: 'gone', containerEdits: { deviceNodes: [{ path: '/dev/is-not-there' }] } },
   ],
 };
@@ -45,7 +45,7 @@ const hooked = {
 async function begin(t: Test): Promise<{ readonly daemon: TestDaemon; readonly dir: string }> {
   const dir = t.testdir({ cdi: {}, driver: { lib: 'bound\n' } });
   writeFileSync(join(dir, 'cdi/vendor.yaml'), yaml.replace('{dir}', dir));
-  writeFileSync(join(dir, 'cdi/other.json'), JSON.stringify(hooked));
+  writeFileSync(join(dir, 'cdi/other.json'), JSON.stringify(other));
   writeFileSync(join(dir, 'cdi/broken.json'), '{');
   const daemon = await startDaemon(t, { flags: ['--cdi-spec-dir', join(dir, 'cdi')] });
   await importDemoImage(daemon.api);
@@ -91,8 +91,8 @@ test('what cannot be had is told in Docker\'s words', needsRoot, async (t) => {
     `500 ${failed} failed to stat CDI host device "/dev/is-not-there": no such file or directory`,
   );
   t.equal(
-    await refusal(devices('other.com/net=hooked')),
-    `501 ${failed} poststop hooks of other.com/net=hooked are not supported`,
+    await refusal(devices('other.com/net=tuned')),
+    `501 ${failed} intelRdt of other.com/net=tuned are not supported`,
   );
   const [request] = devices('vendor.com/device=first').DeviceRequests;
   t.equal(
@@ -112,7 +112,7 @@ test('info tells what is there', needsRoot, async (t) => {
   const { json: info } = await daemon.api.get('/info');
   t.strictSame(info.CDISpecDirs, [join(dir, 'cdi')]);
   t.strictSame(info.DiscoveredDevices, [
-    'other.com/net=gone', 'other.com/net=hooked', 'vendor.com/device=first',
+    'other.com/net=gone', 'other.com/net=tuned', 'vendor.com/device=first',
     'vendor.com/device=second',
   ].map((ID) => ({ Source: 'cdi', ID })));
 });

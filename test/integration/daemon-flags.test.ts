@@ -26,6 +26,8 @@ const self = fileURLToPath(import.meta.url);
 /** Options whose effect another suite shows; it says their names. */
 const elsewhere: Readonly<Record<string, string>> = {
   'builder': 'integration/build-cache-mounts',
+  'cpu-rt-period': 'integration/realtime',
+  'cpu-rt-runtime': 'integration/realtime',
   'cdi-spec-dirs': 'integration/cdi',
   'default-runtime': 'integration/other-runtimes',
   'features': 'integration/cdi',

@@ -164,7 +164,7 @@ const elsewhere: ReadonlySet<string> = new Set<Field>([
   'RestartPolicy', 'AutoRemove', // daemon-life.test.ts
   'VolumesFrom', // volumes.test.ts
   'RestartOnUnhealthy', // live-edit.test.ts
-  'CpuRealtimePeriod', 'CpuRealtimeRuntime', // The kernels that can are configured for it.
+  'CpuRealtimePeriod', 'CpuRealtimeRuntime', // realtime.test.ts
   'Annotations', 'ContainerIDFile', 'Cgroup', 'CpuCount', // kept, and shown
   'KernelMemory', 'KernelMemoryTCP', // Docker itself passes them over.
 ]);

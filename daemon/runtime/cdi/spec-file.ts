@@ -20,7 +20,7 @@ export interface CdiMount {
   readonly options: readonly string[];
 }
 
-/** A program that finishes a container at a point of its making, told its state on stdin. */
+/** A program that is run at a point of a container's life, told its state on stdin. */
 export interface CdiHook {
   readonly point: HookPoint;
   readonly path: string;
@@ -30,7 +30,7 @@ export interface CdiHook {
   readonly timeoutSeconds?: number;
 }
 
-/** A point at which hooks are run here, by its name in OCI. */
+/** A point at which hooks are run, by its name in OCI. */
 export type HookPoint = (typeof hookPoints)[number];
 
 /** What a device, or any device of its file, changes in a container. */
@@ -76,11 +76,9 @@ export function parseCdiFile(text: string, isJson: boolean): CdiFile {
 }
 
 /** In their order. */
-export const hookPoints =
-  ['prestart', 'createRuntime', 'createContainer', 'startContainer'] as const;
-
-/** They would have to be run by whoever is there then, which may be no daemon. */
-const laterPoints: ReadonlySet<string> = new Set(['poststart', 'poststop']);
+export const hookPoints = [
+  'prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop',
+] as const;
 
 const known: ReadonlySet<string> = new Set([
   'env', 'deviceNodes', 'mounts', 'additionalGids', 'hooks',
@@ -90,22 +88,18 @@ function editsOf(value: unknown): CdiEdits {
   const edits = record(value ?? {}, 'containerEdits');
   const texts = (field: string): readonly string[] =>
     list(edits[field], field).map((each) => word(each, field));
-  const hooks = list(edits['hooks'], 'hooks').map((each) => record(each, 'hook'));
-  const isLater = (hook: (typeof hooks)[number]) => laterPoints.has(String(hook['hookName']));
   return {
     env: texts('env'),
     nodes: list(edits['deviceNodes'], 'deviceNodes').map(nodeOf),
     mounts: list(edits['mounts'], 'mounts').map(mountOf),
     gids: list(edits['additionalGids'], 'additionalGids').map((each) => whole(each, 'gid')),
-    hooks: hooks.filter((hook) => !isLater(hook)).map(hookOf),
-    unsupported: [
-      ...Object.keys(edits).filter((name) => !known.has(name) && edits[name] !== null),
-      ...hooks.filter(isLater).map((hook) => `${String(hook['hookName'])} hooks`),
-    ],
+    hooks: list(edits['hooks'], 'hooks').map(hookOf),
+    unsupported: Object.keys(edits).filter((name) => !known.has(name) && edits[name] !== null),
   };
 }
 
-function hookOf(hook: Readonly<Record<string, unknown>>): CdiHook {
+function hookOf(value: unknown): CdiHook {
+  const hook = record(value, 'hook');
   const point = hookPoints.find((each) => each === hook['hookName']);
   if (point === undefined) throw new TypeError(`invalid hookName ${String(hook['hookName'])}`);
   const path = word(hook['path'], 'path');

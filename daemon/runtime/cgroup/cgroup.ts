@@ -17,6 +17,12 @@ export interface Cgroups {
   sweep(parent: string, known: ReadonlySet<string>): Promise<readonly string[]>;
 }
 
+/** Microseconds of real time in each period that containers may share; 0: as the kernel has it. */
+export interface RealtimeBudget {
+  readonly period: number;
+  readonly runtime: number;
+}
+
 /** The group of one container. Calls on a group that is gone read nothing and remove nothing. */
 export interface ContainerCgroup {
   readonly path: string;
@@ -86,6 +92,8 @@ export interface CgroupStats {
     /** Absent for none. */
     readonly limitBytes?: number;
     readonly failCount?: number;
+    /** How often it has run out; version 2 alone tells. */
+    readonly oomCount?: number;
     /** Lines of `memory.stat`. */
     readonly details: Readonly<Record<string, number>>;
   };

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalidParameter, systemError } from '../../../api-spec/errors.js';
+import { errnoWords } from '../errno-words.js';
 
 /** One limit: which file of which controller gets what. */
 export interface ControlWrite {
@@ -42,7 +43,7 @@ function tryWrite(path: string, value: string): boolean {
   } catch (error) {
     const code = errnoOf(error);
     if (code === 'ENOENT') return false;
-    const text = `failed to write "${value}" to "${path}": ${code}`;
+    const text = `failed to write "${value}": write ${path}: ${errnoWords[code] ?? code}`;
     throw code === 'EINVAL' || code === 'ERANGE' || code === 'EBUSY' || code === 'ENODEV'
       ? invalidParameter(text, error)
       : systemError(text, error);

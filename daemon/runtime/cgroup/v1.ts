@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import type { OciDeviceRule, OciResources } from '../oci.js';
 import type {
-  BlockIoEntry, CgroupEntry, Cgroups, CgroupStats, CgroupView, ContainerCgroup,
+  BlockIoEntry, CgroupEntry, Cgroups, CgroupStats, CgroupView, ContainerCgroup, RealtimeBudget,
 } from './cgroup.js';
 import {
   childrenOf, errnoOf, failures, killAll, makeGroup, readNumber, readPids, readTable, readText,
@@ -18,12 +18,16 @@ const ENTRY_FILE = 'tasks';
 /** /proc/stat and cpuacct.stat count in these. */
 const NS_PER_TICK = 10_000_000;
 
-export function cgroupsV1(hierarchies: readonly Hierarchy[]): Cgroups {
+/** `budget` is given to groups above one that wants real time. */
+export function cgroupsV1(
+  hierarchies: readonly Hierarchy[],
+  budget: RealtimeBudget = { period: 0, runtime: 0 },
+): Cgroups {
   const open = (path: string): ContainerCgroup => group(hierarchies, path);
   return {
     version: 1,
     open,
-    create: async (path, resources) => create(hierarchies, path, resources, open),
+    create: async (path, resources) => create(hierarchies, path, resources, { open, budget }),
     warnings: (resources) => warnings(hierarchies, resources),
     sweep: (parent, known) => sweep(hierarchies, parent, known, open),
   };
@@ -33,13 +37,17 @@ function create(
   hierarchies: readonly Hierarchy[],
   path: string,
   resources: OciResources,
-  open: (path: string) => ContainerCgroup,
+  { open, budget }: {
+    readonly open: (path: string) => ContainerCgroup;
+    readonly budget: RealtimeBudget;
+  },
 ): ContainerCgroup {
   const made: string[] = [];
   try {
     for (const hierarchy of hierarchies) made.push(makeIn(hierarchy, path));
     const cpuset = folderOf(hierarchies, 'cpuset', path);
     if (cpuset !== undefined) inheritCpuset(cpuset.slice(0, cpuset.lastIndexOf('/')), cpuset);
+    if ((resources.cpu?.realtimeRuntime ?? 0) > 0) giveRealtime(hierarchies, path, budget);
     apply(hierarchies, path, v1Writes(resources));
     applyDeviceRules(folderOf(hierarchies, 'devices', path), resources.devices);
     return open(path);
@@ -73,6 +81,21 @@ function prepareCpuset(mount: string, parent: string): void {
     writeFile(`${parent}/${file}`, readText(`${above}/${file}`).trim());
   }
   writeFile(`${parent}/cgroup.clone_children`, '1');
+}
+
+/** From the top: no group may have more than the one above it. */
+function giveRealtime(
+  hierarchies: readonly Hierarchy[],
+  path: string,
+  { period, runtime }: RealtimeBudget,
+): void {
+  const parts = path.split('/').filter((part) => part !== '').slice(0, -1);
+  const writes = Object.entries({ 'cpu.rt_period_us': period, 'cpu.rt_runtime_us': runtime })
+    .filter(([, value]) => value > 0)
+    .map(([file, value]) => ({ controller: 'cpu', file, value: String(value) }));
+  for (const [index] of parts.entries()) {
+    apply(hierarchies, parts.slice(0, index + 1).join('/'), writes);
+  }
 }
 
 /** One whose parent does not clone its own: an operator's, named by `CgroupParent`. */

@@ -18,6 +18,7 @@ export const hostFacts: HostFacts = {
   memoryNodes: '0',
   cpus: 4,
   hasKcore: true,
+  hasRealtime: false,
 };
 
 export interface ConfigOptions {

@@ -1,0 +1,66 @@
+/** What all parts of the runtime work with. */
+import type { Ulimit } from '../../api-spec/index.js';
+import type { AttachLimits, LogSettings } from '../../native/shim/monitor-settings.js';
+import type { ContainerRecord } from '../containers/record.js';
+import type { BundlePaths } from './bundle.js';
+import type { Cgroups, RealtimeBudget } from './cgroup/index.js';
+import {
+  foreignContainer, type ForeignContainer, type ForeignRuntime,
+} from './foreign/container.js';
+import type { CgroupDriver, GroupPlaces } from './group-places.js';
+import type { HostFacts } from './host-facts.js';
+import type { LaterHooks } from './later-hooks.js';
+import type { OciIdMappings } from './oci.js';
+import type { SecurityDefaults } from './spec.js';
+
+/** What the runtime is told at start. */
+export interface RuntimeOptions {
+  /** Absolute; `containers/<id>` below it are the bundles. */
+  readonly dataRoot: string;
+  /** Absolute; `s` below it holds the shims' sockets. */
+  readonly execRoot: string;
+  /** First 8 hex of the data root's digest: the cgroup parent is `tsdocker-<rootId>`. */
+  readonly rootId: string;
+  /** `cgroupfs` by default. */
+  readonly cgroupDriver?: CgroupDriver;
+  /** What groups above containers are given, where the kernel has such budgets. */
+  readonly cpuRealtime?: RealtimeBudget;
+  readonly defaultUlimits: readonly Ulimit[];
+  readonly security: SecurityDefaults;
+  /** Folders with descriptions of devices; none: there is no such driver. */
+  readonly cdiSpecDirs: readonly string[];
+  /** Whose ids containers have on the host, unless they share the host's user namespace. */
+  readonly remap?: OciIdMappings;
+  /** Where and how the shim writes a container's log. */
+  readonly log: (record: ContainerRecord) => LogSettings;
+  readonly attach: AttachLimits;
+  /** Other runtimes, by the names that containers choose them by. */
+  readonly runtimes: Readonly<Record<string, ForeignRuntime>>;
+  /** Tells an operator what does not concern any one request. */
+  readonly warn: (message: string, cause?: unknown) => void;
+  /** For tests; read from this machine otherwise. */
+  readonly host?: HostFacts;
+}
+
+/** The same, and what was found and opened at start. */
+export interface Context extends RuntimeOptions {
+  readonly host: HostFacts;
+  readonly cgroups: Cgroups;
+  readonly places: GroupPlaces;
+  readonly laterHooks: LaterHooks;
+  readonly warnOnce: (message: string) => void;
+}
+
+/** Undefined for one of our own, and for a runtime that the daemon knows no more. */
+export function foreignOf(
+  { runtimes, execRoot }: Context,
+  { id, hostConfig }: ContainerRecord,
+  paths: BundlePaths,
+): ForeignContainer | undefined {
+  const name = hostConfig.Runtime ?? '';
+  const runtime = Object.hasOwn(runtimes, name) ? runtimes[name] : undefined;
+  return runtime === undefined
+    ? undefined
+    : foreignContainer(name, runtime, { id, execRoot, paths });
+}
+
