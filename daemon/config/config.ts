@@ -104,7 +104,7 @@ export interface DaemonConfig {
   readonly logFormat: 'text' | 'json';
   readonly debug: boolean;
   readonly labels: readonly string[];
-  /** What all containers together may take of real time, in microseconds; 0: as the kernel has it. */
+  /** What all containers may take of real time, in microseconds; 0: as the kernel has it. */
   readonly cpuRealtime: { readonly period: number; readonly runtime: number };
   /** Who makes the containers' control groups. */
   readonly cgroupDriver: 'cgroupfs' | 'systemd';

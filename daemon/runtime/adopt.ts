@@ -66,7 +66,10 @@ async function adoptDead(
 }
 
 /** Ends and removes what is of no container that lives; what that was. */
-export async function sweep(context: Context, known: ReadonlySet<string>): Promise<readonly string[]> {
+export async function sweep(
+  context: Context,
+  known: ReadonlySet<string>,
+): Promise<readonly string[]> {
   const names = new Set([...known].map((id) => bundlePaths('', '', id).socket.slice('/s/'.length)));
   const folder = `${context.execRoot}/s`;
   const sockets = fs.existsSync(folder) ? fs.readdirSync(folder) : [];

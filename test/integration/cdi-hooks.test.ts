@@ -6,7 +6,7 @@ import { create, output, run, start, stateOf, until } from '../support/container
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
 
-tap.setTimeout(120_000);
+tap.setTimeout(280_000);
 
 const needsRoot = { skip: process.getuid?.() === 0 ? false : 'devices need root' };
 
@@ -151,7 +151,7 @@ test('hooks follow the start and the end, each time, and a removal waits', needs
   t.notOk(place.isNoted(id));
 });
 
-test('a hook that fails after the start ends it, one after the end nothing', needsRoot, async (t) => {
+test('a hook that fails after the start ends it, after the end nothing', needsRoot, async (t) => {
   const place = await followed(t, [
     shell('poststart', 'echo why >&2; exit 3'), shell('poststop', 'exit 4'),
   ]);
@@ -179,7 +179,7 @@ test('hooks follow an end that no daemon has seen, once', needsRoot, async (t) =
   t.same(log(), [...before, 'poststop-0', 'poststop-1']);
 });
 
-test('a daemon that was killed between two hooks is followed by the second', needsRoot, async (t) => {
+test('a daemon killed between two hooks is followed by the second', needsRoot, async (t) => {
   const place = await followed(t);
   const { daemon, log, isNoted } = place;
   const id = await create(daemon, sleeper('last'));

@@ -84,7 +84,8 @@ test('what goes to a block device, past all memory, is counted', needsRoot, asyn
       BlkioDeviceWriteBps: [{ Path: device.path, Rate: 1e9 }],
     },
   });
-  await until('it has written', () => Promise.resolve(existsSync(`${device.mounted}/done`)), 60_000);
+  const isDone = () => Promise.resolve(existsSync(`${device.mounted}/done`));
+  await until('it has written', isDone, 60_000);
   const { blkio_stats: io } = await sample(daemon, '&one-shot=true');
   const value = (list: typeof io.io_serviced_recursive, op: string): number =>
     (list ?? []).filter((each) => each.major === 7 && each.op === op)

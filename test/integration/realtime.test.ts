@@ -1,4 +1,4 @@
-/** Real time for containers: a budget of a group's, where the kernel has such; refused elsewhere. */
+/** Real time for containers: a budget of a group's where the kernel has such, refused elsewhere. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';

@@ -51,7 +51,7 @@ test('a container with a network, a name, a port, a volume and a limit', {
   t.match(figures, {
     name: '/web', os_type: 'linux', pids_stats: { current: 2 },
     memory_stats: { usage: Number, limit: 64 * 2 ** 20, stats: { active_anon: Number } },
-    cpu_stats: { system_cpu_usage: Number, online_cpus: Number, cpu_usage: { total_usage: Number } },
+    cpu_stats: { system_cpu_usage: Number, online_cpus: Number, cpu_usage: Object },
     networks: { eth0: { rx_bytes: Number, tx_packets: Number } },
   });
   t.ok(figures.networks.eth0.rx_packets >= 4, 'who asked the port and the name is counted');
