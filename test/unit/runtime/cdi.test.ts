@@ -69,8 +69,11 @@ test('what a file may say', (t) => {
   const hook = (hookName: string, more: object = {}) => ({ hookName, path: '/x', ...more });
   const hooks = [hook('createContainer', { args: ['x', 'y'], timeout: 5 }), hook('poststop')];
   t.match(parse({ containerEdits: { hooks, intelRdt: {} } }).edits, {
-    hooks: [{ point: 'createContainer', path: '/x', args: ['x', 'y'], env: [], timeoutSeconds: 5 }],
-    unsupported: ['intelRdt', 'poststop hooks'],
+    hooks: [
+      { point: 'createContainer', path: '/x', args: ['x', 'y'], env: [], timeoutSeconds: 5 },
+      { point: 'poststop', path: '/x', args: [], env: [] },
+    ],
+    unsupported: ['intelRdt'],
   });
   t.match(
     parseCdiFile('kind: v.com/c\ndevices:\n- name: 0\n', false).devices.get('0'), { env: [] });
