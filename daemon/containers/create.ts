@@ -15,6 +15,7 @@ import type { Context } from './context.js';
 import { checkEndpointCount, endpointsOf } from './endpoints.js';
 import { failuresOf } from './failures.js';
 import { completeHostConfig } from './host-config.js';
+import { isInheritedMode } from './inherited-mode.js';
 import { mergeImageConfig } from './merge-image.js';
 import { generateName } from './names.js';
 import { ownRuntimes } from '../own-runtimes.js';
@@ -284,7 +285,7 @@ function volumesFrom({ book, volumes }: Context, { VolumesFrom: from = [] }: Hos
   return from.map((entry) => {
     const [, ref = '', mode = 'rw'] = /^([^:]*)(?::(.*))?$/.exec(entry) ?? [];
     if (ref === '') throw invalidParameter('volumes-from specification cannot be an empty string');
-    if (!/^(?:[a-zA-Z,]*)$/.test(mode)) throw invalidParameter(`invalid mode: ${mode}`);
+    if (!isInheritedMode(mode)) throw invalidParameter(`invalid mode: ${mode}`);
     const { mounts, imageMounts: images = {}, hostConfig, ...record } = named(book, ref).record;
     // Records of earlier versions say nothing of their own.
     const subpaths = { ...volumes.subpaths(hostConfig), ...record.subpaths };

@@ -27,9 +27,9 @@ export async function killContainer(
   { signal: text }: { readonly signal?: string },
 ): Promise<void> {
   const prefix = `cannot kill container: ${ref}: `;
-  const container = prefixed(prefix, () => context.book.resolve(ref));
   const signal =
     text === undefined || text === '' ? sigkill : prefixed(prefix, () => parseKillSignal(text));
+  const container = prefixed(prefix, () => context.book.resolve(ref));
   await container.settle();
   if (container.record.state.status === 'restarting') {
     await cancelRestart(context, container);

@@ -153,6 +153,12 @@ test('a swarm is unavailable in the words of Docker', async (t) => {
   }
   const leave = await app.inject({ method: 'POST', url: '/swarm/leave' });
   t.equal(message(leave), 'This node is not part of a swarm');
+  for (const verb of ['init', 'join']) {
+    const response = await app.inject({ method: 'POST', url: `/swarm/${verb}`, payload: {} });
+    t.equal(response.statusCode, 503, verb);
+    t.equal(message(response),
+      '--live-restore daemon configuration is incompatible with swarm mode');
+  }
 });
 
 test('there are no plugins', async (t) => {

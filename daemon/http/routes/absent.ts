@@ -15,8 +15,9 @@ export const notManager = (): never => {
   );
 };
 
+/** As Docker where containers outlive the daemon, which they always do here. */
 const noSwarm = () => {
-  throw notImplemented('swarm mode is not implemented by this engine');
+  throw unavailable('--live-restore daemon configuration is incompatible with swarm mode');
 };
 
 const noPlugin = ({ params }: { readonly params: { readonly name: string } }) => {

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { isInheritedMode } from '../../../daemon/containers/inherited-mode.js';
 import { parseDetachKeys } from '../../../daemon/containers/detach-keys.js';
 import { mergeImageConfig } from '../../../daemon/containers/merge-image.js';
 import { generateName } from '../../../daemon/containers/names.js';
@@ -12,6 +13,16 @@ import { parseKillSignal, parseSignal } from '../../../daemon/containers/signals
 import { humanDuration, statusText } from '../../../daemon/containers/status-text.js';
 import { frame } from '../../../daemon/containers/stdcopy.js';
 import { checkConfig, checkName } from '../../../daemon/containers/validate.js';
+
+test('volumes of others are taken without copying or propagation of their own', (t) => {
+  for (const mode of ['', 'ro', 'rw', 'z', 'rw,Z', 'cached', 'ro,z,delegated']) {
+    t.ok(isInheritedMode(mode), mode);
+  }
+  for (const mode of ['foo', 'nocopy', 'rshared', 'rw,ro', 'ro,ro', 'ro,', 'ro;z']) {
+    t.notOk(isInheritedMode(mode), mode);
+  }
+  t.end();
+});
 
 test('durations are told in Docker’s rough words', (t) => {
   const cases: readonly (readonly [number, string])[] = [

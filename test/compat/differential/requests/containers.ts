@@ -44,6 +44,7 @@ const looks: readonly Case[] = names.flatMap((name) => [
   once('GET', `/containers/${name}/json`),
   once('POST', `/containers/${name}/unpause`),
   once('POST', `/containers/${name}/kill?signal=WINCH`),
+  once('POST', `/containers/${name}/kill?signal=foo`),
 ]).concat(
   ['created', 'running', 'paused', 'exited'].flatMap((stage) => [
     once('GET', `/containers/{${stage}}/json`),
