@@ -1,4 +1,4 @@
-/** `docker run … | PROGRAM` with the real client: no byte is lost, and nobody waits for the dead. */
+/** `docker run … | PROGRAM` with the real client: all bytes come, and nobody waits for the dead. */
 import { spawn } from 'node:child_process';
 import { test } from 'tap';
 import { stateOf, until } from '../support/containers.js';

@@ -111,7 +111,7 @@ const general: readonly Intended[] = [
   },
   {
     path: /^(?:status|message)$/,
-    ours: /incompatible with swarm mode|^(?:501 .*|")managed plugins|not a swarm manager|^(?:404 .*|")plugin /s,
+    ours: /with swarm mode|^(?:501 .*|")managed plugins|not a swarm manager|^(?:404 .*|")plugin /s,
     reason: 'no swarm and no managed plugins: said before the request is looked at',
   },
   {
