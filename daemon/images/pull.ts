@@ -9,6 +9,7 @@
 import { statfs } from 'node:fs/promises';
 import type { AuthConfig } from '../../api-spec/index.js';
 import { invalidParameter, noSpace, systemError } from '../../api-spec/errors.js';
+import { diskReserveBytes } from '../../native/unpack/index.js';
 import type { Descriptor } from '../content/index.js';
 import {
   choosePlatform,
@@ -74,8 +75,6 @@ interface Pull {
   readonly signal: AbortSignal;
 }
 
-/** Free bytes that a pull must leave. */
-const reserveBytes = 64 * 2 ** 20;
 const maxTagsPulled = 10_000;
 
 /** Rejects with `ApiError`, before the first line where Docker answers with a status. */
@@ -311,7 +310,7 @@ async function checkSpace(
 ): Promise<void> {
   const needed = missing.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
   const { bavail, bsize } = await statfs(dataRoot);
-  if (needed + reserveBytes <= bavail * bsize) return;
+  if (needed + diskReserveBytes <= bavail * bsize) return;
   throw noSpace(
     `not enough space in ${dataRoot}: the image needs at least ${needed} bytes, ` +
       `${bavail * bsize} are free`,

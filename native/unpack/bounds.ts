@@ -12,13 +12,16 @@ export interface UnpackLimits {
   readonly reserveBytes: number;
 }
 
+/** Of a disk that is left alone by whatever is unpacked, pulled or fetched. */
+export const diskReserveBytes = 64 * 2 ** 20;
+
 /** What a layer may be unless the caller says otherwise. */
 export const defaultUnpackLimits: UnpackLimits = {
   maxBytes: 64 * 2 ** 30,
   maxEntries: 4_000_000,
   maxRatio: 400,
   ratioSlackBytes: 256 * 2 ** 20,
-  reserveBytes: 64 * 2 ** 20,
+  reserveBytes: diskReserveBytes,
 };
 
 /**

@@ -8,7 +8,7 @@
 import { defaultUnpackLimits, type TreeOptions, type UnpackLimits } from './bounds.js';
 import { runProgram, type Source } from './program.js';
 
-export { defaultUnpackLimits } from './bounds.js';
+export { defaultUnpackLimits, diskReserveBytes } from './bounds.js';
 export type { TreeOptions, UnpackLimits } from './bounds.js';
 export { ArchiveError } from './archive-error.js';
 export { fetchFromContainer, putIntoContainer, statInContainer } from './container-root.js';

@@ -4,6 +4,7 @@ import { open, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request as httpRequest } from 'undici';
 import { invalidParameter, systemError, tooLarge } from '../../../api-spec/errors.js';
+import { maxFetchedBytes } from './growth.js';
 
 /** What is fetched, and where to. */
 export interface FetchRequest {
@@ -16,15 +17,13 @@ export interface FetchRequest {
   readonly maxBytes?: number;
 }
 
-/** Bound on one file, where a request says nothing else. */
-const defaultMaxBytes = 16 * 2 ** 30;
 const maxRedirects = 10;
 /** How long a server may say nothing. */
 const silenceMs = 60_000;
 
 /** Fetches it; the name of the file. `ApiError` with the reason. */
 export async function fetchFile(request: FetchRequest): Promise<string> {
-  const { url, folder, checksum, signal, maxBytes = defaultMaxBytes } = request;
+  const { url, folder, checksum, signal, maxBytes = maxFetchedBytes } = request;
   const name = nameOf(url);
   const answer = await follow(url, signal);
   if (Number(answer.headers['content-length']) > maxBytes) {

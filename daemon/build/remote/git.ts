@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { invalidParameter, systemError } from '../../../api-spec/errors.js';
 import { MergedTree } from '../../../native/merged-tree.js';
 import { abortReason } from '../../../native/abort-reason.js';
-import { withinBytes } from './growth.js';
+import { maxFetchedBytes, withinBytes } from './growth.js';
 
 /** What is cloned, and where to. */
 export interface CloneRequest {
@@ -20,8 +20,6 @@ export interface CloneRequest {
   readonly maxBytes?: number;
 }
 
-/** Bound on what git writes, where a request says nothing else. */
-const defaultMaxBytes = 16 * 2 ** 30;
 /** How long one call of git may take. */
 const timeoutMs = 10 * 60_000;
 const maxStderrBytes = 4096;
@@ -34,7 +32,7 @@ export function isRepository(word: string): boolean {
 
 /** The folder in it that was meant (`url#ref:folder`). `ApiError` with git's words. */
 export async function cloneRepository(request: CloneRequest): Promise<string> {
-  const { folder, signal, url, maxBytes = defaultMaxBytes } = request;
+  const { folder, signal, url, maxBytes = maxFetchedBytes } = request;
   const { subfolder } = partsOf(url);
   const bound = { folder, maxBytes, what: url, signal };
   await withinBytes(bound, (bounded) => checkOut(request, bounded));

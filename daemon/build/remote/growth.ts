@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { noSpace, tooLarge } from '../../../api-spec/errors.js';
-import { treeUsage } from '../../../native/unpack/index.js';
+import { diskReserveBytes, treeUsage } from '../../../native/unpack/index.js';
 
 /** What is bounded. */
 export interface GrowthBound {
@@ -13,11 +13,11 @@ export interface GrowthBound {
   readonly signal: AbortSignal;
 }
 
+/** Bound on what comes from elsewhere, a file or a repository, where a request says nothing. */
+export const maxFetchedBytes = 16 * 2 ** 30;
 /** How often it is looked at; a large folder more seldom, so that a tenth of the time is spent. */
 const intervalMs = 250;
 const idleShare = 9;
-/** Of the disk that is left alone, as when archives are unpacked. */
-const reserveBytes = 64 * 2 ** 20;
 
 /**
  * Runs `work`, whose signal is aborted once there is too much in the folder. Throws `ApiError` 413
@@ -74,7 +74,7 @@ async function pause(ms: number, ended: AbortSignal): Promise<boolean> {
 
 async function look({ folder, maxBytes, what }: GrowthBound): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < reserveBytes) throw noSpace(`${what}: no space left on device`);
+  if (bavail * bsize < diskReserveBytes) throw noSpace(`${what}: no space left on device`);
   const { sizeBytes } = await treeUsage(folder);
   if (sizeBytes > maxBytes) throw tooLarge(`${what} is larger than ${maxBytes} bytes`);
 }
