@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
+import type { TaskPorts } from '../runtime/task.js';
 import type { Store } from '../store/store.js';
 import { archiveGet, archiveInfo, archivePut } from './archive.js';
 import type { ArchivePutRequest } from './archive.js';
@@ -139,7 +140,11 @@ export interface Containers {
   /** Which containers an image, volume or network is in use by. */
   users(of: { readonly imageId: string }): readonly ContainerUse[];
   /** By reference, with the pid of its live process: for those that connect it to something. */
-  find(ref: string): { readonly record: ContainerRecord; readonly pid: number | undefined };
+  find(ref: string): {
+    readonly record: ContainerRecord;
+    readonly pid: number | undefined;
+    readonly ports: TaskPorts | undefined;
+  };
   /** Runs `work` under the container's lock: for those that change it together with their own. */
   inTurn<T>(id: string, work: () => Promise<T>): Promise<T>;
   /** Replaces what a container asks of its networks; durable. */
@@ -208,7 +213,7 @@ export function createContainers(options: ContainersOptions): Containers {
         .map(({ id, name, state }) => ({ id, name, isLive: isLive(state) })),
     find: (ref) => {
       const { record, task } = book.resolve(ref);
-      return { record, pid: task?.pid };
+      return { record, pid: task?.pid, ports: task?.ports };
     },
     inTurn: async (id, work) => book.resolve(id).lock.run(work),
     setEndpoints: (id, endpoints) => change(context, id, { endpoints }),

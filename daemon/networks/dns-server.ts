@@ -4,8 +4,11 @@
  * container's networks are internal (CVE-2024-29018).
  */
 import { randomInt } from 'node:crypto';
+import { closeSync } from 'node:fs';
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { duplicate } from '../../native/duplicate.js';
+import type { NameSockets } from '../runtime/task.js';
 import {
   answers, decodeQuery, encodeResponse, responseCodes, type Answer, type Query,
 } from './dns-message.js';
@@ -30,33 +33,48 @@ export interface DnsZone {
 
 /** A running server. */
 export interface DnsServer {
+  /** Duplicates of its sockets, the caller's to close; undefined once it is closed. */
+  sockets(): NameSockets | undefined;
   close(): void;
 }
 
 /** Serves on two sockets by fd, which it owns from then on. */
-export function serveDns(
-  sockets: { readonly udpFd: number; readonly tcpFd: number },
-  zone: DnsZone,
-): DnsServer {
+export function serveDns(sockets: NameSockets, zone: DnsZone): DnsServer {
   const state: State = { zone, forwarding: 0 };
+  let isOpen = true;
   const udp = createSocket('udp4');
   udp.on('message', (bytes, { port, address }) => {
     void respond(state, bytes, 'udp').then((response) => {
       if (response !== undefined) udp.send(response, port, address, ignoreGone);
     });
   });
-  udp.on('error', () => udp.close());
+  udp.on('error', () => {
+    isOpen = false;
+    udp.close();
+  });
   udp.bind({ fd: sockets.udpFd });
   udp.unref();
   const tcp = serveTcp(state);
   tcp.listen({ fd: sockets.tcpFd });
   tcp.unref();
   return {
+    sockets: () => (isOpen && tcp.listening ? duplicates(sockets) : undefined),
     close: () => {
+      isOpen = false;
       closeQuietly(udp);
       tcp.close();
     },
   };
+}
+
+function duplicates({ udpFd, tcpFd }: NameSockets): NameSockets {
+  const udp = duplicate(udpFd);
+  try {
+    return { udpFd: udp, tcpFd: duplicate(tcpFd) };
+  } catch (error) {
+    closeSync(udp);
+    throw error;
+  }
 }
 
 interface State {

@@ -5,11 +5,15 @@
  */
 import { closeSync } from 'node:fs';
 import { lacksNftables } from '../../native/nftables.js';
+import type { NameSockets, TaskPorts } from '../runtime/task.js';
 import type { Context } from './context.js';
 import { currentName, hasNames } from './context.js';
-import { serveDns } from './dns-server.js';
+import { serveDns, type DnsServer } from './dns-server.js';
 import { createZone } from './dns-zone.js';
 import { embeddedServer } from './files.js';
+
+/** Lives that are shorter need no daemon to come, and are spared what it costs. */
+const keepAfterMs = 1000;
 
 /** Starts the server of a live sandbox in the namespace of `pid`, in place of an older one. */
 export async function startDns(context: Context, sandboxId: string, pid: number): Promise<void> {
@@ -23,13 +27,55 @@ export async function startDns(context: Context, sandboxId: string, pid: number)
     // Better a port 53 that is taken than no names at all.
     sockets = await openSockets(context, pid, dnsPort);
   }
-  const { udp, tcp } = sockets;
-  const server = serveDns({ udpFd: udp.fd, tcpFd: tcp.fd }, zoneOf(context, sandboxId));
+  const server = serve(context, sandboxId, { udpFd: sockets.udp.fd, tcpFd: sockets.tcp.fd });
+  setTimeout(() => void keep(context, sandboxId, server), keepAfterMs).unref();
+}
+
+/**
+ * After a restart of the daemon: the sockets of the last one's server are in the shim, with what
+ * was asked meanwhile; those of a life that it hardly saw are made anew.
+ */
+export async function resumeDns(
+  context: Context,
+  sandboxId: string,
+  { pid, ports }: { readonly pid: number; readonly ports: TaskPorts },
+): Promise<void> {
+  const kept = await ports.keptNames();
+  if (kept === undefined) await startDns(context, sandboxId, pid);
+  else serve(context, sandboxId, kept);
+}
+
+function serve(context: Context, sandboxId: string, sockets: NameSockets): DnsServer {
+  const server = serveDns(sockets, zoneOf(context, sandboxId));
   const entry = context.held.get(sandboxId);
   entry?.dns?.close();
   // A sandbox that was released meanwhile has no use for it.
   if (entry === undefined) server.close();
   else entry.dns = server;
+  return server;
+}
+
+/** Gives the sockets to the shim, for a daemon to come. */
+async function keep(context: Context, sandboxId: string, server: DnsServer): Promise<void> {
+  const sandbox = context.book.sandbox(sandboxId);
+  if (sandbox === undefined || context.held.get(sandboxId)?.dns !== server) return;
+  let sockets: NameSockets | undefined;
+  try {
+    const { ports } = context.containers.find(sandbox.containerId);
+    sockets = server.sockets();
+    if (sockets !== undefined) await ports?.keepNames(sockets);
+  } catch (error) {
+    // Of one that has ended meanwhile, or is being removed, nothing is to be kept.
+    if (context.held.get(sandboxId)?.dns !== server) return;
+    context.warn(`names of ${sandbox.containerId.slice(0, 12)} are not kept: ${String(error)}`);
+  } finally {
+    if (sockets !== undefined) closeAll(sockets);
+  }
+}
+
+function closeAll({ udpFd, tcpFd }: NameSockets): void {
+  closeSync(udpFd);
+  closeSync(tcpFd);
 }
 
 async function openSockets({ netlink }: Context, netnsPid: number, port: number) {

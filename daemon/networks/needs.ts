@@ -1,6 +1,7 @@
 /** What the networks service needs of the others, as it wants to see them. */
 import type { EndpointSettings } from '../../api-spec/index.js';
 import type { ContainerRecord } from '../containers/record.js';
+import type { TaskPorts } from '../runtime/task.js';
 import type { Statement } from '../store/store.js';
 
 /** A container as far as networks care. */
@@ -8,6 +9,8 @@ export interface NetworkedContainer {
   readonly record: ContainerRecord;
   /** Of its live process; undefined when it has none. */
   readonly pid: number | undefined;
+  /** What its shim holds; undefined when it has none. */
+  readonly ports: TaskPorts | undefined;
 }
 
 /** The containers, found and changed. */

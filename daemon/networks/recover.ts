@@ -8,7 +8,7 @@ import { networkMode, sandboxView } from './allocate.js';
 import { portEndpoint } from './publish.js';
 import { networkOf, type Context } from './context.js';
 import { finishEdit } from './edit-ports.js';
-import { startDns } from './embedded-dns.js';
+import { resumeDns } from './embedded-dns.js';
 import { dropSandbox, freeAddresses, type SandboxRecord } from './records.js';
 
 interface LiveContainer {
@@ -41,8 +41,9 @@ export async function recover(
   await reconcileDrivers(context, kept);
   await Promise.all(kept.map(async (sandbox) => {
     const pid = pids.get(sandbox.containerId);
-    if (sandbox.dnsServers === undefined || pid === undefined) return;
-    await startDns(context, sandbox.id, pid).catch((error: unknown) => {
+    const ports = shims.get(sandbox.containerId);
+    if (sandbox.dnsServers === undefined || pid === undefined || ports === undefined) return;
+    await resumeDns(context, sandbox.id, { pid, ports }).catch((error: unknown) => {
       context.warn(`no DNS for ${sandbox.containerId.slice(0, 12)}: ${String(error)}`);
     });
   }));

@@ -10,6 +10,7 @@ import type { BundlePaths } from './bundle.js';
 import type { ForeignContainer } from './foreign/container.js';
 import type { LaterHooks } from './later-hooks.js';
 import { launchFailure } from './launch-error.js';
+import { keepNames, keptNames } from './name-sockets.js';
 import type { AttachOptions, Task, TaskExit } from './task.js';
 
 /** What a task is made of. */
@@ -59,6 +60,8 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
       hold: (fd) => shim.portHold(fd),
       aim: (place, forward) => shim.portAim(place, forward),
       drop: (place) => shim.portDrop(place),
+      keepNames: (sockets) => keepNames(shim, sockets),
+      keptNames: () => keptNames(shim),
     },
     signal: (signal) => shim.signal(signal),
     resize: (rows, columns) => shim.resize(rows, columns),

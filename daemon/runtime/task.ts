@@ -50,7 +50,7 @@ export interface Task {
   dispose(): Promise<void>;
 }
 
-/** The sockets of published ports, which live as long as the process does. */
+/** The sockets that a shim holds for networks, which live as long as the process does. */
 export interface TaskPorts {
   /** Keeps a duplicate of a bound socket. */
   hold(fd: number): Promise<void>;
@@ -58,6 +58,16 @@ export interface TaskPorts {
   aim(place: Place, forward: Forward | undefined): Promise<void>;
   /** Closes the socket at `place`; ENOENT without one. */
   drop(place: Place): Promise<void>;
+  /** Keeps duplicates of the sockets of its DNS server, for a daemon to come. */
+  keepNames(sockets: NameSockets): Promise<void>;
+  /** What was kept, the caller's to close; undefined when nothing was. */
+  keptNames(): Promise<NameSockets | undefined>;
+}
+
+/** The sockets of a DNS server inside a container, by fd. */
+export interface NameSockets {
+  readonly udpFd: number;
+  readonly tcpFd: number;
 }
 
 /** How the first process ended. */

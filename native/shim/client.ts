@@ -112,6 +112,12 @@ export interface LogPosition {
   readonly offset: number;
 }
 
+/**
+ * From this slot on a shim closes what it was given as soon as the process has ended: sockets inside
+ * the container would keep its network alive.
+ */
+export const firstInnerSlot: Slot = 248;
+
 /** What `getFd` can fetch. */
 export type ShimFd =
   | { readonly kind: 'netns' }

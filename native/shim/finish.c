@@ -113,6 +113,12 @@ void begin_drain(int status)
     kill_rest();
 }
 
+static void close_inner(void)
+{
+    for (uint32_t slot = FIRST_INNER_SLOT; slot < SLOTS; slot++)
+        slot_put(the_monitor.shim, slot, -1);
+}
+
 void finish(void)
 {
     char text[EXIT_FILE_BYTES];
@@ -129,6 +135,7 @@ void finish(void)
     exit_fd = -1;
     /* Before anybody is told: who hears of the end may take the ports. */
     held_close();
+    close_inner();
     the_monitor.phase = ENDED;
     control_tell_exit();
 }

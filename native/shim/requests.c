@@ -197,6 +197,8 @@ static int add_fd(struct client *client, struct reader *reader)
         return -EINVAL;
     if (client->passed < 0)
         return -EBADF;
+    if (slot >= FIRST_INNER_SLOT && the_monitor.phase == ENDED)
+        return -ESRCH;
     slot_put(the_monitor.shim, slot, client->passed);
     client->passed = -1;
     return 0;

@@ -15,6 +15,8 @@
 #include <sys/types.h>
 
 #define SLOTS 256
+/* From here on: sockets inside the container, which would keep its network alive after it. */
+#define FIRST_INNER_SLOT 248
 #define NO_SLOT 0xffffffffu
 
 /* Bounds of a message; encode.ts and client.ts have the same. */

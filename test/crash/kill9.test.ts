@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { test } from 'tap';
 import type { ContainerSummary } from '../../api-spec/index.js';
 import { create, logText, run, start, stateOf, until } from '../support/containers.js';
@@ -47,6 +50,54 @@ test('while the daemon is dead a container runs, logs and answers on its port', 
   const lines = (await logText(daemon, id)).trimEnd().split('\n');
   t.same(lines, lines.map((_, index) => `line ${index}`), 'no line is missing or out of order');
   t.ok(lines.length > 10, `${lines.length} lines`);
+});
+
+/** Asks inside the container as programs do, for up to a minute; the addresses or the error. */
+async function resolved(pid: number, name: string): Promise<string> {
+  const script = `
+    const { Resolver } = require('node:dns').promises;
+    const resolver = new Resolver({ timeout: 60000, tries: 1 });
+    resolver.setServers(['127.0.0.11']);
+    resolver.resolve4('${name}').then((found) => console.log(found.join()), (error) =>
+      console.log(error.code));`;
+  const nsenter = ['--target', String(pid), '--net', process.execPath, '-e', script];
+  return (await promisify(execFile)('nsenter', nsenter)).stdout.trim();
+}
+
+/** Whether the shim of a container holds the sockets of its DNS server. */
+function holdsNames(pid: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const shim = /^PPid:\t(\d+)$/m.exec(status)?.[1] ?? '';
+  const sockets = ['udp', 'tcp'].map((protocol) => {
+    const lines = readFileSync(`/proc/${pid}/net/${protocol}`, 'utf8').split('\n');
+    const ours = lines.find((line) => /^ *\d+: 0B00007F:/.test(line));
+    return `socket:[${ours?.trim().split(/ +/)[9] ?? ''}]`;
+  });
+  const folder = `/proc/${shim}/fd`;
+  const open = readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`));
+  return sockets.every((socket) => open.includes(socket));
+}
+
+test('a name that is asked for while the daemon is dead is told by the next one', async (t) => {
+  const daemon = await startDaemon(t);
+  await importDemoImage(daemon.api);
+  await daemon.api.post('/networks/create', { Name: 'team' });
+  const host = { NetworkMode: 'team' };
+  const db = await run(daemon, { name: 'db', command: ['sleep', '1000'], host });
+  const web = await run(daemon, { name: 'web', command: ['sleep', '1000'], host });
+  const { json } = await daemon.api.get(`/containers/${db}/json`);
+  const address = json.NetworkSettings.Networks.team.IPAddress;
+  const { Pid: pid } = await stateOf(daemon, web);
+  await until('the shim holds the sockets', () => Promise.resolve(holdsNames(pid)));
+  for (const time of ['once', 'twice']) {
+    await daemon.kill9();
+    const asked = resolved(pid, 'db');
+    await sleep(500);
+    await daemon.start();
+    t.equal(await asked, address, time);
+    t.equal(await resolved(pid, 'db'), address, 'and later on');
+  }
+  t.ok(holdsNames(pid), 'for the next one');
 });
 
 test('the exit code of who ended while the daemon was dead is right', async (t) => {

@@ -8,6 +8,7 @@ import { test, type Test } from 'tap';
 import {
   connect,
   CWD,
+  firstInnerSlot,
   launch,
   type AttachRequest,
   type LaunchProgram,
@@ -155,6 +156,21 @@ test('fds go to the shim and come back', async (t) => {
   const pidfd = await shim.getFd({ kind: 'pidfd' });
   t.match(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'utf8'), `Pid:\t${pid}\n`);
   for (const fd of [file, back, netns, root, pidfd]) closeSync(fd);
+});
+
+test('what lies inside the container goes with its process, not with the shim', async (t) => {
+  const { dir, launching } = await atGate(t, { argv: ['/bin/busybox', 'cat'], stdin: true });
+  await launching.open();
+  const { shim } = launching;
+  const file = openSync(join(dir, 'log.json'), 'r');
+  await shim.addFd(firstInnerSlot, file);
+  closeSync(await shim.getFd({ kind: 'slot', slot: firstInnerSlot }));
+  await shim.signal(9);
+  await shim.exited;
+  const inner = { kind: 'slot', slot: firstInnerSlot } as const;
+  await t.rejects(shim.getFd(inner), { code: 'EBADF' });
+  await t.rejects(shim.addFd(firstInnerSlot, file), { code: 'ESRCH' });
+  closeSync(file);
 });
 
 test('a second process joins a running container: an exec', async (t) => {

@@ -20,6 +20,8 @@ const noShim: TaskPorts = {
   hold: () => Promise.resolve(),
   aim: () => Promise.resolve(),
   drop: () => Promise.resolve(),
+  keepNames: () => Promise.resolve(),
+  keptNames: () => Promise.resolve(undefined),
 };
 
 /** One engine's networks; the test must run in a private namespace. */
@@ -98,7 +100,7 @@ async function open(t: Test, ground: Ground): Promise<World> {
         const record = [...records.values()].find(
           ({ id, name }) => id === ref || name === ref || id.startsWith(ref));
         if (record === undefined) throw notFound(`No such container: ${ref}`);
-        return { record, pid: pids.get(record.id) };
+        return { record, pid: pids.get(record.id), ports: undefined };
       },
       inTurn: (_id, work) => work(),
       setEndpoints: (id, endpoints) => {

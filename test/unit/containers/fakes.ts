@@ -65,6 +65,8 @@ export class FakeTask implements Task {
     hold: (): Promise<void> => Promise.resolve(),
     aim: (): Promise<void> => Promise.resolve(),
     drop: (): Promise<void> => Promise.resolve(),
+    keepNames: (): Promise<void> => Promise.resolve(),
+    keptNames: (): Promise<undefined> => Promise.resolve(undefined),
   };
 
   signal(signal: number): Promise<boolean> {
