@@ -12,4 +12,6 @@ holdUnderUserMode([
   'integration/figures',
 ]);
 
-holdUnderUserMode(['integration/oci-runtime-systemd'], { systemd: true });
+holdUnderUserMode(['integration/oci-runtime-systemd', 'integration/systemd-units'], {
+  systemd: true,
+});

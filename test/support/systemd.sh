@@ -1,18 +1,22 @@
 #!/bin/bash
 # systemd.sh COMMAND...: runs COMMAND in the pid, mount and cgroup namespaces of a systemd of its own, which has no
-# units but a target, and ends with its status. With cgroup v2 the groups are the kernel's own, where nobody else may
+# units but a few targets, and ends with its status; it finds the folder of the units in TSDOCKER_OWN_SYSTEMD. With cgroup v2 the groups are the kernel's own, where nobody else may
 # need them; with v1, hybrid or not, they are a group of each hierarchy, which goes with it.
 set -euo pipefail
 inside=$(mktemp)
 units=$(mktemp -d)
 printf '[Unit]\nDescription=nothing\nDefaultDependencies=no\n' >"$units/nothing.target"
+# What units of services stand on; what these want besides is not there, and need not be.
+for target in sysinit basic sockets shutdown; do
+  [ ! -e /lib/systemd/system/$target.target ] || cp /lib/systemd/system/$target.target "$units"
+done
 mkdir -p /run/systemd
 
 # Mount points, types and options of the hierarchies of v1, and of the one of v2 beside them.
 hierarchies=$(sed -nE 's|^([^ ]+ ){4}(/sys/fs/cgroup/[^ ]+) .* - (cgroup2?) [^ ]+ rw,?(.*)$|\2 \3 \4|p' /proc/self/mountinfo)
 group=tsdocker-systemd-$$
 into='while read -r at _; do [ -z "$at" ] || echo $$ >"$at/'$group'/cgroup.procs"; done <<<"$hierarchies"'
-export hierarchies units
+export hierarchies units TSDOCKER_OWN_SYSTEMD=$units
 
 cat >"$inside" <<'I'
 set -e
