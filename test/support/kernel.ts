@@ -15,9 +15,14 @@ export type KernelRun =
   /** There is no such kernel here; the test is skipped with the reason. */
   | { readonly kind: 'unavailable'; readonly reason: string };
 
-function run(args: readonly string[], timeoutMs: number): Promise<KernelRun> {
+/** Runs a script that knows the word: `kernel.sh`, or one for another part of the machine. */
+export function runScript(
+  path: string,
+  args: readonly string[],
+  timeoutMs: number,
+): Promise<KernelRun> {
   return new Promise((resolve, reject) => {
-    const child = spawn(script, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
+    const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs });
     let output = '';
     let complaint = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -34,7 +39,7 @@ export function underUserModeKernel(
   command: readonly string[],
   timeoutMs = 180_000,
 ): Promise<KernelRun> {
-  return run(['uml', ...command], timeoutMs);
+  return runScript(script, ['uml', ...command], timeoutMs);
 }
 
 /** A machine whose power can be cut. */
@@ -81,7 +86,7 @@ export function underCloudKernel(
   command: readonly string[],
   timeoutMs = 300_000,
 ): Promise<KernelRun> {
-  return run(['qemu', version, root, ...command], timeoutMs);
+  return runScript(script, ['qemu', version, root, ...command], timeoutMs);
 }
 
 /**
@@ -93,5 +98,5 @@ export function projectUnderCloudKernel(
   command: readonly string[],
   timeoutMs = 300_000,
 ): Promise<KernelRun> {
-  return run(['cloud', version, ...command], timeoutMs);
+  return runScript(script, ['cloud', version, ...command], timeoutMs);
 }
