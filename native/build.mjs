@@ -1,6 +1,7 @@
 // Compiles the C programs of native/*/ into dist/native/: those that are older than their sources.
 // The shim is static (musl where it is installed: 0.1 MB resident; else glibc), and so is the OCI
 // runtime's quick door, which lives for a millisecond; the others are not.
+// For another machine: CROSS_COMPILE=aarch64-linux-gnu- NATIVE_OUT=folder node native/build.mjs
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
@@ -11,13 +12,14 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from 'esbuild';
 import { opcodesHeader } from './launch/opcodes-header.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = join(here, '..', 'dist', 'native');
+const out = process.env.NATIVE_OUT ?? join(here, '..', 'dist', 'native');
+const cross = process.env.CROSS_COMPILE ?? '';
 
 const warnings = [
   ...['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-Wshadow'],
@@ -27,7 +29,7 @@ const small = ['-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections', '-
 
 /** A program of its own libc. */
 const alone = {
-  compiler: compilerExists('musl-gcc') ? 'musl-gcc' : 'gcc',
+  compiler: cross === '' && compilerExists('musl-gcc') ? 'musl-gcc' : `${cross}gcc`,
   flags: [
     ...['-D_GNU_SOURCE', '-O2', '-static', '-fomit-frame-pointer'],
     ...['-fno-asynchronous-unwind-tables', '-fno-tree-loop-distribute-patterns'],
@@ -51,13 +53,13 @@ const programs = [
   {
     folder: 'lib',
     result: 'libtsdocker.so',
-    compiler: 'gcc',
+    compiler: `${cross}gcc`,
     flags: ['-D_GNU_SOURCE', '-O2', '-shared', '-fPIC', '-fvisibility=hidden', ...small],
   },
   {
     folder: 'unpack',
     result: 'tsdocker-unpack',
-    compiler: 'gcc',
+    compiler: `${cross}gcc`,
     flags: ['-O2', ...small],
     libraries: ['-lpthread', '-ldl'],
   },
@@ -93,7 +95,7 @@ function build({ folder, result, compiler, flags, also = [], libraries = [] }) {
   const extras = extrasOf(folder);
   const draft = `${target}.${process.pid}`;
   const options = [...warnings, ...flags, ...(extras.flags ?? []), '-o', draft, ...units];
-  console.log(`${compiler} native/${folder} → dist/native/${result}`);
+  console.log(`${compiler} native/${folder} → ${relative(process.cwd(), target)}`);
   options.push(...libraries, ...(extras.libraries ?? []));
   execFileSync(compiler, options, { stdio: 'inherit' });
   // In one step: the old one may be running, or being read by another build.

@@ -26,7 +26,7 @@ const FD_TIMEOUT_MS = 5_000;
 /** sun_path holds 107 bytes and a NUL; Node cuts longer ones without a word. */
 const MAX_SUN_PATH_BYTES = 107;
 const O_PATH = 0o10000000;
-const O_TMPFILE = 0o20200000;
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const afterLogFlag = 16;
 const POSITION_BYTES = 16;
 const fdKinds = { netns: 1, rootDir: 2, pidfd: 3, slot: 4 } as const;

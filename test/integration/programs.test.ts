@@ -53,6 +53,21 @@ test('tsdocker starts within 60 ms over Node\'s own start', async (t) => {
   t.comment(`${ownMs.toFixed(1)} ms`);
 });
 
+const cross = 'aarch64-linux-gnu-';
+
+test('all C compiles for arm64 without a warning', {
+  skip: spawnSync(`${cross}gcc`, ['--version']).error !== undefined &&
+    'no cross compiler: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tsd-arm64-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'native/build.mjs')], {
+    encoding: 'utf8', env: { ...process.env, CROSS_COMPILE: cross, NATIVE_OUT: folder },
+  });
+  t.match({ status, stderr }, { status: 0, stderr: '' });
+  t.equal(readdirSync(folder).length, 4);
+});
+
 test('the demo shows what the README says, and leaves nothing', {
   skip: process.getuid?.() === 0 ? false : 'the demo needs root',
 }, async (t) => {

@@ -1,11 +1,13 @@
 /** Numbers of the kernel's interface that launch programs use, by the names of its headers. */
+import { constants } from 'node:fs';
+
+// asm/fcntl.h: arm64 has other numbers than x86-64
+export const { O_DIRECTORY, O_NOFOLLOW } = constants;
 
 // asm-generic/fcntl.h and linux/fcntl.h
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_RDWR = 2;
-export const O_DIRECTORY = 0o200000;
-export const O_NOFOLLOW = 0o400000;
 export const O_PATH = 0o10000000;
 export const O_CLOEXEC = 0o2000000;
 export const AT_RECURSIVE = 0x8000;
