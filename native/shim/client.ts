@@ -113,8 +113,8 @@ export interface LogPosition {
 }
 
 /**
- * From this slot on a shim closes what it was given as soon as the process has ended: sockets inside
- * the container would keep its network alive.
+ * From this slot on a shim closes what it was given as soon as the process has ended: sockets
+ * inside the container would keep its network alive.
  */
 export const firstInnerSlot: Slot = 248;
 

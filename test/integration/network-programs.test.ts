@@ -1,4 +1,4 @@
-/** Links, addresses, rules and ports are made by the daemon itself: no program is started for them. */
+/** Links, addresses, rules and ports are the daemon's own work: it starts no program for them. */
 import { execFileSync } from 'node:child_process';
 import {
   existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync,
@@ -14,8 +14,8 @@ import { importDemoImage } from '../support/demo-image.js';
 
 /** What other engines call; the names of both halves of iptables among them. */
 const programs = [
-  'ip', 'bridge', 'tc', 'brctl', 'ifconfig', 'route', 'nft', 'iptables', 'ip6tables', 'iptables-nft',
-  'iptables-legacy', 'iptables-restore', 'ip6tables-restore', 'xtables-nft-multi',
+  'ip', 'bridge', 'tc', 'brctl', 'ifconfig', 'route', 'nft', 'iptables', 'ip6tables',
+  'iptables-nft', 'iptables-legacy', 'iptables-restore', 'ip6tables-restore', 'xtables-nft-multi',
   'xtables-legacy-multi', 'ebtables', 'ipset', 'conntrack', 'sysctl', 'firewall-cmd', 'ufw',
   'docker-proxy',
 ];
