@@ -9,6 +9,9 @@ import type { LayersRecipe, LayerStack, MountRecipe } from '../../storage-driver
 
 const run = promisify(execFile);
 
+/** Debian 13's mount(8) goes the new way, where no option is longer than 255 bytes. */
+const oldMount = { LIBMOUNT_FORCE_MOUNT2: 'always' };
+
 /** Runs a shell script with the root file system as its working directory; returns its stdout. */
 export async function insideRootfs(
   recipe: MountRecipe | LayersRecipe,
@@ -21,7 +24,7 @@ export async function insideRootfs(
     const { stdout } = await run(
       'unshare',
       ['-m', '--propagation', 'private', 'sh', '-euc', steps, 'sh', ...args],
-      { timeout: 60_000, maxBuffer: 16 * 2 ** 20 },
+      { timeout: 60_000, maxBuffer: 16 * 2 ** 20, env: { ...process.env, ...oldMount } },
     );
     return stdout;
   } finally {
