@@ -7,6 +7,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { createStorageDriver } from '../../storage-drivers/index.js';
+import { until } from '../support/containers.js';
 import { insideRootfs } from '../support/rootfs.js';
 import { bench, type Bench, id, options } from '../support/storage-bench.js';
 import type { TarEntry } from '../support/tar.js';
@@ -233,6 +234,9 @@ for i in range(3000):
 open("end","w")'`;
     await see([], dig, container);
     await driver.removeContainer(container);
+    // A close waits only for so long: the rest would be the next start's.
+    const isGone = async (): Promise<boolean> => (await leftovers(storage)).length === 0;
+    await until('nothing is left of it', isGone, 60_000);
     await driver.close();
     t.strictSame(await leftovers(storage), []);
   });
