@@ -45,8 +45,8 @@ function leastMs(...words: readonly string[]): number {
   return Number(stdout);
 }
 
-// Time of the processor, not of the clock: the machine may be busy with other things. That takes its
-// share of the processor's caches too: where Node itself takes longer, so may we.
+// Time of the processor, not of the clock: the machine may be busy with other things. They take
+// their share of its caches too: where Node itself takes longer, so may we.
 test('tsdocker starts within 60 ms over Node\'s own start', async (t) => {
   const program = join(root, bin['tsdocker'] ?? '');
   const nodeMs = leastMs('-e', '0');
