@@ -12,6 +12,4 @@ holdUnderUserMode([
   'integration/figures',
 ]);
 
-holdUnderUserMode(['integration/oci-runtime-systemd', 'integration/systemd-units'], {
-  systemd: true,
-});
+holdUnderUserMode(['integration/oci-runtime-systemd'], { systemd: true });

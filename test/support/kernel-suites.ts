@@ -14,7 +14,10 @@ const systemdScript = fileURLToPath(new URL('../../../test/support/systemd.sh', 
  * Makes a test of each suite (`integration/shim`): it passes there, and is not empty. Beside a
  * systemd of its own, if that is asked for and this machine has one.
  */
-export function holdUnderUserMode(suites: readonly string[], { systemd = false } = {}): void {
+export function holdUnderUserMode(
+  suites: readonly string[],
+  { systemd = false, timeoutMs = 180_000 } = {},
+): void {
   for (const suite of suites) {
     const path = pathOf(suite);
     const lacks = systemd && !existsSync('/lib/systemd/systemd') && 'no systemd is installed';
@@ -22,9 +25,10 @@ export function holdUnderUserMode(suites: readonly string[], { systemd = false }
     test(`${suite} holds under the user-mode kernel`, { skip }, async (t) => {
       const command = [
         ...(systemd ? [systemdScript] : []),
-        'env', 'TMPDIR=/dev/shm', 'TAP_TIMEOUT=200', process.execPath, '--enable-source-maps', path,
+        'env', 'TMPDIR=/dev/shm', `TAP_TIMEOUT=${timeoutMs / 1000 + 20}`,
+        process.execPath, '--enable-source-maps', path,
       ];
-      const result = await underUserModeKernel(command);
+      const result = await underUserModeKernel(command, timeoutMs);
       if (result.kind === 'unavailable') return t.pass(result.reason, { skip: result.reason });
       const verdict = suiteVerdict(result);
       t.equal(verdict.failed, 0, verdict.told);
