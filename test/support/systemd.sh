@@ -1,7 +1,7 @@
 #!/bin/bash
 # systemd.sh COMMAND...: runs COMMAND in the pid, mount and cgroup namespaces of a systemd of its own, which has no
-# units but a few targets, and ends with its status; it finds the folder of the units in TSDOCKER_OWN_SYSTEMD. With cgroup v2 the groups are the kernel's own, where nobody else may
-# need them; with v1, hybrid or not, they are a group of each hierarchy, which goes with it.
+# units but a few targets, and ends with its status; it finds the folder of the units in TSDOCKER_OWN_SYSTEMD. With
+# cgroup v2 the groups are the kernel's own, where nobody else may need them; with v1, hybrid or not, they are a group of each hierarchy, which goes with it.
 set -euo pipefail
 inside=$(mktemp)
 units=$(mktemp -d)
