@@ -79,6 +79,7 @@ async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<Build
   const failed = new AbortController();
   const later: Promise<void>[] = [];
   const found = new Set<string>();
+  let hasEnded = false;
   try {
     const stages = new Map<number, Promise<StageState>>();
     const build: Build = {
@@ -108,12 +109,13 @@ async function run(engine: Engine, prepared: Prepared, on: RunOn): Promise<Build
     }
     const state = await inOrder([...stages.values()], failed);
     await build.flush();
-    // Together: one commit serves both.
-    await Promise.all([touch(engine, found), hand(build, state)]);
+    await hand(build, state);
+    hasEnded = true;
     return { imageId: state.id, unusedArgs: unusedArgs(request.args, plan.used) };
   } finally {
     await endAll(engine, { later, hold });
-    await hold.release();
+    if (hasEnded) afterAnswer(engine, { found, hold });
+    else await hold.release();
   }
 }
 
@@ -122,8 +124,21 @@ interface Ending {
   readonly hold: BuildHold;
 }
 
-async function touch({ cache, context }: Engine, found: ReadonlySet<string>): Promise<void> {
-  if (found.size > 0) await cache.touch([...found], context.nowMs());
+/**
+ * What no client waits for: everything that was made is referred to by now, and only what others
+ * removed meanwhile is left to go.
+ */
+function afterAnswer(
+  { cache, context }: Engine,
+  { found, hold }: { readonly found: ReadonlySet<string>; readonly hold: BuildHold },
+): void {
+  setImmediate(() => {
+    const touched =
+      found.size === 0 ? Promise.resolve() : cache.touch([...found], context.nowMs());
+    Promise.all([touched, hold.release()]).catch((error: unknown) => {
+      context.warn('what a build had in use could not be let go', error);
+    });
+  });
 }
 
 /** Steps of a build that failed are kept for the next one all the same. */
