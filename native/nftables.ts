@@ -50,19 +50,32 @@ export function openNftables(): Nftables {
   return {
     run: (commands, format = {}) => {
       library.setFlags(context, outputFlags(format));
-      for (let attempt = 1; ; attempt += 1) {
+      return undisturbed(() => {
         // koffi declares the results as int and str.
         const result = library.run(context, commands) as number;
         const output = library.output(context) as string;
         const said = library.error(context) as string;
-        if (result === 0) return output;
-        const error = failure(said);
-        // A signal on this thread undid the whole transaction: nothing of it has been done.
-        if (error.code !== 'EINTR' || attempt === maxInterruptions) throw error;
-      }
+        if (result !== 0) throw failure(said);
+        return output;
+      });
     },
     close: () => void library.free(context),
   };
+}
+
+/**
+ * Tries a transaction again that a signal on this thread interrupted (EINTR): the kernel has undone
+ * the whole of it.
+ */
+export function undisturbed<Result>(transaction: () => Result): Result {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return transaction();
+    } catch (error) {
+      const isInterrupted = error instanceof ErrnoError && error.code === 'EINTR';
+      if (!isInterrupted || attempt === maxInterruptions) throw error;
+    }
+  }
 }
 
 /** Whether an error says that there is no nftables at all: no library, or not in this kernel. */

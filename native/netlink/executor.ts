@@ -7,10 +7,11 @@ import * as fs from 'node:fs';
 import koffi from 'koffi';
 import { ErrnoError } from '../errno-error.js';
 import { insideNetns, openNetns } from '../netns.js';
-import { openNftables, type Nftables } from '../nftables.js';
+import { openNftables, undisturbed, type Nftables } from '../nftables.js';
 import { openInetSocket } from './inet-socket.js';
 import { decodeGeneration, forgetUdp, getGeneration } from './nfnetlink.js';
 import type { NetlinkMessage } from './message.js';
+import { elementBatch, type NftElementChange } from './nft-elements.js';
 import * as rt from './rtnetlink.js';
 import { netlinkProtocols, openNetlinkSocket, type NetlinkSocket } from './socket.js';
 import type { AddLink, SetLink, Step } from './steps.js';
@@ -120,12 +121,6 @@ function carryOut(place: Place, step: Step): unknown {
       return setLink(place, step);
     case 'openSocket':
       return openInetSocket(step);
-    case 'nft':
-      return place.nft().run(step.commands, step.format);
-    case 'nftGeneration':
-      return readGeneration(place);
-    case 'forgetUdp':
-      return void place.netfilter().request(forgetUdp(step.port), 'CT_DELETE', `udp ${step.port}`);
     case 'presentLinks':
       return step.names.filter((name) => ifNameToIndex(name) !== 0);
     case 'sysctl':
@@ -133,7 +128,31 @@ function carryOut(place: Place, step: Step): unknown {
     case 'readSysctl':
       return withSysctl(step.name, (path) => fs.readFileSync(path, 'utf8').trim());
     default:
-      return carryOutRoute(place, step);
+      return isFilterStep(step) ? carryOutFilter(place, step) : carryOutRoute(place, step);
+  }
+}
+
+type FilterStep = Extract<Step, { readonly do: 'nft' | 'nftElements' | 'nftGeneration'
+  | 'forgetUdp' }>;
+
+const filterSteps: ReadonlySet<string> = new Set<FilterStep['do']>([
+  'nft', 'nftElements', 'nftGeneration', 'forgetUdp',
+]);
+
+function isFilterStep(step: Step): step is FilterStep {
+  return filterSteps.has(step.do);
+}
+
+function carryOutFilter(place: Place, step: FilterStep): unknown {
+  switch (step.do) {
+    case 'nft':
+      return place.nft().run(step.commands, step.format);
+    case 'nftElements':
+      return changeElements(place, step.changes);
+    case 'nftGeneration':
+      return readGeneration(place);
+    case 'forgetUdp':
+      return void place.netfilter().request(forgetUdp(step.port), 'CT_DELETE', `udp ${step.port}`);
   }
 }
 
@@ -253,6 +272,13 @@ function withSysctl<Result>(name: string, work: (path: string) => Result): Resul
     // The file calls throw nothing but Node's own error with the errno's name as its code.
     throw new ErrnoError('open', (error as NodeJS.ErrnoException).code ?? 'EIO', `sysctl ${name}`);
   }
+}
+
+function changeElements(place: Place, changes: readonly NftElementChange[]): undefined {
+  if (changes.length === 0) return;
+  const about = changes.map(({ action, set }) => `${action} in ${set}`).join(', ');
+  const batch = elementBatch(changes);
+  undisturbed(() => place.netfilter().transact(batch, 'nft', about));
 }
 
 function readGeneration(place: Place): number {

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { ErrnoError } from '../errno-error.js';
 import type { Answer, Step, StepFailure, WorkerReply, WorkerRequest } from './steps.js';
 
+export type { NftElement, NftElementChange } from './nft-elements.js';
 export type { Answer, OpenedSocket, Step } from './steps.js';
 export type { Link, LinkAddress, Neighbour, Route } from './rtnetlink.js';
 export { addressBytes, addressText } from './ip-address.js';

@@ -40,6 +40,11 @@ export interface NetlinkSocket {
    * Throws `ErrnoError` named `syscall`, about `about` and the kernel's own sentence.
    */
   request(message: NetlinkMessage, syscall: string, about: string): readonly ReceivedMessage[];
+  /**
+   * Sends a transaction of nfnetlink, whose last message before its end asks for an answer. Throws
+   * the first thing that was wrong, after which nothing of it has been done.
+   */
+  transact(messages: readonly NetlinkMessage[], syscall: string, about: string): void;
   close(): void;
 }
 
@@ -65,6 +70,18 @@ export function openNetlinkSocket(protocol: number): NetlinkSocket {
       }
       return receive(fd, buffer, { sequence, syscall, about });
     },
+    transact: (messages, syscall, about) => {
+      const first = sequence + 1;
+      const bytes = Buffer.concat(messages.map((message, at) =>
+        encodeMessage(message, (first + at) >>> 0)));
+      sequence = (sequence + messages.length) >>> 0;
+      if ((send(fd, bytes, bytes.length, 0) as number) < 0) {
+        throw new ErrnoError(syscall, errnoName(koffi.errno()), about);
+      }
+      // The end itself is not answered.
+      const last = (sequence - 1) >>> 0;
+      receiveVerdict(fd, buffer, { sequence: last, syscall, about }, first >>> 0);
+    },
     close: () => void close(fd),
   };
 }
@@ -89,6 +106,23 @@ function receive(fd: number, buffer: Buffer, question: Question): readonly Recei
   }
 }
 
+/** Of a transaction: one error for each message that was wrong, in their order, then the last's. */
+function receiveVerdict(fd: number, buffer: Buffer, question: Question, first: number): void {
+  let failure: ErrnoError | undefined;
+  for (;;) {
+    for (const message of decodeMessages(receiveOnce(fd, buffer, question))) {
+      const place = (message.sequence - first) >>> 0;
+      if (place > (question.sequence - first) >>> 0) continue;
+      failure ??= failureOf(message, question);
+      // What is wrong with the whole is told of the first message.
+      const isLast = message.sequence === question.sequence || place === 0;
+      if (!isLast) continue;
+      if (failure !== undefined) throw failure;
+      return;
+    }
+  }
+}
+
 function receiveOnce(fd: number, buffer: Buffer, { syscall, about }: Question): Buffer {
   for (;;) {
     const length = recv(fd, buffer, buffer.length, 0) as number;
@@ -100,10 +134,18 @@ function receiveOnce(fd: number, buffer: Buffer, { syscall, about }: Question): 
 }
 
 /** Whether a message ends the request; throws when it says that the request failed. */
-function isAcknowledgement(message: ReceivedMessage, { syscall, about }: Question): boolean {
+function isAcknowledgement(message: ReceivedMessage, question: Question): boolean {
+  const failure = failureOf(message, question);
+  if (failure !== undefined) throw failure;
+  return decodeAcknowledgement(message) !== undefined;
+}
+
+function failureOf(
+  message: ReceivedMessage,
+  { syscall, about }: Question,
+): ErrnoError | undefined {
   const acknowledgement = decodeAcknowledgement(message);
-  if (acknowledgement === undefined) return false;
-  if (acknowledgement.errno === 0) return true;
+  if (acknowledgement === undefined || acknowledgement.errno === 0) return undefined;
   const said = acknowledgement.message === undefined ? '' : ` (${acknowledgement.message})`;
-  throw new ErrnoError(syscall, errnoName(acknowledgement.errno), about + said);
+  return new ErrnoError(syscall, errnoName(acknowledgement.errno), about + said);
 }

@@ -3,6 +3,7 @@
  * carried out in order and stops at the first error.
  */
 import type { ListingFormat } from '../nftables.js';
+import type { NftElementChange } from './nft-elements.js';
 import type { Link, LinkAddress, Neighbour, Route } from './rtnetlink.js';
 
 /** Where a step happens, and which errors are none. */
@@ -87,6 +88,8 @@ export type Step =
   | OpenSocket
   /** nft commands, one transaction; answers what they print. */
   | (StepPlace & { readonly do: 'nft'; readonly commands: string; readonly format?: ListingFormat })
+  /** Elements of sets and maps, one transaction. */
+  | (StepPlace & { readonly do: 'nftElements'; readonly changes: readonly NftElementChange[] })
   /** Makes the kernel forget UDP flows to a port, which keep their old way for 30 s and more. */
   | (StepPlace & { readonly do: 'forgetUdp'; readonly port: number })
   /** A number that changes with every change of the namespace's nftables, by whomever. */

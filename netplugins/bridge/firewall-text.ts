@@ -106,26 +106,28 @@ export function addElements(rootId: string, elements: readonly FirewallElement[]
     const texts = members.map(({ key, value, owner }) =>
       `${key} comment "${owner}"${value === undefined ? '' : ` : ${value}`}`);
     return `add element inet ${tableName(rootId)} ${set} { ${texts.join(', ')} }`;
-  });
+  }).join('\n');
 }
 
 /** Deletes elements; one that is not there fails the whole transaction (ENOENT). */
 export function deleteElements(rootId: string, elements: readonly FirewallElement[]): string {
   return perSet(elements, (set, members) =>
-    `delete element inet ${tableName(rootId)} ${set} { ${members.map((m) => m.key).join(', ')} }`);
+    `delete element inet ${tableName(rootId)} ${set} { ${members.map((m) => m.key).join(', ')} }`)
+    .join('\n');
 }
 
-function perSet(
+/** What `write` makes of each set's elements. */
+export function perSet<Written>(
   elements: readonly FirewallElement[],
-  write: (set: string, members: readonly FirewallElement[]) => string,
-): string {
+  write: (set: string, members: readonly FirewallElement[]) => Written,
+): readonly Written[] {
   const bySet = new Map<string, FirewallElement[]>();
   for (const element of elements) {
     const members = bySet.get(element.set);
     if (members === undefined) bySet.set(element.set, [element]);
     else members.push(element);
   }
-  return [...bySet].map(([set, members]) => write(set, members)).join('\n');
+  return [...bySet].map(([set, members]) => write(set, members));
 }
 
 /** What a network has in the table. */

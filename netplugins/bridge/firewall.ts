@@ -9,7 +9,8 @@ import {
   addElements, deleteElements, replaceTable, tableName, type FirewallElement,
 } from './firewall-text.js';
 import { admitBridges } from './foreign-chains.js';
-import { createTransactions, type Transactions } from './transactions.js';
+import { isPortElement, portChanges } from './port-changes.js';
+import { createTransactions, type TableChange, type Transactions } from './transactions.js';
 
 /** How often it is asked whether anyone changed nftables; costs 0.05 ms in the worker. */
 const watchIntervalMs = 2000;
@@ -65,9 +66,8 @@ export function createFirewall(options: FirewallOptions): Firewall {
       const before = owned.get(owner) ?? [];
       if (!available || sameElements(before, elements)) return;
       owned.set(owner, elements);
-      const text = [deleteElements(rootId, before), addElements(rootId, elements)].join('\n');
       try {
-        await transactions.commit(text);
+        await transactions.commit(exchange(rootId, before, elements));
       } catch (error) {
         owned.set(owner, before);
         throw error;
@@ -77,7 +77,7 @@ export function createFirewall(options: FirewallOptions): Firewall {
       const before = owned.get(owner) ?? [];
       owned.delete(owner);
       if (!available || before.length === 0) return;
-      await transactions.commit(deleteElements(rootId, before)).catch(ignoreMissing);
+      await transactions.commit(exchange(rootId, before, [])).catch(ignoreMissing);
     },
     admit: async () => {
       if (available) await watch.admit();
@@ -117,7 +117,9 @@ function createWatch(
     report(found.problems);
   };
   const install = async (): Promise<void> => {
-    await transactions.commit(replaceTable(rootId, [...owned.values()].flat()));
+    await transactions.commit({
+      commands: () => replaceTable(rootId, [...owned.values()].flat()),
+    });
     [listing] = await netlink.run([listTable(rootId)]);
     await admit();
   };
@@ -139,6 +141,18 @@ function createWatch(
     timer.unref();
   };
   return { install, admit, start, stop: () => clearTimeout(timer) };
+}
+
+/** Some elements for others; ports alone go to the kernel directly. */
+function exchange(
+  rootId: string,
+  before: readonly FirewallElement[],
+  after: readonly FirewallElement[],
+): TableChange {
+  const commands = (): string =>
+    [deleteElements(rootId, before), addElements(rootId, after)].join('\n');
+  if (![...before, ...after].every(isPortElement)) return { commands };
+  return { commands, elements: portChanges(rootId, before, after) };
 }
 
 function listTable(rootId: string) {

@@ -1,17 +1,23 @@
 /** nft changes that come together become one transaction: ten starts at once cost one. */
-import type { Netlink } from '../../native/netlink/index.js';
+import type { Netlink, NftElementChange } from '../../native/netlink/index.js';
+
+/** A change of the table: commands, or the same as elements where these are all that changes. */
+export interface TableChange {
+  readonly commands: () => string;
+  readonly elements?: readonly NftElementChange[];
+}
 
 /** A queue in front of nftables. */
 export interface Transactions {
-  /** Carries out commands whole or not at all, maybe in one transaction with others. */
-  commit(commands: string): Promise<void>;
+  /** Carries out a change whole or not at all, maybe in one transaction with others. */
+  commit(change: TableChange): Promise<void>;
   /** nftables' generation right after the last of our own changes. */
   readonly generation: () => number;
   readonly isBusy: () => boolean;
 }
 
 interface Change {
-  readonly commands: string;
+  readonly change: TableChange;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -21,8 +27,8 @@ export function createTransactions(netlink: Netlink): Transactions {
   let waiting: Change[] = [];
   let isBusy = false;
   let generation = 0;
-  const run = async (commands: string): Promise<void> => {
-    const [, now] = await netlink.run([{ do: 'nft', commands }, { do: 'nftGeneration' }]);
+  const run = async (changes: readonly TableChange[]): Promise<void> => {
+    const [, now] = await netlink.run([stepOf(changes), { do: 'nftGeneration' }]);
     generation = now;
   };
   const flush = async (): Promise<void> => {
@@ -36,9 +42,9 @@ export function createTransactions(netlink: Netlink): Transactions {
     isBusy = false;
   };
   return {
-    commit: (commands) =>
+    commit: (change) =>
       new Promise((resolve, reject) => {
-        waiting.push({ commands, resolve, reject });
+        waiting.push({ change, resolve, reject });
         queueMicrotask(() => void flush());
       }),
     generation: () => generation,
@@ -46,13 +52,26 @@ export function createTransactions(netlink: Netlink): Transactions {
   };
 }
 
+/** What fits one datagram with ease: its attributes are of 64 KiB at most. */
+const maxDirectElements = 256;
+
+/** Elements alone need no libnftables, unless there are very many. */
+function stepOf(changes: readonly TableChange[]) {
+  const elements = changes.map((change) => change.elements);
+  const isDirect = elements.every((each) => each !== undefined)
+    && elements.flat().reduce((sum, each) => sum + each.elements.length, 0) <= maxDirectElements;
+  return isDirect
+    ? ({ do: 'nftElements', changes: elements.flat() } as const)
+    : ({ do: 'nft', commands: changes.map(({ commands }) => commands()).join('\n') } as const);
+}
+
 /** One transaction for all; if it fails, one for each, so that only the guilty one is told. */
 async function runTogether(
   changes: readonly Change[],
-  run: (commands: string) => Promise<void>,
+  run: (changes: readonly TableChange[]) => Promise<void>,
 ): Promise<void> {
   try {
-    await run(changes.map(({ commands }) => commands).join('\n'));
+    await run(changes.map(({ change }) => change));
     for (const { resolve } of changes) resolve();
   } catch (error) {
     const [only] = changes;

@@ -1,5 +1,6 @@
 /** The end of a build: what was made goes to the sink that its door has brought along. */
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { prepareBuild, type Engine } from '../../../daemon/build/engine.js';
 import { imageSink, type ExportSink, type Made } from '../../../daemon/build/export.js';
@@ -88,6 +89,8 @@ async function build(t: Test, images: BuildImages, sink: ExportSink): Promise<st
     scratch: openScratch(join(folder, 'builds'), () => Promise.resolve()),
     signal: new AbortController().signal,
   });
+  // What it held is let go behind the answer.
+  await setImmediate();
   return imageId;
 }
 
