@@ -122,8 +122,9 @@ async function listenUnix(path: string, context: Context): Promise<readonly stri
   const server = context.make({ kind: 'unix', tls: undefined });
   context.undo.push(() => server.close());
   await begin(`unix://${path}`, server, () => server.listen({ path: made }));
-  const gid = groupId(config.group, from.groupFile);
-  if (gid === undefined) {
+  // Of an ordinary user's ids no group is the machine's.
+  const gid = config.isRootless ? undefined : groupId(config.group, from.groupFile);
+  if (gid === undefined && !config.isRootless) {
     log.warn({ path }, `there is no group ${config.group}: only root may use the socket`);
   }
   chmodSync(made, gid === undefined ? 0o600 : 0o660);

@@ -65,15 +65,26 @@ export async function main(
       process.stdout.write(wanted.print);
       return 0;
     }
-    if (process.geteuid?.() !== 0)
-      throw new Error('tsdockerd needs to be started with root privileges');
-    if ('check' in wanted) return await runFsck(wanted.check, wanted.repair, loadCompose);
-    return await runDaemon(wanted.run, loadCompose);
+    if ('check' in wanted) {
+      return await runFsck(await privileged(wanted.check), wanted.repair, loadCompose);
+    }
+    return await runDaemon(await privileged(wanted.run), loadCompose);
   } catch (error) {
     const hint = error instanceof ConfigError ? "\nSee 'tsdockerd --help'." : '';
     process.stderr.write(`tsdockerd: ${messageOf(error)}${hint}\n`);
     return 1;
   }
+}
+
+/** The same, as root: the machine's, or that of namespaces, which may take an execve. */
+async function privileged(config: DaemonConfig): Promise<DaemonConfig> {
+  if (config.isRootless) {
+    const { arrivedInside, launchInside } = await import('./rootless/index.js');
+    const outside = arrivedInside(config) ?? (await launchInside(config));
+    return { ...config, outside };
+  }
+  if (process.geteuid?.() === 0) return config;
+  throw new Error('tsdockerd needs to be started with root privileges, or with --rootless');
 }
 
 async function runFsck(config: DaemonConfig, repair: boolean, load: Load): Promise<number> {

@@ -36,11 +36,12 @@ import { makeFoldersIn } from './layer-paths.js';
 import type { Layout } from './layout.js';
 import { logDrivers } from './logs/index.js';
 import type { Logs } from './logs/index.js';
-import { defaultPoolRanges, openNetworks } from './networks/index.js';
+import { defaultPoolRanges, openNetworks, socketsOfShim } from './networks/index.js';
 import type { Networks } from './networks/index.js';
 import { createRegistry } from './registry/index.js';
 import { DEFAULT_PROFILE } from './runtime/apparmor.js';
 import { readCdiDevices } from './runtime/cdi/registry.js';
+import { isWithout } from './runtime/cgroup/index.js';
 import { requireSystemd } from './runtime/cgroup/scope.js';
 import { createRuntime } from './runtime/index.js';
 import type { Runtime } from './runtime/index.js';
@@ -127,6 +128,7 @@ export function buildRuntime({ config, layout, log }: Base, logs: Logs): Runtime
     cdiSpecDirs: config.cdiSpecDirs,
     ...(config.remap === undefined ? {} : { remap: config.remap }),
     runtimes: config.runtimes,
+    ...(config.outside === undefined ? {} : { held: [{ fd: config.outside.aliveFd }] }),
     log: (record) => logs.settings(record),
     attach: { ...attachLimits, spillDir: layout.temporary },
     warn: (message, cause) => log.warn({ cause }, message),
@@ -174,6 +176,7 @@ export async function buildNetworks(
     events,
     warn,
     bundlePath: (id) => layout.bundle(id),
+    ...(config.outside === undefined ? {} : { sockets: socketsOfShim(config.outside.socket) }),
     settings: {
       pools:
         network.addressPools.length === 0
@@ -327,7 +330,8 @@ export async function buildSystem(base: Base, parts: SystemParts): Promise<Syste
     seccompProfile: config.containers.seccompProfile,
     debug: config.debug,
     isRemapped: config.remap !== undefined,
-    cgroupDriver: config.cgroupDriver,
+    isRootless: config.isRootless,
+    cgroupDriver: isWithout(runtime.host.cgroups) ? ('none' as const) : config.cgroupDriver,
     networkDrivers: ['bridge', 'host', 'null'],
     cdiSpecDirs: config.cdiSpecDirs,
     cdiDevices: () => [...readCdiDevices(config.cdiSpecDirs).devices.keys()].sort(),

@@ -28,6 +28,9 @@ interface Slow<Parameters extends readonly unknown[]> {
   ) => void;
 }
 
+type Both<Parameters extends readonly unknown[]> = Slow<Parameters> &
+  ((...parameters: Parameters) => number);
+
 interface Library {
   /** slow: until the child has been scheduled and has executed the program */
   readonly tsd_spawn: Slow<
@@ -66,8 +69,8 @@ interface Library {
     size: number,
     fd: Int32Array,
   ) => number;
-  /** slow */
-  readonly tsd_exchange: Slow<
+  /** slow; fast where the other side is one that answers at once */
+  readonly tsd_exchange: Both<
     [string, Uint8Array, number, number, Uint8Array, number, Int32Array, number]
   >;
   /** fast */

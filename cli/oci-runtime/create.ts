@@ -256,6 +256,7 @@ function planOf(
     loopback: hasOwn(config.linux.namespaces, 'network'),
     ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
     hasKcore: host.hasKcore,
+    isConfined: host.isConfined,
   };
 }
 

@@ -88,6 +88,14 @@ export interface IdRange {
   readonly size: number;
 }
 
+/** What a daemon inside namespaces of its own has of those outside. */
+export interface Outside {
+  /** Of the shim that binds ports there. */
+  readonly socket: string;
+  /** A descriptor: the namespaces last while somebody has it open. */
+  readonly aliveFd: number;
+}
+
 /** All that the daemon was told, checked; it does not change while the daemon runs. */
 export interface DaemonConfig {
   readonly hosts: readonly ListenAddress[];
@@ -95,6 +103,10 @@ export interface DaemonConfig {
   readonly tls: TlsFiles | undefined;
   /** Group of unix sockets. */
   readonly group: string;
+  /** By an ordinary user, in a user namespace. */
+  readonly isRootless: boolean;
+  /** With that, once it is inside: what it has of the host. */
+  readonly outside?: Outside;
   /** Absolute; with `remap` the folder of these owners alone. */
   readonly dataRoot: string;
   /** Absolute. */

@@ -1,21 +1,19 @@
 import { readFileSync } from 'node:fs';
 import type { DaemonConfig } from './config.js';
 import { ConfigError } from './config-error.js';
+import { rootPlaces, userPlaces } from './default-places.js';
 import { mergeSettings, parseDaemonJson } from './daemon-json.js';
 import type { CommandLine } from './flags.js';
 import type { Settings } from './options.js';
 import { resolveConfig } from './resolve.js';
 import { remapped } from './userns-remap.js';
 
-/** Read when no `--config-file` is given; it may be absent. */
-export const defaultConfigFile = '/etc/tsdocker/daemon.json';
-
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
-function fileText(commandLine: CommandLine): string {
-  const path = commandLine.configFile ?? defaultConfigFile;
+function fileText(commandLine: CommandLine, usual: string): string {
+  const path = commandLine.configFile ?? usual;
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
@@ -25,10 +23,10 @@ function fileText(commandLine: CommandLine): string {
   }
 }
 
-function fromFile(commandLine: CommandLine): Settings {
-  const path = commandLine.configFile ?? defaultConfigFile;
+function fromFile(commandLine: CommandLine, usual: string): Settings {
+  const path = commandLine.configFile ?? usual;
   try {
-    return mergeSettings(commandLine.settings, parseDaemonJson(fileText(commandLine)));
+    return mergeSettings(commandLine.settings, parseDaemonJson(fileText(commandLine, usual)));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(`unable to configure the daemon with file ${path}: ${error.message}`);
@@ -37,5 +35,14 @@ function fromFile(commandLine: CommandLine): Settings {
 
 /** Joins the command line with `daemon.json`; throws `ConfigError` that says which and why. */
 export function readConfig(commandLine: CommandLine): DaemonConfig {
-  return remapped(resolveConfig(fromFile(commandLine)));
+  const isRootless = commandLine.settings.rootless === true;
+  const places = isRootless ? userPlaces(process.env) : rootPlaces;
+  const settings = fromFile(commandLine, places.configFile);
+  if (settings.rootless === true && !isRootless) {
+    throw new ConfigError('rootless is for the command line: the paths of the file depend on it');
+  }
+  if (isRootless && settings['userns-remap'] !== undefined) {
+    throw new ConfigError('--userns-remap has no meaning with --rootless');
+  }
+  return remapped(resolveConfig(settings, places));
 }

@@ -12,12 +12,12 @@ import { logLevels } from './config.js';
 import { buildCacheBytes, buildCachePolicies } from './builder-gc.js';
 import { ownRuntimes } from '../own-runtimes.js';
 import { ConfigError } from './config-error.js';
+import { rootPlaces } from './default-places.js';
 import { parseListenAddress } from './listen-address.js';
 import type { Settings } from './options.js';
 import { optionSpecs } from './options.js';
 import { parseInteger } from './units.js';
 
-const defaultHost = 'unix:///var/run/tsdocker.sock';
 const defaultShmSizeBytes = 64 * 1024 * 1024;
 
 /** Docker's own: 172.17–172.31 as /16, then 192.168 in /20. */
@@ -218,16 +218,17 @@ function cdiSpecDirs(settings: Settings): readonly string[] {
 }
 
 /** Checks the settings and fills in what they leave open; throws `ConfigError`. Reads no files. */
-export function resolveConfig(settings: Settings): DaemonConfig {
-  const hosts = (settings.hosts ?? [defaultHost]).map(parseListenAddress);
+export function resolveConfig(settings: Settings, places = rootPlaces): DaemonConfig {
+  const hosts = (settings.hosts ?? [places.host]).map(parseListenAddress);
   const level = logLevel(settings);
-  const pidfile = settings.pidfile ?? '/var/run/tsdocker.pid';
+  const pidfile = settings.pidfile ?? places.pidfile;
   return {
     hosts,
     tls: tls(settings, hosts.some((host) => host.kind === 'tcp')),
     group: settings.group ?? 'docker',
-    dataRoot: absolute(settings['data-root'] ?? '/var/lib/tsdocker'),
-    execRoot: absolute(settings['exec-root'] ?? '/run/tsdocker'),
+    isRootless: settings.rootless ?? false,
+    dataRoot: absolute(settings['data-root'] ?? places.dataRoot),
+    execRoot: absolute(settings['exec-root'] ?? places.execRoot),
     pidfile: pidfile === '' ? undefined : absolute(pidfile),
     logLevel: level,
     logFormat: oneOf(['text', 'json'], settings['log-format'] ?? 'text', 'invalid log format'),

@@ -17,13 +17,14 @@ export function remapped(config: DaemonConfig, etc = '/etc'): DaemonConfig {
   if (usernsRemap === undefined) return config;
   const [user = '', group = user] =
     usernsRemap === 'default' ? [DEFAULT_USER] : usernsRemap.split(':');
-  const uidMappings = rangesOf('uid', accountOf(etc, 'passwd', user), etc);
-  const gidMappings = rangesOf('gid', accountOf(etc, 'group', group), etc);
+  const uidMappings = subordinateRanges('uid', accountOf(etc, 'passwd', user), etc);
+  const gidMappings = subordinateRanges('gid', accountOf(etc, 'group', group), etc);
   const folder = [uidMappings, gidMappings].map(([first]) => first?.hostID ?? 0).join('.');
   return { ...config, dataRoot: join(dataRoot, folder), remap: { uidMappings, gidMappings } };
 }
 
-interface Account {
+/** Who has subordinate ids. */
+export interface Account {
   readonly name: string;
   readonly id: string;
 }
@@ -38,8 +39,12 @@ function accountOf(etc: string, file: 'passwd' | 'group', word: string): Account
   throw new ConfigError(`userns-remap: no such ${kind}: "${word}"`);
 }
 
-/** All of its ranges, one after the other from id 0 on. */
-function rangesOf(kind: 'uid' | 'gid', { name, id }: Account, etc: string): readonly IdRange[] {
+/** All of its ranges, one after the other from id 0 on. Throws `ConfigError` when there is none. */
+export function subordinateRanges(
+  kind: 'uid' | 'gid',
+  { name, id }: Account,
+  etc: string,
+): readonly IdRange[] {
   const path = join(etc, `sub${kind}`);
   const ranges: IdRange[] = [];
   let containerID = 0;

@@ -11,7 +11,7 @@ import { dnsNames, makeEndpoint } from './endpoint.js';
 import { filePaths, ownAddresses } from './files.js';
 import { linkEnvironment, refuseDeadLinks } from './links.js';
 import { exposedPorts, portRequests, type PortRequest } from './port-requests.js';
-import { heldSocket, type PortTarget, type Reservation } from './ports.js';
+import { type PortTarget, type Reservation } from './ports.js';
 import { portEndpoint, publish, unpublish } from './publish.js';
 import {
   dropSandbox, freeAddresses, saveSandbox, takeAddresses, type EndpointRecord,
@@ -126,7 +126,7 @@ export function sandboxView(context: Context, made: SandboxRecord): Sandbox {
     },
     get reservations() {
       const { reservations = [] } = context.held.get(made.id) ?? {};
-      return reservations.flatMap((reservation) => heldSocket(reservation) ?? []);
+      return reservations.flatMap((reservation) => context.ports.heldSocket(reservation) ?? []);
     },
   };
 }

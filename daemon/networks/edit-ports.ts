@@ -12,7 +12,7 @@ import type { ContainerRecord } from '../containers/record.js';
 import type { TaskPorts } from '../runtime/task.js';
 import { shownPorts, takePorts } from './allocate.js';
 import { networkOf, pluginOf, type Context } from './context.js';
-import { aimedAnew, forwardOf, missingFrom, type Reservation } from './ports.js';
+import { aimedAnew, missingFrom, type Reservation } from './ports.js';
 import { portEndpoint } from './publish.js';
 import { saveSandbox, type EndpointRecord, type SandboxRecord } from './records.js';
 
@@ -73,7 +73,7 @@ export async function finishEdit(
   for (const each of pendingPorts) {
     const mapping = wanted(each);
     if (mapping === undefined) await drop(ports, each);
-    else await unlessGone(ports.aim(placeOf(mapping), forwardOf(mapping)));
+    else await unlessGone(ports.aim(placeOf(mapping), context.ports.forwardOf(mapping)));
   }
   await context.store.commit([saveSandbox(settled)], 'normal');
   return settled;
@@ -105,14 +105,14 @@ async function note(edit: Edit, pendingPorts: readonly PortMapping[]): Promise<v
 }
 
 async function serve(edit: Edit): Promise<void> {
-  const { ports, before, after } = edit;
+  const { context, ports, before, after } = edit;
   for (const { fd, mapping } of missingFrom(before, after)) {
     await ports.hold(fd);
-    const forward = forwardOf(mapping);
+    const forward = context.ports.forwardOf(mapping);
     if (forward !== undefined) await ports.aim(placeOf(mapping), forward);
   }
   for (const { mapping } of aimedAnew(before, after)) {
-    await ports.aim(placeOf(mapping), forwardOf(mapping));
+    await ports.aim(placeOf(mapping), context.ports.forwardOf(mapping));
   }
   await publish(edit, after, before);
 }
@@ -136,7 +136,7 @@ async function revert(edit: Edit): Promise<void> {
     await publish(edit, before, after);
     for (const { mapping } of fresh) await drop(ports, mapping);
     for (const { mapping } of aimedAnew(after, before)) {
-      await unlessGone(ports.aim(placeOf(mapping), forwardOf(mapping)));
+      await unlessGone(ports.aim(placeOf(mapping), context.ports.forwardOf(mapping)));
     }
     await note(edit, []);
   };

@@ -20,6 +20,7 @@ import { networkEvent, pluginOf, type Context, type NetworkSettingsOfEngine } fr
 import { createNetwork } from './create.js';
 import { editPorts } from './edit-ports.js';
 import { checkEndpoint } from './endpoint-check.js';
+import { ownSockets, type HostSockets } from './host-sockets.js';
 import { isExtraHost } from './files.js';
 import { uniqueLocalRange } from './ipam.js';
 import type { ContainersNeed, EventsNeed } from './needs.js';
@@ -33,6 +34,7 @@ import {
   checkListFilters, checkPruneFilters, matchesList, matchesPrune, networkInspect, networkView,
 } from './views.js';
 
+export { socketsOfShim } from './host-sockets.js';
 export { networkTables } from './tables.js';
 export { defaultPoolRanges } from './ipam.js';
 export type { NetworkSettingsOfEngine } from './context.js';
@@ -54,6 +56,8 @@ export interface NetworksOptions {
   readonly bundlePath: (containerId: string) => string;
   readonly settings: NetworkSettingsOfEngine;
   readonly defaultBridge: DefaultBridgeSettings;
+  /** Of published ports; our own network namespace's by default. */
+  readonly sockets?: HostSockets;
 }
 
 type Filters = Readonly<Record<string, readonly string[]>>;
@@ -77,14 +81,14 @@ export interface Networks extends NetworksNeed {
 
 /** Loads what the store has and sees to the predefined networks; `recover` must follow, once. */
 export async function openNetworks(options: NetworksOptions): Promise<Networks> {
-  const { rootId, defaultBridge, plugins, ...rest } = options;
+  const { rootId, defaultBridge, plugins, sockets = ownSockets, ...rest } = options;
   const pools = [...rest.settings.pools, uniqueLocalRange(rootId)];
   const context: Context = {
     ...rest,
     settings: { ...rest.settings, pools },
     plugins: new Map(plugins.map((plugin) => [plugin.name, plugin])),
     book: NetworkBook.load(options.store),
-    ports: createPortBook(),
+    ports: createPortBook(sockets),
     held: new Map(),
   };
   await ensurePredefined(context, rootId, defaultBridge);

@@ -6,10 +6,9 @@ import { closeSync } from 'node:fs';
 import { isIP, isIPv4 } from 'node:net';
 import { invalidParameter, systemError } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
-import { openInetSocket } from '../../native/netlink/index.js';
 import type { Forward, HeldSocket } from '../../native/shim/held-socket.js';
 import type { PortMapping } from '../../netplugins/plugin.js';
-import { hasProxy } from '../../netplugins/proxy.js';
+import { ownSockets, type HostSockets } from './host-sockets.js';
 import { matchPorts, type Place } from './port-match.js';
 import type { PortRequest } from './port-requests.js';
 
@@ -60,18 +59,22 @@ export interface PortBook {
   adopt(mappings: readonly PortMapping[]): readonly Reservation[];
   /** Closes the sockets; idempotent. */
   free(reservations: readonly Reservation[]): void;
+  /** What the shim is to keep of a port; undefined for one that it keeps already. */
+  heldSocket(reservation: Reservation): HeldSocket | undefined;
+  /** Where a port's socket leads; undefined for one that rules alone serve. */
+  forwardOf(mapping: PortMapping): Forward | undefined;
 }
 
 /** Makes an empty book. */
-export function createPortBook(): PortBook {
-  const state: State = { held: new Map(), lastGiven: new Map() };
+export function createPortBook(sockets: HostSockets = ownSockets): PortBook {
+  const state: State = { sockets, held: new Map(), lastGiven: new Map() };
   const free = (reservations: readonly Reservation[]): void => {
     for (const reservation of reservations) release(state, reservation);
   };
   return {
     reserve: (requests, target) => {
       const done: Reservation[] = [];
-      const hasSix = requests.length > 0 && hostHasSix();
+      const hasSix = requests.length > 0 && hostHasSix(sockets);
       try {
         for (const request of inOrder(requests)) {
           done.push(...reserveOne(state, request, placesOf(request, target, hasSix)));
@@ -90,20 +93,18 @@ export function createPortBook(): PortBook {
     },
     adopt: (mappings) => mappings.map((mapping) => adoptOne(state, mapping)),
     free,
+    heldSocket: ({ fd, mapping }) => {
+      if (fd < 0) return undefined;
+      const forward = forwardOf(sockets, mapping);
+      return { fd, ...(forward === undefined ? {} : { forward }) };
+    },
+    forwardOf: (mapping) => forwardOf(sockets, mapping),
   };
 }
 
-/** What the shim is to keep of a port; undefined for one that it keeps already. */
-export function heldSocket({ fd, mapping }: Reservation): HeldSocket | undefined {
-  if (fd < 0) return undefined;
-  const forward = forwardOf(mapping);
-  return { fd, ...(forward === undefined ? {} : { forward }) };
-}
-
-/** Where a port's socket leads; undefined for one that rules alone serve. */
-export function forwardOf(mapping: PortMapping): Forward | undefined {
+function forwardOf(sockets: HostSockets, mapping: PortMapping): Forward | undefined {
   const { protocol, containerIp: address, containerPort: port } = mapping;
-  if (protocol === 'sctp' || !hasProxy(mapping)) return undefined;
+  if (protocol === 'sctp' || !sockets.serves(mapping)) return undefined;
   return { protocol, address, port };
 }
 
@@ -129,9 +130,9 @@ export function aimedAnew(
 }
 
 /** As Docker finds out whether it may listen there: `disable_ipv6` takes the address away. */
-function hostHasSix(): boolean {
+function hostHasSix(sockets: HostSockets): boolean {
   try {
-    closeSync(openInetSocket({ protocol: 'tcp', address: '::1', port: 0, listen: false }).fd);
+    closeSync(sockets.open({ protocol: 'tcp', address: '::1', port: 0, listen: false }).fd);
     return true;
   } catch (error) {
     if (error instanceof ErrnoError) return false;
@@ -157,6 +158,7 @@ function placesOf(
 }
 
 interface State {
+  readonly sockets: HostSockets;
   readonly held: Map<string, Reservation>;
   readonly lastGiven: Map<Protocol, number>;
 }
@@ -207,7 +209,7 @@ function reserveOne(
       return outcome.reservations;
     }
     if (outcome.error.code !== 'EADDRINUSE' || isLast) {
-      throw refusal(outcome.refused, outcome.error);
+      throw refusal(outcome.refused, outcome.error, state.sockets.hint);
     }
   }
   throw systemError('all ports are allocated');
@@ -224,7 +226,7 @@ interface Replan {
 }
 
 function replan(state: State, { before, requests, target }: Replan): readonly Reservation[] {
-  const hasSix = requests.length > 0 && hostHasSix();
+  const hasSix = requests.length > 0 && hostHasSix(state.sockets);
   const wanted = inOrder(requests).map((request) => ({
     request, places: placesOf(request, target, hasSix),
   }));
@@ -251,9 +253,9 @@ function bindAll(state: State, mappings: readonly PortMapping[]): Outcome {
   const done: Reservation[] = [];
   for (const mapping of mappings) {
     const { protocol, hostIp: address, hostPort: port } = mapping;
-    const listen = protocol === 'tcp' && hasProxy(mapping);
+    const listen = state.sockets.serves(mapping) && protocol === 'tcp';
     try {
-      done.push(hold(state, mapping, openInetSocket({ protocol, address, port, listen }).fd));
+      done.push(hold(state, mapping, state.sockets.open({ protocol, address, port, listen }).fd));
     } catch (error) {
       for (const reservation of done) release(state, reservation);
       if (!(error instanceof ErrnoError)) throw error;
@@ -267,7 +269,7 @@ function adoptOne(state: State, mapping: PortMapping): Reservation {
   const { protocol, hostIp, hostPort } = mapping;
   try {
     const place = { protocol, address: hostIp, port: hostPort, listen: false };
-    return hold(state, mapping, openInetSocket(place).fd);
+    return hold(state, mapping, state.sockets.open(place).fd);
   } catch (error) {
     if (!(error instanceof ErrnoError)) throw error;
     return hold(state, mapping, -1);
@@ -299,7 +301,7 @@ function allocated({ hostIp, hostPort }: Key): Error {
   return systemError(`Bind for ${hostIp}:${hostPort} failed: port is already allocated`);
 }
 
-function refusal(mapping: PortMapping, error: ErrnoError): Error {
+function refusal(mapping: PortMapping, error: ErrnoError, hint: string): Error {
   const { hostIp, hostPort, containerIp, containerPort, protocol } = mapping;
   const words: Readonly<Record<string, string>> = {
     EADDRINUSE: 'address already in use',
@@ -309,7 +311,7 @@ function refusal(mapping: PortMapping, error: ErrnoError): Error {
   };
   return systemError(
     `failed to bind host port for ${hostIp}:${hostPort}:${containerIp}:${containerPort}/` +
-      `${protocol}: ${words[error.code] ?? error.code}`,
+      `${protocol}: ${words[error.code] ?? error.code}${error.code === 'EACCES' ? hint : ''}`,
     error,
   );
 }

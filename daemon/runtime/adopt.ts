@@ -1,7 +1,6 @@
 /** What a daemon finds of the last one: tasks that live, ends that nobody saw, and left-overs. */
 import * as fs from 'node:fs';
-import { ErrnoError } from '../../native/errno-error.js';
-import { connect, type Shim } from '../../native/shim/client.js';
+import { connectIfThere } from '../../native/shim/client.js';
 import type { ContainerRecord } from '../containers/record.js';
 import { bundlePaths, type BundlePaths } from './bundle.js';
 import type { ContainerCgroup } from './cgroup/index.js';
@@ -38,18 +37,6 @@ export async function adopt(
   // What follows its end is for the sweep: a start of the daemon does not wait for that.
   await containerTask(parts).dispose();
   return { exit: toTaskExit(hello.exit) };
-}
-
-/** Undefined when there is no such shim. */
-async function connectIfThere(socket: string): Promise<Shim | undefined> {
-  try {
-    return await connect(socket);
-  } catch (error) {
-    if (error instanceof ErrnoError && ['ENOENT', 'ECONNREFUSED'].includes(error.code)) {
-      return undefined;
-    }
-    throw error;
-  }
 }
 
 async function adoptDead(

@@ -70,6 +70,8 @@ export interface LaunchPlan {
   /** Absent when the daemon may raise hard limits. */
   readonly hardLimits?: HardLimits;
   readonly hasKcore: boolean;
+  /** The launcher is root of a user namespace, and may make no devices. */
+  readonly isConfined: boolean;
 }
 
 /** The program, and which of its slots the shim has to know. */
@@ -93,7 +95,7 @@ const ROOT = CONSOLE + 1;
 
 /** Throws `ApiError` 400 where the configuration names what cannot be had. */
 export function compileLaunch(given: OciConfig, plan: LaunchPlan): CompiledLaunch {
-  const config = { ...given, mounts: mountable(given) };
+  const config = { ...given, mounts: mountable(given, plan.isConfined) };
   const builder = new ProgramBuilder();
   const slots: SharedSlots = {
     root: builder.slot(), scratch: builder.slot(), scratch2: builder.slot(),
@@ -302,7 +304,7 @@ function furnish(
   { nodes }: HandedOver,
 ): void {
   if (dev !== undefined) {
-    const places = nodes === undefined ? { dev } : { dev, nodes };
+    const places = { dev, binds: plan.isConfined, ...(nodes === undefined ? {} : { nodes }) };
     makeDevices(builder, slots, places, config.linux.devices);
     linkDevices(builder, dev, plan.hasKcore);
   }

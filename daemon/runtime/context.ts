@@ -1,5 +1,6 @@
 /** What all parts of the runtime work with. */
 import type { Ulimit } from '../../api-spec/index.js';
+import type { HeldSocket } from '../../native/shim/client.js';
 import type { AttachLimits, LogSettings } from '../../native/shim/monitor-settings.js';
 import type { ContainerRecord } from '../containers/record.js';
 import type { BundlePaths } from './bundle.js';
@@ -31,6 +32,8 @@ export interface RuntimeOptions {
   readonly cdiSpecDirs: readonly string[];
   /** Whose ids containers have on the host, unless they share the host's user namespace. */
   readonly remap?: OciIdMappings;
+  /** What every shim keeps open, for others to know that it is there. */
+  readonly held?: readonly HeldSocket[];
   /** Where and how the shim writes a container's log. */
   readonly log: (record: ContainerRecord) => LogSettings;
   readonly attach: AttachLimits;

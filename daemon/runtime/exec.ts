@@ -2,9 +2,8 @@
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { invalidParameter } from '../../api-spec/errors.js';
-import { ErrnoError } from '../../native/errno-error.js';
 import {
-  connect, dropShim, launch, startShim, type LaunchRequest, type Shim,
+  connectIfThere, dropShim, launch, startShim, type LaunchRequest, type Shim,
 } from '../../native/shim/client.js';
 import { closeFds, socketPair } from '../../native/spawn.js';
 import type { AttachLimits } from '../../native/shim/monitor-settings.js';
@@ -245,16 +244,4 @@ export async function recoverExecs(
     else await task.dispose();
   }
   return found;
-}
-
-/** Undefined when there is no such shim. */
-async function connectIfThere(socket: string): Promise<Shim | undefined> {
-  try {
-    return await connect(socket);
-  } catch (error) {
-    if (error instanceof ErrnoError && ['ENOENT', 'ECONNREFUSED'].includes(error.code)) {
-      return undefined;
-    }
-    throw error;
-  }
 }

@@ -1,8 +1,9 @@
 /** What this machine is and allows: read once, at the start. */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
+import { inUserNamespace } from '../../native/userns.js';
 import { findParser } from './apparmor.js';
-import { readCgroupLayout, type CgroupLayout } from './cgroup/layout.js';
+import { ownLayout, readCgroupLayout, type CgroupLayout } from './cgroup/layout.js';
 import type { KernelVersion } from './seccomp/profile.js';
 import { capabilitiesOf } from './spec/capabilities.js';
 
@@ -28,15 +29,21 @@ export interface HostFacts {
   readonly hardLimits?: ReadonlyMap<number, number>;
   /** /proc/kcore exists: images expect a link to it. */
   readonly hasKcore: boolean;
+  /** Our root is that of a user namespace: devices are bound, not made. */
+  readonly isConfined: boolean;
+  /** The largest that there is for us, where not all are. */
+  readonly lastGid?: number;
 }
 
 /** Fast: a few files of /proc and /sys. Throws when cgroups are not mounted. */
 export function readHostFacts(): HostFacts {
+  const isConfined = inUserNamespace();
+  const layout = readCgroupLayout(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
+  const cgroups = isConfined ? ownLayout(layout, isDelegated) : layout;
   const capabilities = heldCapabilities(fs.readFileSync('/proc/self/status', 'utf8'));
   const apparmor = readOptional('/sys/module/apparmor/parameters/enabled').startsWith('Y');
   const parser = apparmor ? findParser(fs.readFileSync('/proc/self/uid_map', 'utf8')) : undefined;
   const hardLimits = readHardLimits(fs.readFileSync('/proc/self/limits', 'utf8'));
-  const cgroups = readCgroupLayout(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
   return {
     cgroups,
     capabilities,
@@ -49,7 +56,10 @@ export function readHostFacts(): HostFacts {
     hasRealtime: hasRealtime(cgroups),
     memoryNodes: readOptional('/sys/devices/system/node/has_memory').trim() || '0',
     hasKcore: fs.existsSync('/proc/kcore'),
-    ...(capabilities.has('CAP_SYS_RESOURCE') ? {} : { hardLimits }),
+    isConfined,
+    ...(isConfined ? { lastGid: lastId(fs.readFileSync('/proc/self/gid_map', 'utf8')) } : {}),
+    // The capability is asked for in the first user namespace.
+    ...(capabilities.has('CAP_SYS_RESOURCE') && !isConfined ? {} : { hardLimits }),
   };
 }
 
@@ -58,6 +68,29 @@ function hasRealtime(layout: CgroupLayout): boolean {
   if (layout.version === 2) return false;
   const cpu = layout.hierarchies.find(({ controllers }) => controllers.includes('cpu'));
   return cpu !== undefined && fs.existsSync(`${cpu.mount}/cpu.rt_period_us`);
+}
+
+/** The last of the first run of ids: what the kernel takes as a range has to be all there. */
+function lastId(map: string): number {
+  let next = 0;
+  const ranges = map.trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  for (const [first = 0, , count = 0] of ranges.sort(([a = 0], [b = 0]) => a - b)) {
+    if (first === next) next += count;
+  }
+  return next - 1;
+}
+
+/** Whether groups may be made and limited in this folder of version 2. */
+function isDelegated(folder: string): boolean {
+  try {
+    for (const name of ['', 'cgroup.procs', 'cgroup.subtree_control']) {
+      fs.accessSync(`${folder}/${name}`, fs.constants.W_OK);
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  }
 }
 
 /** Both permitted and bounding: what lies outside the bounding set is lost at execve. */

@@ -94,7 +94,7 @@ async function nodesAt(source: string, inside: string): Promise<OciDevice[]> {
     throw noDevice(error);
   }
   if (stat.isDirectory()) return nodesBelow(source, inside);
-  const device = deviceOf(stat, inside);
+  const device = deviceOf(stat, inside, source);
   if (device === undefined) throw noDevice();
   return [device];
 }
@@ -115,7 +115,7 @@ async function nodesBelow(source: string, inside: string, depth = 0): Promise<Oc
     const target = `${inside}/${entry.name}`;
     if (entry.isDirectory()) nodes.push(...(await nodesBelow(path, target, depth + 1)));
     else if (entry.isBlockDevice() || entry.isCharacterDevice()) {
-      const device = deviceOf(await fs.promises.lstat(path), target);
+      const device = deviceOf(await fs.promises.lstat(path), target, path);
       if (device !== undefined) nodes.push(device);
     }
     if (nodes.length > MAX_NODES) {
@@ -126,12 +126,17 @@ async function nodesBelow(source: string, inside: string, depth = 0): Promise<Oc
 }
 
 /** The node that `path` is to be inside; undefined for what is no device. */
-export function deviceOf(stat: fs.Stats, path: string): OciDevice | undefined {
+export function deviceOf(
+  stat: fs.Stats,
+  path: string,
+  hostPath: string,
+): OciDevice | undefined {
   if (!stat.isBlockDevice() && !stat.isCharacterDevice()) return undefined;
   const { major, minor } = numbersOf(stat.rdev);
   return {
     path, type: stat.isBlockDevice() ? 'b' : 'c', major, minor, fileMode: stat.mode & 0o7777,
     uid: stat.uid, gid: stat.gid,
+    ...(hostPath === path ? {} : { hostPath }),
   };
 }
 

@@ -196,6 +196,8 @@ export interface OciDevice {
   readonly gid: number;
   /** No field of OCI's: it is an error that something else is at the path already. */
   readonly mustMatch?: true;
+  /** Nor is this: where the host has it; at the same path by default. */
+  readonly hostPath?: string;
 }
 
 /** One rule; a later one beats an earlier one. */

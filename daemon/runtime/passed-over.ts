@@ -6,7 +6,7 @@ import { rlimitNumber } from './spec/rlimits.js';
 export function passedOver(config: OciConfig, host: HostFacts): readonly string[] {
   const { oomScoreAdj = 0, rlimits } = config.process;
   const messages: string[] = [];
-  if (oomScoreAdj < 0 && !host.capabilities.has('CAP_SYS_RESOURCE')) {
+  if (oomScoreAdj < 0 && (host.isConfined || !host.capabilities.has('CAP_SYS_RESOURCE'))) {
     messages.push('without CAP_SYS_RESOURCE oom_score_adj cannot be lowered: passed over');
   }
   const isOver = ({ type, hard }: OciConfig['process']['rlimits'][number]): boolean => {

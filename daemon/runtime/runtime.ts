@@ -6,14 +6,14 @@
 import { basename } from 'node:path';
 import { invalidParameter, systemError } from '../../api-spec/errors.js';
 import {
-  dropShim, launch, type Launching, type StartedShim, startShim,
+  dropShim, launch, type HeldSocket, type Launching, type StartedShim, startShim,
 } from '../../native/shim/client.js';
 import type { RuntimeNeed, TaskRequest } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
 import { adopt, sweep } from './adopt.js';
 import { DEFAULT_PROFILE, ensureDefaultProfile } from './apparmor.js';
 import { bundlePaths, configText, prepareBundle, writeConfig, type BundlePaths } from './bundle.js';
-import { openCgroups, type ContainerCgroup } from './cgroup/index.js';
+import { isWithout, openCgroups, type ContainerCgroup } from './cgroup/index.js';
 import { cdiEdits, withCdiEdits } from './cdi/inject.js';
 import { checkRecord } from './check.js';
 import { compileLaunch, CREATED, type CompiledLaunch } from './compile.js';
@@ -37,6 +37,7 @@ import { ociConfig } from './spec.js';
 import { hasOwn } from './spec/namespaces.js';
 import type { Task } from './task.js';
 import { updateLimits } from './update.js';
+import { pidsWithout } from './without-groups.js';
 
 /**
  * What other services ask of the runtime beyond `RuntimeNeed`: limits and figures of live tasks.
@@ -63,8 +64,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     places: groupPlaces(options.cgroupDriver ?? 'cgroupfs', options.rootId),
     laterHooks: laterHooks(`${options.execRoot}/h`, options.warn),
   };
-  const cgroup = (record: ContainerRecord): ContainerCgroup =>
-    context.cgroups.open(context.places.pathOf(record));
+  const hasGroups = !isWithout(host.cgroups);
+  const cgroup = (record: ContainerRecord): ContainerCgroup => {
+    const group = context.cgroups.open(context.places.pathOf(record));
+    return hasGroups ? group : { ...group, pids: () => pidsWithout(record) };
+  };
   return {
     host,
     cgroupVersion: host.cgroups.version,
@@ -97,7 +101,7 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   }
   // The shim is executed while its program is compiled.
   const started = startShim(
-    basename(paths.socket), request.sandbox.reservations.map(({ fd }) => fd));
+    basename(paths.socket), heldFor(context, request).map(({ fd }) => fd));
   const { config, cgroup } = await groundwork(context, request, paths, foreign).catch(
     async (error: unknown) => {
       await dropShim(started);
@@ -124,6 +128,9 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
     throw foreign === undefined ? launchFailure(error) : foreign.failure(error);
   }
 }
+
+const heldFor = ({ held = [] }: Context, { sandbox }: TaskRequest): readonly HeldSocket[] =>
+  [...sandbox.reservations, ...held];
 
 /** Everything that the launch program speaks of and that is not the shim's to make. */
 async function groundwork(
@@ -194,7 +201,7 @@ async function launchTask(
     started,
     program: compiled.program,
     monitor: monitorOf(context, request, prepared, compiled),
-    held: request.sandbox.reservations,
+    held: heldFor(context, request),
     signal: request.signal,
     onYield: async (token, pid) => {
       if (token !== CREATED) throw systemError(`the shim asks for ${token}, which nobody knows`);
@@ -252,6 +259,7 @@ function compile(
     stdin: record.config.OpenStdin ?? false,
     stdinOnce: record.config.StdinOnce ?? false,
     hasKcore: host.hasKcore,
+    isConfined: host.isConfined,
   };
   if (foreign !== undefined) return foreign.compile(config, plan);
   return encodedLaunch(record.id, `${text}${JSON.stringify(plan)}`, () =>

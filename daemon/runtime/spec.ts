@@ -91,7 +91,7 @@ export function ociConfig(input: SpecInput): OciConfig {
       resources: resourcesOf(input),
       sysctl: sysctls(hostConfig.Sysctls ?? {}, {
         ipc: hasOwn(spaces, 'ipc'), network: hasOwn(spaces, 'network'), uts: hasOwn(spaces, 'uts'),
-        ...(remap === undefined ? {} : { lastGid: (remap.gidMappings[0]?.size ?? 1) - 1 }),
+        ...lastGid(remap, host),
       }),
       ...systemPaths({
         privileged: hostConfig.Privileged ?? false,
@@ -103,6 +103,11 @@ export function ociConfig(input: SpecInput): OciConfig {
       ...(seccomp === undefined ? {} : { seccomp }),
     },
   };
+}
+
+function lastGid(remap: OciIdMappings | undefined, host: HostFacts): { lastGid?: number } {
+  if (remap !== undefined) return { lastGid: (remap.gidMappings[0]?.size ?? 1) - 1 };
+  return host.lastGid === undefined ? {} : { lastGid: host.lastGid };
 }
 
 function processOf(

@@ -30,7 +30,9 @@ export interface InfoFacts {
   readonly debug: boolean;
   /** Containers have user namespaces. */
   readonly isRemapped: boolean;
-  readonly cgroupDriver: 'cgroupfs' | 'systemd';
+  /** By an ordinary user. */
+  readonly isRootless: boolean;
+  readonly cgroupDriver: 'cgroupfs' | 'systemd' | 'none';
   readonly networkDrivers: readonly string[];
   readonly cdiSpecDirs: readonly string[];
   /** Names of the devices that are described there now. */
@@ -68,7 +70,7 @@ export function describeInfo(
       Authorization: null,
       Log: [...facts.logDrivers],
     },
-    ...limits(host),
+    ...limits(host, facts.cgroupDriver !== 'none'),
     CgroupDriver: facts.cgroupDriver,
     ...machine(facts),
     LoggingDriver: facts.logDriver,
@@ -89,7 +91,9 @@ export function describeInfo(
     GenericResources: null,
     CDISpecDirs: [...facts.cdiSpecDirs],
     ...discovered(facts),
-    Warnings: allWarnings([...seccompWarnings(facts), ...warnings]),
+    Warnings: allWarnings([
+      ...seccompWarnings(facts), ...cgroupWarnings(facts), ...warnings,
+    ]),
   };
 }
 
@@ -105,17 +109,17 @@ function allWarnings(others: readonly string[]): string[] | null {
   return all.length === 0 ? null : all;
 }
 
-function limits({ cgroups }: HostFacts) {
+function limits({ cgroups }: HostFacts, hasGroups: boolean) {
   return {
-    MemoryLimit: true,
-    SwapLimit: true,
-    KernelMemoryTCP: cgroups.version === 1,
-    CpuCfsPeriod: true,
-    CpuCfsQuota: true,
-    CPUShares: true,
-    CPUSet: true,
-    PidsLimit: true,
-    OomKillDisable: cgroups.version === 1,
+    MemoryLimit: hasGroups,
+    SwapLimit: hasGroups,
+    KernelMemoryTCP: hasGroups && cgroups.version === 1,
+    CpuCfsPeriod: hasGroups,
+    CpuCfsQuota: hasGroups,
+    CPUShares: hasGroups,
+    CPUSet: hasGroups,
+    PidsLimit: hasGroups,
+    OomKillDisable: hasGroups && cgroups.version === 1,
     IPv4Forwarding: readText('/proc/sys/net/ipv4/ip_forward').trim() === '1',
     BridgeNfIptables: false,
     BridgeNfIp6tables: false,
@@ -189,12 +193,23 @@ function seccompWarnings({ seccompProfile }: InfoFacts): readonly string[] {
   return isUsual ? [] : ['WARNING: daemon is not using the default seccomp profile'];
 }
 
+/** As Docker tells of each limit that there is not. */
+function cgroupWarnings({ cgroupDriver }: InfoFacts): readonly string[] {
+  if (cgroupDriver !== 'none') return [];
+  return [
+    'No memory limit support', 'No swap limit support', 'No cpu cfs quota support',
+    'No cpu cfs period support', 'No cpu shares support', 'No cpuset support',
+    'No pids limit support',
+  ].map((what) => `WARNING: ${what}`);
+}
+
 function securityOptions(facts: InfoFacts): string[] {
-  const { host, noNewPrivileges, isRemapped, seccompProfile } = facts;
+  const { host, noNewPrivileges, isRemapped, isRootless, seccompProfile } = facts;
   return [
     ...(host.apparmor ? ['name=apparmor'] : []),
     `name=seccomp,profile=${seccompProfile}`,
     ...(isRemapped ? ['name=userns'] : []),
+    ...(isRootless ? ['name=rootless'] : []),
     ...(host.cgroups.version === 2 ? ['name=cgroupns'] : []),
     ...(noNewPrivileges ? ['name=no-new-privileges'] : []),
   ];

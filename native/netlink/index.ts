@@ -10,7 +10,7 @@ export type { NftElement, NftElementChange } from './nft-elements.js';
 export type { Answer, OpenedSocket, Step } from './steps.js';
 export type { Link, LinkAddress, Neighbour, Route } from './rtnetlink.js';
 export { addressBytes, addressText } from './ip-address.js';
-export { openInetSocket } from './inet-socket.js';
+export { openInetSocket, type SocketPlace } from './inet-socket.js';
 
 /** How many batches may wait for the worker before new ones are refused (EBUSY). */
 const maxPending = 10_000;

@@ -5,7 +5,7 @@ import type { StartedShim } from './launch.js';
 import type { Forward, Place } from './held-socket.js';
 import type { ExitStatus, LogBounds, MonitorSettings } from './monitor-settings.js';
 
-export { connect } from './connected-shim.js';
+export { connect, connectIfThere } from './connected-shim.js';
 export { readExitFile } from './exit-file.js';
 export { abandonGate, openGate } from './gate.js';
 export { dropShim, launch, startShim } from './launch.js';

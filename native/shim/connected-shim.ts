@@ -42,6 +42,18 @@ export async function connect(socketPath: string): Promise<Shim> {
   return shim;
 }
 
+/** The same, and undefined when it has gone. */
+export async function connectIfThere(socketPath: string): Promise<Shim | undefined> {
+  try {
+    return await connect(socketPath);
+  } catch (error) {
+    if (error instanceof ErrnoError && ['ENOENT', 'ECONNREFUSED'].includes(error.code)) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
 /** A shim at the other end of a connection: a new one, or the one that launched it. */
 export class ConnectedShim implements Shim {
   readonly exited: Promise<Exited>;

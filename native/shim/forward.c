@@ -180,6 +180,17 @@ static void retire_proxy(void)
     not_before_ms = 0;
 }
 
+/* IPv4 of a socket that speaks both (bind.c). */
+static void unmap(struct sockaddr_storage *bound)
+{
+    const struct sockaddr_in6 six = *(const struct sockaddr_in6 *)bound;
+    if (six.sin6_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
+        return;
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = six.sin6_port};
+    memcpy(&four.sin_addr, &six.sin6_addr.s6_addr[12], sizeof four.sin_addr);
+    memcpy(bound, &four, sizeof four);
+}
+
 static bool is_at(int fd, const struct place *place)
 {
     struct sockaddr_storage bound = {0};
@@ -189,6 +200,7 @@ static bool is_at(int fd, const struct place *place)
     if (getsockname(fd, (struct sockaddr *)&bound, &size) < 0 ||
         getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_size) < 0)
         return false;
+    unmap(&bound);
     if (protocol != place->protocol || bound.ss_family != place->at.any.sa_family)
         return false;
     const struct sockaddr_in *four = (const struct sockaddr_in *)&bound;

@@ -92,6 +92,10 @@ int main(int argc, char **argv, char **envp)
         return reaper_main(argc - 1, argv + 1, envp);
     if (argc > 1 && strcmp(argv[1], "init") == 0)
         return reaper_main(argc - 2, argv + 2, envp);
+    if (argc > 1 && strcmp(argv[1], "hold") == 0)
+        return hold_main(argc - 2, argv + 2);
+    if (argc > 1 && strcmp(argv[1], "run") == 0)
+        return run_main(argc - 2, argv + 2);
     if (argc < 2 || strcmp(argv[1], "monitor") != 0) {
         fputs("tsdocker-shim: started by tsdockerd, or as: tsdocker-shim init -- command\n",
               stderr);

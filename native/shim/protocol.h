@@ -33,6 +33,7 @@ enum request {
     PORT_DROP,
     LOG_SETTINGS,
     OOM_TURN,
+    PORT_BIND,
 };
 
 /*

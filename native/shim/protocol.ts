@@ -40,6 +40,7 @@ export const frameTypes = {
   portDrop: 15,
   logSettings: 16,
   oomTurn: 17,
+  portBind: 18,
   launch: 32,
   answer: 33,
   open: 34,

@@ -48,6 +48,9 @@ int port_hold(int fd);
 int port_aim(const struct place *place, struct forward *forward);
 int port_drop(const struct place *place);
 
+/* bind.c: a socket that is bound there, or a negative errno. */
+int port_bind(const struct place *place, bool listens);
+
 /* What an event is about: the kind in the upper half, the number in the lower. */
 enum event_kind { ACCEPT = 1, LINK_OUTER, LINK_INNER, DATAGRAM, FLOW, RETIRE };
 

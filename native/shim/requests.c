@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "monitor.h"
+#include "proxy.h"
 #include "sys.h"
 
 static uint32_t exit_payload(uint8_t out[32])
@@ -175,11 +176,9 @@ static int find_fd(uint32_t kind, uint32_t slot)
     return held < 0 ? -EBADF : fcntl(held, F_DUPFD_CLOEXEC, 0);
 }
 
-static void on_get_fd(struct client *client, struct frame frame, struct reader *reader)
+static void reply_fd(struct client *client, struct frame frame, int answered)
 {
-    uint32_t kind = read_u32(reader);
-    uint32_t slot = read_u32(reader);
-    cleanup_fd int fd = reader->bad ? -EINVAL : find_fd(kind, slot);
+    cleanup_fd int fd = answered;
     int32_t error = 0;
     if (fd < 0) {
         control_reply(client, frame, fd, NULL, 0);
@@ -188,6 +187,21 @@ static void on_get_fd(struct client *client, struct frame frame, struct reader *
     struct frame answer = {.size = 4, .type = frame.type | REPLY, .tag = frame.tag};
     if (send_frame(client->fd, answer, &error, fd, MSG_DONTWAIT) < 0)
         client->gone = true;
+}
+
+static void on_get_fd(struct client *client, struct frame frame, struct reader *reader)
+{
+    uint32_t kind = read_u32(reader);
+    uint32_t slot = read_u32(reader);
+    reply_fd(client, frame, reader->bad ? -EINVAL : find_fd(kind, slot));
+}
+
+static void on_port_bind(struct client *client, struct frame frame, struct reader *reader)
+{
+    struct place place;
+    bool known = read_place(reader, &place);
+    bool listens = read_u32(reader);
+    reply_fd(client, frame, !known || reader->bad ? -EINVAL : port_bind(&place, listens));
 }
 
 static int add_fd(struct client *client, struct reader *reader)
@@ -297,6 +311,9 @@ int request_answer(struct client *client, struct frame frame, struct reader *rea
         return edit_aim(reader);
     case PORT_DROP:
         return edit_drop(reader);
+    case PORT_BIND:
+        on_port_bind(client, frame, reader);
+        return 1;
     case LOG_SETTINGS:
         return edit_log(client, reader);
     case OPEN:

@@ -191,6 +191,9 @@ int await_child(pid_t pid, int watched, uint32_t timeout_ms, int *status);
 
 /* `tsdocker-shim init -- cmd…`: PID 1 of a container with --init. */
 int reaper_main(int argc, char **argv, char **envp);
+/* `tsdocker-shim hold FIFO GRACE_MS NAME` and `run PROGRAM NAME…`: the daemon's own namespaces. */
+int hold_main(int argc, char **argv);
+int run_main(int argc, char **argv);
 
 /* Cleanup attributes, as crun has them. */
 static inline void cleanup_close_fd(const int *fd)

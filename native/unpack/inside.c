@@ -92,7 +92,7 @@ static void add_implied(const char *path) {
 
 static void make_opaque(int parent, const char *base, const char *entry) {
   if (fchdir(parent) != 0) fail_errno("fchdir", entry);
-  if (lsetxattr(base, OPAQUE_XATTR, "y", 1, 0) != 0) fail_errno("lsetxattr", entry);
+  if (lsetxattr(base, opaque_xattr(), "y", 1, 0) != 0) fail_errno("lsetxattr", entry);
 }
 
 /* What is in the way of an implied folder may be a whiteout: then the new folder hides the old. */

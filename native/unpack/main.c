@@ -211,6 +211,7 @@ int main(int argc, char **argv) {
                     "usage|remove target=… -- …\n");
     return 2;
   }
+  userns_look();
   bound_resources();
   size_t first = (size_t)at + (at < argc);
   return run(argv[1], &settings, argv + first, (size_t)argc - first);

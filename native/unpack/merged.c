@@ -20,7 +20,7 @@ void merged_close(struct merged *merged) {
 
 bool merged_is_opaque(int fd) {
   char value;
-  return (fgetxattr(fd, OPAQUE_XATTR, &value, 1) == 1 && value == 'y') ||
+  return (fgetxattr(fd, OVERLAY_XATTRS "opaque", &value, 1) == 1 && value == 'y') ||
          (fgetxattr(fd, USER_OVERLAY_XATTRS "opaque", &value, 1) == 1 && value == 'y');
 }
 

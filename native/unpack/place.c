@@ -201,7 +201,7 @@ static void dress(int parent, const char *base, const struct entry *entry, bool 
   if (entry->attribute_count == 0 && !opaque) return;
   if (fchdir(parent) != 0) fail_errno("fchdir", entry->name);
   place_attributes(-1, base, entry);
-  if (opaque && lsetxattr(base, OPAQUE_XATTR, "y", 1, 0) != 0)
+  if (opaque && lsetxattr(base, opaque_xattr(), "y", 1, 0) != 0)
     fail_errno("lsetxattr", entry->name);
 }
 
@@ -209,6 +209,12 @@ static void remember_folder(const char *path, const struct entry *entry) {
   if ((folder_count & (folder_count - 1)) == 0)
     folders = need(realloc(folders, (folder_count * 2 + 1) * sizeof *folders));
   folders[folder_count++] = (struct folder){copy_text(path), entry->mode, entry->mtime};
+}
+
+/* Whose root may make no devices goes without, as other engines for ordinary users do. */
+static bool is_forbidden(const struct entry *entry) {
+  bool device = entry->type == '4' || (entry->type == '3' && entry->device != 0);
+  return device && userns_confined();
 }
 
 static void place_node(const char *path, const struct entry *entry) {
@@ -233,6 +239,7 @@ static void place_node(const char *path, const struct entry *entry) {
 }
 
 void place_other(const char *path, const struct entry *entry) {
+  if (is_forbidden(entry)) return;
   if (entry->type == '2' && (entry->link[0] == 0 || strlen(entry->link) >= MAX_NAME_BYTES))
     fail_archive(entry->name, "invalid symbolic link");
   if (entry->type == '1')
@@ -249,7 +256,7 @@ static void whiteout_overlay(int parent, const char *name, const char *path) {
   if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0) fail_errno("fstatat", path);
   /* What this layer itself holds stays; only what lies beneath a folder of it has to go. */
   if (!S_ISDIR(st.st_mode)) return;
-  if (fchdir(parent) != 0 || lsetxattr(name, OPAQUE_XATTR, "y", 1, 0) != 0)
+  if (fchdir(parent) != 0 || lsetxattr(name, opaque_xattr(), "y", 1, 0) != 0)
     fail_errno("lsetxattr", path);
 }
 
@@ -271,7 +278,7 @@ static void whiteout_apply(int parent, const char *name, const char *path) {
 static void opaque_directory(const char *directory) {
   int fd = inside_directory(directory, directory);
   if (inside_overlay) {
-    if (fchdir(fd) != 0 || lsetxattr(".", OPAQUE_XATTR, "y", 1, 0) != 0)
+    if (fchdir(fd) != 0 || lsetxattr(".", opaque_xattr(), "y", 1, 0) != 0)
       fail_errno("lsetxattr", directory);
     return;
   }

@@ -275,11 +275,15 @@ void compress_prepare(void);
 int command_compress(const struct limits *limits);
 void report_archive(void);
 
-#define OPAQUE_XATTR "trusted.overlay.opaque"
 #define OVERLAY_XATTRS "trusted.overlay."
 #define USER_OVERLAY_XATTRS "user.overlay."
 #define CAPABILITY_XATTR "security.capability"
 #define MAX_NAME_BYTES 4096
+/* userns.c: looked up once, before the process gives up its root. */
+void userns_look(void);
+/* Devices cannot be made, and attributes of the kind `trusted` neither read nor written. */
+bool userns_confined(void);
+const char *opaque_xattr(void);
 static inline bool is_whiteout(const struct stat *st) {
   return S_ISCHR(st->st_mode) && st->st_rdev == 0;
 }

@@ -16,6 +16,7 @@ import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:f
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isOpaqueFolder } from '../../native/inside.js';
+import { inUserNamespace } from '../../native/userns.js';
 import {
   type Difference,
   exportTree,
@@ -51,7 +52,11 @@ const SHORT_NAME_DIGITS = 20;
 const EMPTY = 'empty';
 
 /** Off whatever the kernel's default: with them the upper folder alone is no diff any more. */
-const OPTIONS = ['index=off', 'metacopy=off', 'redirect_dir=off'] as const;
+const options = (): readonly string[] =>
+  inUserNamespace()
+    // Which switches the other two off, and refuses to be told so.
+    ? ['index=off', 'userxattr']
+    : ['index=off', 'metacopy=off', 'redirect_dir=off'];
 
 /** Opens the driver below `root`; refuses a filesystem that overlayfs cannot lie on. */
 export async function createOverlayDriver(root: string): Promise<StorageDriver> {
@@ -120,7 +125,7 @@ function statusOf(backing: string): readonly (readonly [string, string])[] {
     ['Supports d_type', 'true'],
     ['Using metacopy', 'false'],
     ['Native Overlay Diff', 'true'],
-    ['userxattr', 'false'],
+    ['userxattr', String(inUserNamespace())],
   ];
 }
 
@@ -245,7 +250,7 @@ function recipe(
     upperdir: join(container, 'diff'),
     workdir: join(container, 'work'),
     volatile,
-    options: OPTIONS,
+    options: options(),
     shortNames: { dir: links, lowerdir: [initName, ...names.map(shortName)].join(':') },
   };
 }
@@ -263,7 +268,7 @@ function layersRecipe(
   return {
     kind: 'overlay',
     lowerdirs: [...names.map((name) => diffOf(folders, 'layers', name)), empty],
-    options: OPTIONS,
+    options: options(),
     shortNames: { dir: links, lowerdir: [...names.map(shortName), EMPTY].join(':') },
   };
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { knowsKinds } from '../../native/dirent.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import { detachedMount } from '../../native/mount.js';
+import { inUserNamespace } from '../../native/userns.js';
 import { writeXattr } from '../../native/xattr.js';
 
 /** Names as `docker info` has them, by f_type of statfs(2). */
@@ -44,12 +45,17 @@ export async function checkOverlay(root: string): Promise<string> {
   }
   try {
     if (!knowsKinds(probe)) throw refuse('its directories do not tell kinds (d_type)');
-    attempt(() => writeXattr(probe, 'trusted.overlay.probe', 'y'), refuse);
+    attempt(() => writeXattr(probe, `${attributeKind()}.overlay.probe`, 'y'), refuse);
     attempt(() => mountOnce(probe), refuse);
     return name;
   } finally {
     await rm(probe, { recursive: true, force: true });
   }
+}
+
+/** Where overlayfs keeps what it has to remember. */
+function attributeKind(): 'trusted' | 'user' {
+  return inUserNamespace() ? 'user' : 'trusted';
 }
 
 /** By /proc/self/fd: fsconfig of Linux 6.1 takes no string of 256 bytes or more. */
@@ -62,6 +68,7 @@ function mountOnce(probe: string): void {
         ['lowerdir', lower ?? ''],
         ['upperdir', upper ?? ''],
         ['workdir', work ?? ''],
+        ...(inUserNamespace() ? ([['userxattr']] as const) : []),
       ]),
     );
   } finally {

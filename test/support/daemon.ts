@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import {
+  chmodSync,
+  chownSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -43,6 +45,8 @@ export interface DaemonOptions {
   readonly isBridgeless?: true;
   /** A folder of the test's own, on a disk of its own. */
   readonly dataRoot?: string;
+  /** Whose the roots are: an ordinary user's, who gets there. */
+  readonly owner?: number;
   /** The test leaves something on purpose: it is removed, and not told of. */
   readonly mayLeak?: boolean;
 }
@@ -136,6 +140,12 @@ export async function startDaemon(t: Test, options: DaemonOptions = {}): Promise
   mkdirSync(dataRoot, { recursive: true });
   mkdirSync(roots.execRoot);
   writeFileSync(configFile, JSON.stringify(options.daemonJson ?? {}));
+  if (options.owner !== undefined) {
+    chmodSync(directory, 0o755);
+    for (const path of [directory, base, roots.execRoot]) {
+      chownSync(path, options.owner, options.owner);
+    }
+  }
   const rootId = rootIdOf(roots.dataRoot);
   const bridge = `tsd${rootId}`;
   const range = randomRange();

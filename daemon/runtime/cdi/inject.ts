@@ -146,7 +146,7 @@ function hostDevice(node: CdiNode, user: OciConfig['process']['user']): OciDevic
   const { path, hostPath, fileMode = 0o666, uid = user.uid, gid = user.gid } = node;
   let device: OciDevice | undefined;
   try {
-    device = deviceOf(statSync(hostPath), path);
+    device = deviceOf(statSync(hostPath), path, hostPath);
   } catch (error) {
     throw failed(`failed to stat CDI host device "${hostPath}": no such file or directory`, error);
   }

@@ -1,6 +1,7 @@
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { Cgroups, RealtimeBudget } from './cgroup.js';
 import type { CgroupLayout } from './layout.js';
+import { noCgroups } from './none.js';
 import { systemdCgroups } from './systemd.js';
 import { cgroupsV1 } from './v1.js';
 import { cgroupsV2 } from './v2.js';
@@ -10,6 +11,7 @@ export type {
   RealtimeBudget,
 } from './cgroup.js';
 export { failures } from './files.js';
+export { isWithout } from './layout.js';
 export type { CgroupLayout } from './layout.js';
 
 /**
@@ -25,8 +27,14 @@ export function openCgroups(
     throw invalidParameter(
       'daemon-scoped cpu-rt-period and cpu-rt-runtime are not implemented for cgroup v2');
   }
-  const groups =
-    layout.version === 2 ? cgroupsV2(layout.mount) : cgroupsV1(layout.hierarchies, budget);
+  const groups = groupsOf(layout, budget);
   if (driver !== 'systemd') return groups;
   return systemdCgroups(groups, layout.version === 1 ? layout.unified : undefined);
+}
+
+function groupsOf(layout: CgroupLayout, budget: RealtimeBudget): Cgroups {
+  if (layout.version === 2) {
+    return layout.mount === undefined ? noCgroups(2) : cgroupsV2(layout.mount);
+  }
+  return layout.hierarchies.length === 0 ? noCgroups(1) : cgroupsV1(layout.hierarchies, budget);
 }

@@ -7,7 +7,8 @@ import { systemError } from '../../../api-spec/errors.js';
  */
 export type CgroupLayout =
   | { readonly version: 1; readonly hierarchies: readonly Hierarchy[]; readonly unified?: string }
-  | { readonly version: 2; readonly mount: string };
+  /** Mounted nowhere that is ours: there are no groups. */
+  | { readonly version: 2; readonly mount: string | undefined };
 
 /** One mounted hierarchy of version 1. */
 export interface Hierarchy {
@@ -21,6 +22,24 @@ const knownV1: ReadonlySet<string> = new Set([
   'cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'net_cls', 'net_prio', 'blkio',
   'pids', 'perf_event', 'hugetlb', 'rdma', 'misc',
 ]);
+
+/** Whether there are no groups to be had. */
+export function isWithout(layout: CgroupLayout): boolean {
+  return layout.version === 2 ? layout.mount === undefined : layout.hierarchies.length === 0;
+}
+
+/**
+ * What of it the root of a user namespace may use: the hierarchy of version 2, where it was
+ * delegated. Nobody may be given a hierarchy of version 1.
+ */
+export function ownLayout(
+  layout: CgroupLayout,
+  isOurs: (folder: string) => boolean,
+): CgroupLayout {
+  if (layout.version === 1) return { version: 1, hierarchies: [] };
+  const { mount } = layout;
+  return mount !== undefined && isOurs(mount) ? layout : { version: 2, mount: undefined };
+}
 
 /** From the text of /proc/self/mountinfo. Throws when there is nothing to work with. */
 export function readCgroupLayout(mountinfo: string): CgroupLayout {

@@ -1,6 +1,7 @@
 /** Control groups of version 2: one folder, cloned into, devices by an eBPF program. */
 import * as fs from 'node:fs';
 import { attachDeviceProgram } from '../../../native/bpf.js';
+import { inUserNamespace } from '../../../native/userns.js';
 import type { OciResources } from '../oci.js';
 import type { BlockIoEntry, Cgroups, CgroupStats, ContainerCgroup } from './cgroup.js';
 import { deviceProgram } from './device-program.js';
@@ -40,7 +41,8 @@ function create(
   }
   try {
     for (const write of v2Writes(resources)) writeControl(folder, write);
-    if (resources.devices.length > 0) {
+    // Only the machine's root may load such a program; nobody else's can make a device.
+    if (resources.devices.length > 0 && !inUserNamespace()) {
       attachDeviceProgram(folder, deviceProgram(resources.devices));
     }
     return open(path);

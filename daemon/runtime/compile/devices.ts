@@ -18,15 +18,18 @@ export interface DevicePlaces {
   /** Our own tmpfs. */
   readonly dev: Slot;
   readonly nodes?: ReadonlyMap<string, Slot>;
+  /** None can be made: the host's are shown. */
+  readonly binds?: boolean;
 }
 
 /** Nodes elsewhere than in /dev get their folder made inside the root. */
 export function makeDevices(
   builder: ProgramBuilder,
   slots: SharedSlots,
-  { dev, nodes }: DevicePlaces,
+  { dev, nodes, binds = false }: DevicePlaces,
   devices: readonly OciDevice[],
 ): void {
+  const tree = builder.slot();
   for (const device of devices) {
     const about = `device ${device.path}`;
     const at = device.path.lastIndexOf('/');
@@ -41,10 +44,23 @@ export function makeDevices(
     const place = { dir, path: name, about };
     const mount = nodes?.get(device.path);
     if (device.mustMatch === true) refuseOther(builder, device, place, slots.scratch2);
+    const isBound = mount === undefined && binds && device.type !== 'p';
+    if (isBound) builder.init.push(...takeNode(device, tree, about));
+    const found = isBound ? tree : mount;
     builder.init.push(
-      ...(mount === undefined ? node(device, place) : placeNode(place, mount, slots.scratch2)),
+      ...(found === undefined ? node(device, place) : placeNode(place, found, slots.scratch2)),
     );
   }
+}
+
+/** The host's own node, in init before the pivot. */
+function takeNode(device: OciDevice, out: Slot, about: string): Step[] {
+  const { path, hostPath = path, major, minor, type } = device;
+  const flags = kernel.OPEN_TREE_CLONE;
+  return [
+    { op: 'openTree', out, dir: CWD, path: hostPath, flags, about },
+    { op: 'fstatNode', fd: out, mode: nodeTypes[type], major, minor, about },
+  ];
 }
 
 /** What is there already must be that very node; nothing may be there, too. */

@@ -173,15 +173,23 @@ const ofNamespace: ReadonlyMap<string, { type: NamespaceType; path: string }> = 
   ['mqueue', { type: 'ipc', path: '/dev/mqueue' }],
 ]);
 
-/** A filesystem of a namespace that is not its own cannot be mounted anew: the host's is bound. */
-export function mountable({ mounts, linux }: OciConfig): readonly OciMount[] {
+/**
+ * A filesystem of a namespace that is not its own cannot be mounted anew: the host's is bound. Who
+ * is confined owns network namespaces, all but the machine's first, and those that others made.
+ */
+export function mountable(
+  { mounts, linux }: OciConfig,
+  isConfined: boolean,
+): readonly OciMount[] {
   const { namespaces } = linux;
   const isJoined = (kind: NamespaceType): boolean =>
     namespaces.some(({ type, path }) => type === kind && path !== undefined);
-  if (!namespaces.some(({ type }) => type === 'user')) return mounts;
+  const isInside = namespaces.some(({ type }) => type === 'user');
+  if (!isInside && !isConfined) return mounts;
   return mounts.map((mount) => {
     const needs = ofNamespace.get(mount.type);
     if (needs === undefined || hasOwn(namespaces, needs.type)) return mount;
+    if (!isInside && (needs.type === 'network' || isJoined(needs.type))) return mount;
     // Who joins both joins what belongs together.
     if (isJoined(needs.type) && isJoined('user')) return mount;
     return { ...mount, type: 'bind', source: needs.path, options: [...mount.options, 'rbind'] };

@@ -19,6 +19,7 @@ export const hostFacts: HostFacts = {
   cpus: 4,
   hasKcore: true,
   hasRealtime: false,
+  isConfined: false,
 };
 
 export interface ConfigOptions {
@@ -76,7 +77,7 @@ export function planOf(changes: Partial<LaunchPlan> = {}): LaunchPlan {
     containerId: id, bundle: '/bundle', rootfs: { kind: 'bind', source: '/image' },
     cgroup: { kind: 'clone', folder: '/sys/fs/cgroup/x' },
     seccomp: { filter: Buffer.alloc(8), flags: 4 }, stdin: false,
-    stdinOnce: false, hasKcore: false, ...changes,
+    stdinOnce: false, hasKcore: false, isConfined: false, ...changes,
   };
 }
 

@@ -22,6 +22,7 @@ function wishOf(id: string, options: ConfigOptions) {
     containerId: id, bundle: `/d/containers/${id}`, rootfs: { kind: 'bind', source: `/v/${id}/x` },
     cgroup: { kind: 'clone', folder: `/sys/fs/cgroup/tsdocker-x/${id}` },
     seccomp: { filter: Buffer.alloc(8), flags: 4 }, stdin: false, stdinOnce: false, hasKcore: false,
+    isConfined: false,
   };
   return {
     inputs: JSON.stringify([config, plan]),

@@ -1,0 +1,50 @@
+/** Programs of others that a daemon without privileges needs: setuid ones, and pasta. */
+import { execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** How long one of them may take. */
+const timeoutMs = 30_000;
+/** What it says is read so far. */
+const maxOutputBytes = 64 * 1024;
+
+const packages = { newuidmap: 'uidmap', newgidmap: 'uidmap', pasta: 'passt' } as const;
+
+/** A program that is looked up. */
+export type Tool = keyof typeof packages;
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  }
+}
+
+/** Its path. Throws with what to install. */
+export function findTool(name: Tool, path = process.env['PATH'] ?? ''): string {
+  const folders = [...path.split(delimiter), '/usr/bin', '/bin'].filter((each) => each !== '');
+  const found = folders.map((folder) => join(folder, name)).find(isExecutable);
+  if (found !== undefined) return found;
+  throw new Error(`--rootless needs ${name}, which is not installed: install the package ` +
+    `${packages[name]} (apt-get install ${packages[name]})`);
+}
+
+/** Runs it to its end. Rejects with what it said. */
+export async function runTool(path: string, args: readonly string[]): Promise<void> {
+  try {
+    await run(path, args, { timeout: timeoutMs, maxBuffer: maxOutputBytes });
+  } catch (error) {
+    throw new Error(`${[path, ...args].join(' ')}: ${wordsOf(error)}`, { cause: error });
+  }
+}
+
+function wordsOf(error: unknown): string {
+  const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+  return stderr === '' ? String(error) : stderr;
+}

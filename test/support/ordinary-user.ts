@@ -1,0 +1,92 @@
+/**
+ * An ordinary user for a test, with subordinate ids and a session's folders. The machine stays as
+ * it is: accounts, ids and programs are those of a mount namespace of the daemon under test.
+ */
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startDaemon, type DaemonOptions, type Test, type TestDaemon } from './daemon.js';
+import { packageFolder } from './debian-package.js';
+
+const project = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Who it is, on no machine anybody else. */
+export const user = { name: 'tsd-ordinary', id: 54_321, firstSubordinate: 1_700_000_000 } as const;
+
+/** What the world of the user lacks, on purpose. */
+export interface Lacks {
+  /** Programs that are not installed. */
+  readonly tools?: readonly string[];
+  readonly subordinateIds?: boolean;
+}
+
+/** As root, in a mount namespace; then the rest as the user. Any project or node can be read so. */
+const script = `
+files=$1 project=$2 home=$3 uid=$4; shift 4
+mount -t tmpfs -o mode=755 tmpfs /mnt
+mkdir /mnt/project; mount --bind "$project" /mnt/project
+touch /mnt/node; mount --bind "$1" /mnt/node
+cp -a "$files/bin" /mnt/bin
+mknod /mnt/tun c 10 200; chmod 666 /mnt/tun
+[ ! -e /dev/net/tun ] || mount --bind /mnt/tun /dev/net/tun
+for file in passwd group subuid subgid; do
+  [ -e /etc/$file ] && mount --bind "$files/$file" /etc/$file
+done
+program=/mnt/project/\${2#"$project"}; shift 2
+exec setpriv --reuid "$uid" --regid "$uid" --clear-groups -- env HOME="$home" \\
+  XDG_RUNTIME_DIR="$home/run" PATH="/mnt/bin:/usr/bin:/bin" /mnt/node "$program" "$@"
+`;
+
+function append(path: string, from: string, line: string): void {
+  fs.writeFileSync(path, `${fs.readFileSync(from, 'utf8')}${line}\n`);
+}
+
+async function copyPrograms(folder: string, lacks: readonly string[]): Promise<void> {
+  fs.mkdirSync(folder);
+  for (const name of ['uidmap', 'passt']) {
+    const source = join(await packageFolder(name), 'usr/bin');
+    for (const program of fs.readdirSync(source).filter((each) => !lacks.includes(each))) {
+      const path = join(folder, program);
+      fs.cpSync(join(source, program), path, { verbatimSymlinks: true });
+      const stat = fs.lstatSync(join(source, program));
+      // Copying leaves the setuid bit out.
+      if (!stat.isSymbolicLink()) fs.chmodSync(path, stat.mode & 0o7777);
+    }
+  }
+}
+
+/** What a command goes through to be the user's: the node and the program follow. */
+export async function asOrdinaryUser(
+  t: Test,
+  { tools = [], subordinateIds = true }: Lacks = {},
+): Promise<readonly string[]> {
+  const files = fs.mkdtempSync(join(tmpdir(), 'tsd-user-'));
+  t.teardown(() => fs.rmSync(files, { recursive: true, force: true }));
+  fs.chmodSync(files, 0o755);
+  const home = join(files, 'home');
+  for (const folder of [home, join(home, 'run')]) {
+    fs.mkdirSync(folder, { mode: 0o700 });
+    fs.chownSync(folder, user.id, user.id);
+  }
+  const account = `${user.name}:x:${user.id}:${user.id}::${home}:/bin/sh`;
+  append(join(files, 'passwd'), '/etc/passwd', account);
+  append(join(files, 'group'), '/etc/group', `${user.name}:x:${user.id}:`);
+  const ids = subordinateIds ? `${user.name}:${user.firstSubordinate}:65536\n` : '';
+  for (const name of ['subuid', 'subgid']) fs.writeFileSync(join(files, name), ids);
+  await copyPrograms(join(files, 'bin'), tools);
+  const settings = [files, project, home, String(user.id)];
+  return ['unshare', '--mount', 'sh', '-euc', script, 'sh', ...settings];
+}
+
+/** A daemon of that user. Its namespaces go with the test. */
+export async function startRootless(t: Test, options: DaemonOptions = {}): Promise<TestDaemon> {
+  return startDaemon(t, {
+    ...options,
+    through: await asOrdinaryUser(t),
+    flags: ['--rootless', ...(options.flags ?? [])],
+    owner: user.id,
+    // What holds the namespaces stays for a while.
+    mayLeak: true,
+  });
+}
