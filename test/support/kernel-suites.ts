@@ -16,7 +16,7 @@ const systemdScript = fileURLToPath(new URL('../../../test/support/systemd.sh', 
  */
 export function holdUnderUserMode(
   suites: readonly string[],
-  { systemd = false, timeoutMs = 180_000 } = {},
+  { systemd = false, timeoutMs = 300_000 } = {},
 ): void {
   for (const suite of suites) {
     const path = pathOf(suite);

@@ -2,6 +2,7 @@
  * An ordinary user for a test, with subordinate ids and a session's folders. The machine stays as
  * it is: accounts, ids and programs are those of a mount namespace of the daemon under test.
  */
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,13 +57,27 @@ async function copyPrograms(folder: string, lacks: readonly string[]): Promise<v
   }
 }
 
+const lastSubordinate = user.firstSubordinate + 65_535;
+
+/** Ends all that runs as the user or as one of its subordinate ids: pasta and holders of what was. */
+function endAllOf(): void {
+  for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const uid = fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0;
+    const isOurs = uid === user.id || (uid >= user.firstSubordinate && uid <= lastSubordinate);
+    if (isOurs) spawnSync('kill', ['-KILL', pid]);
+  }
+}
+
 /** What a command goes through to be the user's: the node and the program follow. */
 export async function asOrdinaryUser(
   t: Test,
   { tools = [], subordinateIds = true }: Lacks = {},
 ): Promise<readonly string[]> {
   const files = fs.mkdtempSync(join(tmpdir(), 'tsd-user-'));
-  t.teardown(() => fs.rmSync(files, { recursive: true, force: true }));
+  t.teardown(() => {
+    endAllOf();
+    fs.rmSync(files, { recursive: true, force: true });
+  });
   fs.chmodSync(files, 0o755);
   const home = join(files, 'home');
   for (const folder of [home, join(home, 'run')]) {

@@ -23,7 +23,7 @@ const fileTimeoutMs = 300_000;
 /** Suites that take longer, by how their names begin. */
 const longerTimeoutsMs: Readonly<Record<string, number>> = {
   // Machines are booted there, some of them twenty times.
-  'test/kernels/': 600_000,
+  'test/kernels/': 1_500_000,
   // Two thousand cases, most of them a whole life on the reference engine too: nine minutes.
   'test/compat/differential/': 1_500_000,
 };
