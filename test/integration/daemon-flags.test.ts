@@ -33,6 +33,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'features': 'integration/cdi',
   'ip-forward': 'integration/firewalls',
   'live-restore': 'unit/daemon/config/read-config',
+  'rootless': 'integration/rootless',
   'runtimes': 'integration/other-runtimes',
   'tls': 'unit/daemon/config/read-config',
   'userns-remap': 'integration/userns-remap',

@@ -62,8 +62,12 @@ export function setLimits(process: OciProcess, ceilings: HardLimits | undefined)
   return process.rlimits.map(({ type, soft, hard }) => {
     const resource = rlimitNumber(type);
     const ceiling = ceilings?.get(resource);
-    const bounded = (limit: number): number =>
-      ceiling === undefined || ceiling < 0 || (limit >= 0 && limit <= ceiling) ? limit : ceiling;
+    const bounded = (limit: number): number | bigint => {
+      const isWithin = ceiling === undefined || ceiling < 0 || (limit >= 0 && limit <= ceiling);
+      const given = isWithin ? limit : ceiling;
+      // Beyond 2^53 a number still is a whole one, and the nearest that JSON can say.
+      return Number.isSafeInteger(given) ? given : BigInt(given);
+    };
     return {
       op: 'setrlimit', resource, soft: bounded(soft), hard: bounded(hard), about: `ulimit ${type}`,
     };

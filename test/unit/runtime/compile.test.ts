@@ -179,6 +179,16 @@ test('hard limits are bounded by what the daemon may set', (t) => {
   t.end();
 });
 
+test('a limit beyond 2^53 is written as it is', (t) => {
+  const program = programOf({
+    host: { Ulimits: [{ Name: 'nofile', Soft: 1024, Hard: 2 ** 53 }] },
+  });
+  const step = program.init.find(({ op }) => op === 'setrlimit');
+  t.match(step, { hard: 2n ** 53n });
+  t.ok(encodeProgram(program).length > 0);
+  t.end();
+});
+
 test('execve tries each folder of PATH, or the path as it is', (t) => {
   const paths = (options: Parameters<typeof programOf>[0]): readonly string[] => {
     const step = programOf(options).init.at(-1);
