@@ -59,7 +59,7 @@ async function copyPrograms(folder: string, lacks: readonly string[]): Promise<v
 
 const lastSubordinate = user.firstSubordinate + 65_535;
 
-/** Ends all that runs as the user or as one of its subordinate ids: pasta and holders of what was. */
+/** Ends all that runs as the user or as one of its subordinate ids. */
 function endAllOf(): void {
   for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const uid = fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0;
