@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrnoError } from './errno-error.js';
 import { builtFile } from './libc.js';
+import { O_PATH } from './open-flags.js';
 import { reapExit, socketPair, spawn, type Exit } from './spawn.js';
 
 /** What a descriptor of the child is: an open file of ours, a stream of ours, or /dev/null. */
@@ -49,9 +50,6 @@ function programFd(name: string): number {
     throw new ErrnoError('open', code, name);
   }
 }
-
-/** Node does not name it; the same on x86-64 and arm64. */
-const O_PATH = 0o10000000;
 
 /**
  * Starts it; its end is seen when its descriptor `watched`, one that it writes, has been closed.

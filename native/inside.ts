@@ -16,15 +16,15 @@ import { ErrnoError } from './errno-error.js';
 import {
   checked,
   lastError,
-  O_CLOEXEC,
-  O_PATH,
   openAt,
   openRoot,
   openRoots,
   walkLayers,
 } from './merged.js';
+import { O_CLOEXEC, O_PATH } from './open-flags.js';
 
-export { isOpaqueFolder, O_PATH } from './merged.js';
+export { isOpaqueFolder } from './merged.js';
+export { O_PATH } from './open-flags.js';
 
 const { O_NOCTTY, O_NONBLOCK, O_RDONLY } = fs.constants;
 

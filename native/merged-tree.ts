@@ -11,10 +11,10 @@ import {
   lastError,
   lookup,
   type Merged,
-  O_CLOEXEC,
   openAt,
   openRoots,
 } from './merged.js';
+import { O_CLOEXEC } from './open-flags.js';
 import { readXattr } from './xattr.js';
 
 const { O_NOCTTY, O_NONBLOCK, O_RDONLY } = fs.constants;

@@ -6,13 +6,10 @@ import * as fs from 'node:fs';
 import koffi from 'koffi';
 import { errnoName } from './errno.js';
 import { ErrnoError } from './errno-error.js';
+import { O_CLOEXEC, O_PATH } from './open-flags.js';
 import { readXattr } from './xattr.js';
 
 const { O_DIRECTORY, O_NOFOLLOW } = fs.constants;
-/** As in the kernel's headers; Node has neither. */
-export const O_CLOEXEC = 0o2000000;
-/** Names a file without opening it. */
-export const O_PATH = 0o10000000;
 
 /** As in the kernel: the 41st link on the way is ELOOP. */
 const MAX_SYMLINKS = 40;

@@ -5,6 +5,7 @@ import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
 import type { Slot } from '../launch/opcodes.js';
 import { checked, tsdocker } from '../libc.js';
+import { O_PATH } from '../open-flags.js';
 import type { AttachRequest, Exited, LogPosition, Shim, ShimFd, ShimHello } from './client.js';
 import { Connection } from './connection.js';
 import type { Forward, Place } from './held-socket.js';
@@ -25,7 +26,6 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const FD_TIMEOUT_MS = 5_000;
 /** sun_path holds 107 bytes and a NUL; Node cuts longer ones without a word. */
 const MAX_SUN_PATH_BYTES = 107;
-const O_PATH = 0o10000000;
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const afterLogFlag = 16;
 const POSITION_BYTES = 16;

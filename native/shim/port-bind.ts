@@ -5,12 +5,11 @@ import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
 import { checked, tsdocker } from '../libc.js';
 import type { SocketPlace } from '../netlink/inet-socket.js';
+import { O_PATH } from '../open-flags.js';
 import { encodeFrame, FRAME_HEADER_BYTES, frameTypes, placeBytes, words } from './protocol.js';
 
 /** The shim answers at once: it does nothing else. */
 const timeoutMs = 5000;
-/** The same on x86-64 and arm64. */
-const O_PATH = 0o10000000;
 
 /**
  * As `openInetSocket`, but born there. Fast; waits for the shim. The caller closes the fd. Throws
