@@ -99,15 +99,7 @@ export function openCache(store: Store): Cache {
     },
     flush: (settle) => flush(store, pending, settle),
     touch: (keys, nowMs) =>
-      store.commit(
-        keys.map((key) => ({
-          sql:
-            'UPDATE build_records SET last_used_at_ms = ?, usage_count = usage_count + 1 ' +
-            'WHERE key = ?',
-          params: [nowMs, key],
-        })),
-        'normal',
-      ),
+      store.commit([{ sql: touchAll, params: [nowMs, JSON.stringify(keys)] }], 'normal'),
     remove: (keys) =>
       store.commit(
         keys.map((key) => ({ sql: 'DELETE FROM build_records WHERE key = ?', params: [key] })),
@@ -134,6 +126,11 @@ export function openCache(store: Store): Cache {
 const listed =
   'key, id, parent, cmd_is_own, kind, description, storage_key, diff_id, blob_size_bytes, ' +
   'size_bytes, created_at_ms, last_used_at_ms, usage_count';
+
+/** One statement for a whole build: twenty take ten times as long. */
+const touchAll =
+  'UPDATE build_records SET last_used_at_ms = ?, usage_count = usage_count + 1 ' +
+  'WHERE key IN (SELECT value FROM json_each(?))';
 
 const totals =
   'SELECT coalesce(sum(records), 0) AS records, coalesce(sum(bytes), 0) AS sizeBytes FROM ' +
