@@ -140,9 +140,12 @@ function byLabel(value: string): Predicate {
   };
 }
 
-/** `80`, `80/udp`, `8000-8010/tcp` → whether a port such as `80/tcp` is meant. */
+/**
+ * `80`, `80/udp`, `8000-8010/tcp` → whether a port such as `80/tcp` is meant. What follows a second
+ * dash is passed over, as Docker does.
+ */
 function parsePorts(value: string, name: string): (port: string) => boolean {
-  const parts = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(value);
+  const parts = /^(\d+)(?:-(\d+)(?:-[^/]*)?)?(?:\/(\w+))?$/.exec(value);
   const isRange = parts !== null && Number(parts[2] ?? parts[1]) >= Number(parts[1]);
   if (!isRange) {
     const why = parts === null

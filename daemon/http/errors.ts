@@ -69,8 +69,8 @@ export function sendRefusal(
     response.destroy();
     return;
   }
-  const isHead = request.method === 'HEAD';
-  const body = isHead ? '' : refusalBody(refusal);
+  // In answer to HEAD its length is told, and Node leaves it out.
+  const body = refusalBody(refusal);
   // A client that is still sending is told to stop, and gets the time to read why.
   const isSending = hasBody(request) && !request.complete && !request.readableEnded;
   if (isSending) response.setHeader('Connection', 'close');

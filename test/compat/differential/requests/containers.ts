@@ -18,6 +18,7 @@ const listFilters: readonly unknown[] = [
   { network: ['nope'] }, { label: ['tsdiff'] }, { label: ['tsdiff=tsdiff-running'] },
     { publish: ['80'] },
   { publish: ['80-90/tcp'] }, { publish: ['x'] }, { publish: ['80/x'] }, { expose: ['80'] },
+  { publish: ['1-3-4'] }, { publish: ['79-80-x'] }, { publish: ['1-x-4'] },
   { expose: ['90-80'] }, { isolation: ['default'] }, { isolation: ['x'] }, { task: ['x'] },
 ];
 
