@@ -78,6 +78,7 @@ async function run(context: Context, container: Container): Promise<void> {
       joinPids: targets.pids,
       hiddenEnv: container.hiddenEnv,
       onCreated: (pid) => context.networks.connect(sandbox, pid),
+      runsAtOnce: container.pendingAttaches.size === 0,
       signal: AbortSignal.timeout(maxLaunchMs),
     } satisfies TaskRequest);
     await open(context, container, { task, sandbox });

@@ -255,6 +255,11 @@ export interface TaskRequest {
   readonly joinPids: Readonly<Record<string, number>>;
   /** Called once init's namespaces exist, while it mounts: the network is set up meanwhile. */
   readonly onCreated: (pid: number) => Promise<void>;
+  /**
+   * Nobody has to be there before its first instruction: it goes on by itself once everything is
+   * set up, and `start` only waits for that. Otherwise it stands at the gate until `start`.
+   */
+  readonly runsAtOnce?: boolean;
   readonly signal: AbortSignal;
 }
 

@@ -202,6 +202,9 @@ async function launchTask(
     program: compiled.program,
     monitor: monitorOf(context, request, prepared, compiled),
     held: heldFor(context, request),
+    // systemd has to have begun the group before anything runs in it.
+    opens: request.runsAtOnce === true && foreign === undefined &&
+      context.cgroupDriver !== 'systemd',
     signal: request.signal,
     onYield: async (token, pid) => {
       if (token !== CREATED) throw systemError(`the shim asks for ${token}, which nobody knows`);

@@ -34,6 +34,7 @@ export class FakeTask implements Task {
   constructor(
     readonly containerId: string,
     readonly startError?: Error,
+    readonly runsAtOnce = false,
   ) {}
 
   end(exitCode: number, extra: Partial<TaskExit> = {}): void {
@@ -202,8 +203,8 @@ function played(world: World): Played {
       check: () => [],
       userOf: () => ({ uid: 0, gid: 0 }),
       idMapsOf: () => undefined,
-      create: async ({ record, onCreated }: TaskRequest) => {
-        const task = new FakeTask(record.id, world.startError);
+      create: async ({ record, onCreated, runsAtOnce }: TaskRequest) => {
+        const task = new FakeTask(record.id, world.startError, runsAtOnce);
         await onCreated(task.pid);
         world.tasks.push(task);
         return task;

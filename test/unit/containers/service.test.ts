@@ -263,10 +263,18 @@ test('who attaches before the start is joined before the gate opens', async (t) 
   });
   await containers.start(id);
   t.equal(world.task.attached, 1);
+  t.equal(world.task.runsAtOnce, false);
   const ended = new AbortController();
   const run = conversation.run(new PassThrough(), ended.signal);
   ended.abort();
   await run;
+});
+
+test('where nobody waits to be attached, nothing holds up the first instruction', async (t) => {
+  const { containers, world } = setUp(t);
+  const id = await create(containers);
+  await containers.start(id);
+  t.equal(world.task.runsAtOnce, true);
 });
 
 test('attaching to a paused container is refused in plain words', async (t) => {
