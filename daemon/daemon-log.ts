@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import type { DestinationStream, Logger } from 'pino';
 import { pino } from 'pino';
+import { codeOf } from '../native/errno-error.js';
 import type { DaemonConfig } from './config/config.js';
 
 /** The daemon's log: pino, on standard error. */
@@ -29,7 +30,7 @@ function write(line: string): void {
     writeSync(standardError, line);
   } catch (error) {
     // A log that cannot take more (full pipe, closed journal) must not end the daemon.
-    if (!(error instanceof Error && 'code' in error)) throw error;
+    if (codeOf(error) === '') throw error;
   }
 }
 

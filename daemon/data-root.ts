@@ -1,6 +1,7 @@
 /** The directories that belong to one daemon, and its sole right to them. */
 import { chmodSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { codeOf } from '../native/errno-error.js';
 import { tryLockFile } from '../native/file-lock.js';
 import type { DaemonConfig } from './config/config.js';
 
@@ -16,7 +17,7 @@ function runningDaemon(pidfile: string): number | undefined {
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
     return pid !== process.pid && command.includes('tsdockerd') ? pid : undefined;
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return undefined;
+    if (codeOf(error) !== '') return undefined;
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { mkdirSync, renameSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { hasCode } from '../native/errno-error.js';
 import { removeSmallTree } from '../native/remove-small.js';
 
 /**
@@ -29,7 +30,7 @@ export function openTrash(folder: string, onError: (error: unknown) => void): Tr
       try {
         renameSync(path, taken);
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+        if (hasCode(error, 'ENOENT')) {
           return Promise.resolve();
         }
         throw error;

@@ -5,7 +5,7 @@
 import { closeSync, constants as files, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ErrnoError } from './errno-error.js';
+import { codeOf, ErrnoError } from './errno-error.js';
 import { builtFile } from './libc.js';
 import { O_PATH } from './open-flags.js';
 import { reapExit, socketPair, spawn, type Exit } from './spawn.js';
@@ -46,8 +46,7 @@ function programFd(name: string): number {
     programs.set(name, fd);
     return fd;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'EIO';
-    throw new ErrnoError('open', code, name);
+    throw new ErrnoError('open', codeOf(error) || 'EIO', name);
   }
 }
 

@@ -16,3 +16,15 @@ export class ErrnoError extends Error {
     super(`${syscall}${about === undefined ? '' : ` ${about}`}: ${code}`);
   }
 }
+
+/** `ENOENT`, … of an error of Node's or of ours; empty for one without a code. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : '';
+}
+
+/** Whether an error has one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes(codeOf(error));
+}

@@ -13,6 +13,7 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { hasCode } from '../native/errno-error.js';
 import { removeSmallTree } from '../native/remove-small.js';
 import { spreadFolders } from '../native/spread-folders.js';
 import { removeTree, treeDigest, type TreeOptions } from '../native/unpack/index.js';
@@ -203,11 +204,6 @@ async function exists(path: string): Promise<boolean> {
     if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
-}
-
-/** Whether an error carries one of these errno names. */
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
 function renamed(from: string, to: string): void {

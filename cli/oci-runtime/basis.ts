@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type {
   NamespaceType, OciConfig, OciIdMapping, OciProcess, OciSeccomp,
 } from '../../daemon/runtime/oci.js';
+import { hasCode } from '../../native/errno-error.js';
 import { OciError } from './oci-error.js';
-import { codeOf, folderOf } from './store.js';
+import { folderOf } from './store.js';
 
 /** The part of a configuration that execs need. */
 export interface Basis {
@@ -39,7 +40,7 @@ export function readBasis(root: string, id: string): Basis {
     // Written by `writeBasis`.
     return JSON.parse(fs.readFileSync(pathOf(root, id), 'utf8')) as Basis;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') throw new OciError(`container does not exist: ${id}`, error);
+    if (hasCode(error, 'ENOENT')) throw new OciError(`container does not exist: ${id}`, error);
     throw error;
   }
 }

@@ -12,6 +12,7 @@ import { encodedLaunch, type EncodedLaunch } from '../../daemon/runtime/launch-t
 import type { OciConfig } from '../../daemon/runtime/oci.js';
 import { installedFilter } from '../../daemon/runtime/seccomp/flags.js';
 import { hasOwn } from '../../daemon/runtime/spec/namespaces.js';
+import { codeOf, hasCode } from '../../native/errno-error.js';
 import { launch, type Launching } from '../../native/index.js';
 import { basisOf, writeBasis } from './basis.js';
 import { doorOf, writeDoor } from './door-file.js';
@@ -26,7 +27,7 @@ import {
   checkOpen, FIRST_PASSED, givePipes, sendConsole, streamsOf, writePid,
 } from './streams.js';
 import {
-  codeOf, folderOf, forget, readStat, reserve, socketOf, writeRecord, type ContainerRecord,
+  folderOf, forget, readStat, reserve, socketOf, writeRecord, type ContainerRecord,
 } from './store.js';
 
 /** The flags of `create` and `run`. */
@@ -143,7 +144,7 @@ function identityOf(path: string): string | undefined {
     const { dev, ino } = fs.statSync(path);
     return `${dev}:${ino}`;
   } catch (error) {
-    if (['ENOENT', 'EACCES', 'EPERM'].includes(codeOf(error))) return undefined;
+    if (hasCode(error, 'ENOENT', 'EACCES', 'EPERM')) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { OciIdMapping, OciIdMappings } from '../../daemon/runtime/oci.js';
-import { codeOf } from './store.js';
+import { hasCode } from '../../native/errno-error.js';
 
 /** The maps of a user namespace by the path of a process's; undefined for one by another name. */
 export function joinedMaps(path: string): OciIdMappings | undefined {
@@ -12,7 +12,7 @@ export function joinedMaps(path: string): OciIdMappings | undefined {
       gidMappings: readMap(`/proc/${pid}/gid_map`),
     };
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

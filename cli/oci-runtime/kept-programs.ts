@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Template, TemplateStore } from '../../daemon/runtime/launch-template.js';
-import { codeOf } from './store.js';
+import { hasCode } from '../../native/errno-error.js';
 
 /** In `--root`, beside the containers: no id has such a name. */
 export const KEPT_FOLDER = '@programs';
@@ -45,7 +45,7 @@ function read(path: string): Template | undefined {
     const now = new Date();
     fs.utimesSync(path, now, now);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
   const content = bytes.subarray(DIGEST_BYTES);
@@ -68,7 +68,7 @@ function write(folder: string, path: string, { bytes, ...head }: Template): void
     fs.writeFileSync(draft, Buffer.concat([digestOf(content), content]), { mode: 0o600 });
     fs.renameSync(draft, path);
   } catch (error) {
-    if (!['ENOSPC', 'EDQUOT'].includes(codeOf(error))) throw error;
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
     fs.rmSync(draft, { force: true });
     return;
   }

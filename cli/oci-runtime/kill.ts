@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
+import { hasCode } from '../../native/errno-error.js';
 import { OciError } from './oci-error.js';
-import { codeOf, groupOf, readRecord, statusOf, type Status } from './store.js';
+import { groupOf, readRecord, statusOf, type Status } from './store.js';
 
 const LAST_SIGNAL = 64;
 
@@ -46,7 +47,7 @@ function send(pid: number, signal: number): boolean {
   try {
     return process.kill(pid, signal);
   } catch (error) {
-    if (codeOf(error) === 'ESRCH') return false;
+    if (hasCode(error, 'ESRCH')) return false;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
+import { hasCode } from '../../native/errno-error.js';
 import { state } from './state.js';
-import { codeOf, groupOf, listIds, readRecord } from './store.js';
+import { groupOf, listIds, readRecord } from './store.js';
 
 /** For people, or for programs. */
 export type Format = 'table' | 'json';
@@ -34,7 +35,7 @@ function processRow(pid: number): readonly (readonly string[])[] {
     const command = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim();
     return [[field('Uid'), String(pid), field('PPid'), command || `[${field('Name')}]`]];
   } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(codeOf(error))) return [];
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return [];
     throw error;
   }
 }

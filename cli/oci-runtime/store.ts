@@ -18,7 +18,7 @@ import { openCgroups, type ContainerCgroup } from '../../daemon/runtime/cgroup/i
 import { readHostFacts } from '../../daemon/runtime/host-facts.js';
 import { tryLockFile } from '../../native/file-lock.js';
 import { connect } from '../../native/index.js';
-import { ErrnoError } from '../../native/errno-error.js';
+import { codeOf, ErrnoError } from '../../native/errno-error.js';
 import { OciError } from './oci-error.js';
 import type { Hooks } from './parse-hooks.js';
 
@@ -180,11 +180,4 @@ export async function withLock<T>(
 /** Forgets it. Idempotent. */
 export function forget(root: string, id: string): void {
   fs.rmSync(folderOf(root, id), { recursive: true, force: true });
-}
-
-/** `ENOENT`, …; empty for what is no error of the system. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : '';
 }

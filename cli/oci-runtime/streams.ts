@@ -3,9 +3,9 @@ import * as fs from 'node:fs';
 import { resolve } from 'node:path';
 import { hostId } from '../../daemon/runtime/compile/id-maps.js';
 import type { OciIdMapping, OciProcess } from '../../daemon/runtime/oci.js';
+import { hasCode } from '../../native/errno-error.js';
 import { sendFd, type Launching, type Slot } from '../../native/index.js';
 import { OciError } from './oci-error.js';
-import { codeOf } from './store.js';
 
 /** Where the terminal's controlling side is to go, if anywhere. */
 export interface StreamWish {
@@ -38,7 +38,7 @@ export function checkOpen(preserved: number): void {
     try {
       fs.fstatSync(fd);
     } catch (error) {
-      if (codeOf(error) !== 'EBADF') throw error;
+      if (!hasCode(error, 'EBADF')) throw error;
       throw new OciError(`--preserve-fds ${preserved}: descriptor ${fd} is not open`, error);
     }
   }
@@ -57,7 +57,7 @@ export function givePipes(
     try {
       fs.fchownSync(fd, uid, stat.gid);
     } catch (error) {
-      if (!['EPERM', 'EINVAL', 'EROFS'].includes(codeOf(error))) throw error;
+      if (!hasCode(error, 'EPERM', 'EINVAL', 'EROFS')) throw error;
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import { ApiError, invalidParameter, tooLarge } from '../../api-spec/errors.js';
+import { codeOf } from '../../native/errno-error.js';
 import { linkTarget, safeEntryName } from './entry-name.js';
 import { blockBytes, parseHeader, parsePax, type TarHeader } from './tar-header.js';
 
@@ -97,7 +98,7 @@ function shown(name: string): string {
 
 /** zlib's errors are about the archive too. */
 function worded(error: unknown): unknown {
-  const isZlib = error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+  const isZlib = error instanceof Error && codeOf(error).startsWith('Z_');
   if (!isZlib || error instanceof ApiError) return error;
   return invalidParameter(
     error.message === 'unexpected end of file' ? 'unexpected EOF' : error.message,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { abortReason } from '../../native/abort-reason.js';
+import { hasCode } from '../../native/errno-error.js';
 import type { Statement, Store } from '../store/store.js';
 import type { RunMount } from './dockerfile/instruction.js';
 
@@ -200,7 +201,7 @@ async function isThere(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
 }

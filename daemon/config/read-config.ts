@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hasCode } from '../../native/errno-error.js';
 import type { DaemonConfig } from './config.js';
 import { ConfigError } from './config-error.js';
 import { rootPlaces, userPlaces } from './default-places.js';
@@ -9,7 +10,7 @@ import { resolveConfig } from './resolve.js';
 import { remapped } from './userns-remap.js';
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return hasCode(error, 'ENOENT');
 }
 
 function fileText(commandLine: CommandLine, usual: string): string {

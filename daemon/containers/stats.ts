@@ -3,6 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalidParameter } from '../../api-spec/errors.js';
 import type { ContainerCPUStats, ContainerStatsResponse } from '../../api-spec/index.js';
+import { hasCode } from '../../native/errno-error.js';
 import type { Container } from './container.js';
 import type { Context } from './context.js';
 import {
@@ -105,8 +106,7 @@ function linksOf(pid: number): ContainerStatsResponse['networks'] {
     return linkCounters(readFileSync(`/proc/${pid}/net/dev`, 'latin1'));
   } catch (error) {
     // It has ended in this very moment.
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ESRCH' || code === 'EINVAL') return undefined;
+    if (hasCode(error, 'ENOENT', 'ESRCH', 'EINVAL')) return undefined;
     throw error;
   }
 }

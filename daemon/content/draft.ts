@@ -1,5 +1,6 @@
 /** A blob that another process writes through an fd, and measures as it does. */
 import { link, open, rm } from 'node:fs/promises';
+import { hasCode } from '../../native/errno-error.js';
 import { renameDurably } from './durable.js';
 
 /** Exactly one of `commit` and `abort` ends it; `abort` may follow a failure. */
@@ -48,6 +49,6 @@ export async function openDraft(
 }
 
 function unlessThere(error: unknown): void {
-  if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+  if (hasCode(error, 'EEXIST')) return;
   throw error;
 }

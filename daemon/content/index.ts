@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, type ReadStream } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasCode } from '../../native/errno-error.js';
 import { hexOf, isDigest } from './digest.js';
 import { openDraft, type Draft } from './draft.js';
 import { replaceFile, syncFolder } from './durable.js';
@@ -139,7 +140,7 @@ async function statBlob(path: string): Promise<{ sizeBytes: number } | undefined
     const found = await stat(path);
     return { sizeBytes: found.size };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

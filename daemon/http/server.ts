@@ -9,6 +9,7 @@ import type { Operation } from '../../api-spec/operation.js';
 import { operations, type OperationId } from '../../api-spec/operations/index.js';
 import { openapiText } from '../../api-spec/openapi.js';
 import { maxMinor, versionText } from '../../api-spec/versions.js';
+import { hasCode } from '../../native/errno-error.js';
 import { answer, setHeaders, type AnyHandler, type Surroundings } from './answer.js';
 import type { Handlers } from './call.js';
 import { pageNotFound, refusalOf, sendRefusal } from './errors.js';
@@ -137,7 +138,7 @@ const noCompiler = (): never => {
 
 /** A type that cannot even be parsed, which the framework refuses before we see it. */
 const isMediaType = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE';
+  hasCode(error, 'FST_ERR_CTP_INVALID_MEDIA_TYPE');
 
 function makeHttp(handler: (request: IncomingMessage, response: ServerResponse) => void): Server {
   return createServer(

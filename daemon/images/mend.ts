@@ -9,6 +9,7 @@
 import { chmod, chown, lstat, mkdir, utimes } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { hasCode } from '../../native/errno-error.js';
 import type { StorageDriver } from '../../storage-drivers/driver.js';
 import type { LayerRecord } from './catalog.js';
 import { chainIds, distinctKeys, mendKey } from './layer-keys.js';
@@ -86,7 +87,7 @@ async function lstatIfThere(path: string): Promise<Stats | undefined> {
   try {
     return await lstat(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

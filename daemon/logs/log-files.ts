@@ -5,6 +5,7 @@
  */
 import { openSync, readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { hasCode } from '../../native/errno-error.js';
 import { packedAbout, unpacked } from './packed.js';
 import { TextFile } from './text-file.js';
 
@@ -80,7 +81,7 @@ function unlessAbsent<Result>(act: () => Result): Result | undefined {
   try {
     return act();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -9,6 +9,7 @@ import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { crc32, createDeflateRaw, createGunzip } from 'node:zlib';
+import { codeOf } from '../../native/errno-error.js';
 import { TextFile } from './text-file.js';
 
 const sync = promisify(fdatasync);
@@ -127,5 +128,5 @@ export async function unpacked(packed: TextFile, folder: string): Promise<TextFi
 }
 
 function isDamage(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^Z_/.test(String(error.code));
+  return codeOf(error).startsWith('Z_');
 }

@@ -4,7 +4,7 @@
  */
 import { statSync, watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
-import { ErrnoError } from '../../native/errno-error.js';
+import { ErrnoError, hasCode } from '../../native/errno-error.js';
 import type { Task } from '../runtime/task.js';
 import { linesAt } from './lines.js';
 import { closeLogFiles, openCurrent, openLogFiles, type LogFile } from './log-files.js';
@@ -229,7 +229,7 @@ function watched(folder: string, onChange: () => void): FSWatcher | undefined {
     // A directory that is removed ends the watch; the fall-back notices the end.
     return watcher.on('error', onChange);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

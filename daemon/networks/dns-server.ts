@@ -8,6 +8,7 @@ import { closeSync } from 'node:fs';
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { duplicate } from '../../native/duplicate.js';
+import { codeOf } from '../../native/errno-error.js';
 import type { NameSockets } from '../runtime/task.js';
 import {
   answers, decodeQuery, encodeResponse, responseCodes, type Answer, type Query,
@@ -90,7 +91,7 @@ function closeQuietly(socket: DatagramSocket): void {
     socket.close();
   } catch (error) {
     // It closes itself on an error; closing twice throws ERR_SOCKET_DGRAM_NOT_RUNNING.
-    if (!(error instanceof Error) || !('code' in error)) throw error;
+    if (codeOf(error) === '') throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 /** A blob as one stream of bytes, however often the connection breaks. */
+import { codeOf } from '../../native/errno-error.js';
 import type { Descriptor } from '../content/index.js';
 import { createBackoff, type BackoffOptions } from './backoff.js';
 import { RegistryError } from './registry-error.js';
@@ -55,5 +56,5 @@ async function* withoutFirst(
 /** Errors in the middle of a body come from the socket, not from us. */
 function mayPass(error: unknown): boolean {
   if (error instanceof RegistryError) return error.transient;
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+  return codeOf(error) !== '';
 }

@@ -1,4 +1,5 @@
 /** Says why a registry could not be reached in the words that Docker's users know. Pure. */
+import { codeOf } from '../../native/errno-error.js';
 import { RegistryError } from './registry-error.js';
 
 const unknownAuthority =
@@ -59,10 +60,6 @@ export function networkError(
 export function spokePlaintext(error: unknown): boolean {
   const cause = error instanceof RegistryError ? error.cause : error;
   return cause instanceof Error && plaintextCodes.includes(codeOf(cause));
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 function reason(error: Error, url: URL): string {

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { systemError } from '../../api-spec/errors.js';
+import { hasCode } from '../../native/errno-error.js';
 import { parseHostsFile, type Capability, type RegistryHost } from './hosts-file.js';
 import type { TlsProfile } from './transport.js';
 
@@ -63,8 +64,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
     if (bytes.length > maxFileBytes) throw new Error(`${path} is too large`);
     return bytes.toString('utf8');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   }
 }

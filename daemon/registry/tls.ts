@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { hasCode } from '../../native/errno-error.js';
 
 /** What TLS needs to know for one host; nothing of it where no folder says so. */
 export interface HostCertificates {
@@ -66,7 +67,7 @@ async function listIfThere(folder: string): Promise<readonly string[]> {
   try {
     return (await readdir(folder)).sort();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
 }

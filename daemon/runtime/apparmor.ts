@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
 import { systemError } from '../../api-spec/errors.js';
+import { findProgram } from '../../native/find-program.js';
 
 /** By Docker's name, so that its engine and this one share it. */
 export const DEFAULT_PROFILE = 'docker-default';
@@ -57,8 +58,7 @@ export const defaultProfile = `profile ${DEFAULT_PROFILE} flags=(${flags}) {
 /** The program that loads profiles; undefined where there is none, or where only the host may. */
 export function findParser(idMap: string, path = process.env['PATH'] ?? ''): string | undefined {
   if (!/^\s*0\s+0\s+4294967295\s*$/.test(idMap)) return undefined;
-  const folders = [...path.split(':').filter((each) => each !== ''), '/usr/sbin', '/sbin'];
-  return folders.map((each) => `${each}/apparmor_parser`).find((each) => fs.existsSync(each));
+  return findProgram('apparmor_parser', ['/usr/sbin', '/sbin'], path);
 }
 
 /** The kernel knows the default profile afterwards. Throws `ApiError`, in Docker's words. */

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import { ErrnoError } from '../../native/errno-error.js';
+import { ErrnoError, hasCode } from '../../native/errno-error.js';
 import type { ExitStatus } from '../../native/shim/monitor-settings.js';
 import type { Exited, Shim } from '../../native/shim/client.js';
 import { failures, type ContainerCgroup } from './cgroup/index.js';
@@ -124,7 +124,7 @@ export async function readExit(path: string): Promise<ExitStatus | undefined> {
   try {
     text = await fs.readFile(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
   return JSON.parse(text) as ExitStatus; // written whole, by rename, by our own shim

@@ -4,6 +4,7 @@
  * first comes before the shim, so that none is ever without a record.
  */
 import * as fs from 'node:fs';
+import { hasCode } from '../../native/errno-error.js';
 import type { ExecRecord } from './exec-task.js';
 
 /** Absolute paths of one exec's files; any of them may be absent. */
@@ -34,7 +35,7 @@ export function rememberExec({ record }: ExecPaths, exec: ExecRecord): void {
   try {
     fs.writeFileSync(record, text, { mode: 0o600 });
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
     fs.mkdirSync(record.slice(0, record.lastIndexOf('/')), { recursive: true, mode: 0o700 });
     fs.writeFileSync(record, text, { mode: 0o600 });
   }
@@ -50,7 +51,7 @@ function removeIfThere(path: string): void {
   try {
     fs.unlinkSync(path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 
@@ -74,7 +75,7 @@ function readRecord(path: string): ExecRecord | undefined {
     return JSON.parse(fs.readFileSync(path, 'utf8')) as ExecRecord;
   } catch (error) {
     const isCut = error instanceof SyntaxError;
-    const isGone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const isGone = hasCode(error, 'ENOENT');
     if (isCut || isGone) return undefined;
     throw error;
   }

@@ -1,6 +1,7 @@
 /** What this machine is and allows: read once, at the start. */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
+import { codeOf } from '../../native/errno-error.js';
 import { inUserNamespace } from '../../native/userns.js';
 import { findParser } from './apparmor.js';
 import { ownLayout, readCgroupLayout, type CgroupLayout } from './cgroup/layout.js';
@@ -88,7 +89,7 @@ function isDelegated(folder: string): boolean {
     }
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return false;
+    if (codeOf(error) !== '') return false;
     throw error;
   }
 }

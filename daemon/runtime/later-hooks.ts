@@ -5,6 +5,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { systemError } from '../../api-spec/errors.js';
+import { hasCode } from '../../native/errno-error.js';
 import { hooksAt, hookState, runHooks, type HookedContainer } from './hooks.js';
 import { CREATE_FAILED } from './launch-error.js';
 import type { OciHook } from './oci.js';
@@ -75,7 +76,7 @@ function leftIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder).filter((name) => !name.includes('.'));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** The processes of a container where no control group lists them. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { codeOf } from '../../native/errno-error.js';
 import type { ContainerRecord } from '../containers/record.js';
 
 /** What vanishes while it is looked at is not there. */
@@ -7,7 +8,7 @@ function unlessGone<Value>(read: () => Value): Value | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return undefined;
+    if (codeOf(error) !== '') return undefined;
     throw error;
   }
 }

@@ -13,7 +13,7 @@ import { mkdir, open, readdir, readFile, rename, rmdir } from 'node:fs/promises'
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { invalidParameter, notFound, systemError } from '../../api-spec/errors.js';
-import { ErrnoError } from '../../native/errno-error.js';
+import { ErrnoError, hasCode } from '../../native/errno-error.js';
 import { mount, mountFlags, unmount } from '../../native/mount.js';
 import { removeTree } from '../../native/unpack/index.js';
 
@@ -205,8 +205,7 @@ async function renamedIfThere(from: string, to: string): Promise<boolean> {
 /** Lets errors with these codes pass, and throws others. */
 function ignore(...codes: readonly string[]): (error: unknown) => void {
   return (error) => {
-    const known = error instanceof Error && 'code' in error && codes.includes(String(error.code));
-    if (!known) throw error;
+    if (!hasCode(error, ...codes)) throw error;
   };
 }
 

@@ -3,6 +3,7 @@
  */
 import { stat } from 'node:fs/promises';
 import type { MountPoint } from '../../api-spec/index.js';
+import { hasCode } from '../../native/errno-error.js';
 import type { MountRequest } from '../containers/needs.js';
 import { findVolume, insertUse, insertVolume, type VolumeRecord, type VolumeUse } from './book.js';
 import type { VolumesContext } from './context.js';
@@ -59,8 +60,7 @@ export async function requireSource({ source }: Pick<BindSpec, 'source'>): Promi
   try {
     await Promise.race([stat(source), late]);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
     throw wrong('bind', `bind source path does not exist: ${source}`);
   } finally {
     clearTimeout(timer);

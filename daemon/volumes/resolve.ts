@@ -4,7 +4,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { MountPoint } from '../../api-spec/index.js';
 import { invalidParameter, notFound } from '../../api-spec/errors.js';
-import { ErrnoError } from '../../native/errno-error.js';
+import { ErrnoError, hasCode } from '../../native/errno-error.js';
 import { isAbsent, O_PATH, openInRoot } from '../../native/inside.js';
 import { copyTree, removeTree, syncTree } from '../../native/unpack/index.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
@@ -173,7 +173,6 @@ async function renamedOverEmpty(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
   }
 }

@@ -33,10 +33,9 @@ import type {
   StorageDriver,
   TakenLayer,
 } from '../driver.js';
-import { ErrnoError } from '../../native/errno-error.js';
+import { ErrnoError, hasCode } from '../../native/errno-error.js';
 import {
   type Folders,
-  hasCode,
   nameOfContainer,
   nameOfKey,
   openFolders,

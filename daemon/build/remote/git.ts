@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { invalidParameter, systemError } from '../../../api-spec/errors.js';
+import { hasCode } from '../../../native/errno-error.js';
 import { MergedTree } from '../../../native/merged-tree.js';
 import { abortReason } from '../../../native/abort-reason.js';
 import { maxFetchedBytes, withinBytes } from './growth.js';
@@ -147,7 +148,7 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
-    const isGone = error instanceof Error && 'code' in error && error.code === 'ESRCH';
+    const isGone = hasCode(error, 'ESRCH');
     if (!isGone) throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** How far a spool has been shipped: kept beside it, so that the next daemon goes on from there. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { hasCode } from '../../../native/errno-error.js';
 import type { FileIdentity } from '../log-files.js';
 
 /** A place in a spool. */
@@ -16,7 +17,7 @@ export async function readCursor(path: string): Promise<SpoolCursor | undefined>
     if (!Number.isSafeInteger(at) || at < 0) return undefined;
     return { identity: { inode: BigInt(inode), birthNs: BigInt(birthNs) }, offset: at };
   } catch (error) {
-    const isAbsent = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const isAbsent = hasCode(error, 'ENOENT');
     if (isAbsent || error instanceof SyntaxError) return undefined;
     throw error;
   }

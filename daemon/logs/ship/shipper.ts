@@ -4,6 +4,7 @@
  */
 import { rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode } from '../../../native/errno-error.js';
 import { beginningOf, follow, type Place } from '../follow.js';
 import { highestNumber } from '../log-files.js';
 import { SharedLog, type LogNode } from '../shared-log.js';
@@ -96,7 +97,7 @@ async function statOrNothing(path: string): Promise<{ readonly ino: bigint }> {
   try {
     return await stat(path, { bigint: true });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { ino: 0n };
+    if (hasCode(error, 'ENOENT')) return { ino: 0n };
     throw error;
   }
 }

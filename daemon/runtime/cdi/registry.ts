@@ -1,6 +1,7 @@
 /** The devices that the host's CDI files describe, read anew whenever somebody asks. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasCode } from '../../../native/errno-error.js';
 import { type CdiEdits, type CdiFile, parseCdiFile } from './spec-file.js';
 
 /** A file of a large machine is a hundred kilobytes. */
@@ -56,7 +57,7 @@ function filesOf(dir: string): readonly string[] {
       .slice(0, MAX_FILES)
       .map((name) => join(dir, name));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalidParameter, systemError } from '../../../api-spec/errors.js';
+import { codeOf, hasCode } from '../../../native/errno-error.js';
 import { errnoWords } from '../errno-words.js';
 
 /** One limit: which file of which controller gets what. */
@@ -41,7 +42,7 @@ function tryWrite(path: string, value: string): boolean {
     writeFile(path, value);
     return true;
   } catch (error) {
-    const code = errnoOf(error);
+    const code = codeOf(error);
     if (code === 'ENOENT') return false;
     const text = `failed to write "${value}": write ${path}: ${errnoWords[code] ?? code}`;
     throw code === 'EINVAL' || code === 'ERANGE' || code === 'EBUSY' || code === 'ENODEV'
@@ -73,7 +74,7 @@ export function readText(path: string): string {
     return readAll(fd);
   } catch (error) {
     // The group was removed, or the controller has nothing to tell (ENODEV, EOPNOTSUPP).
-    if (isGone(error) || ['EOPNOTSUPP', 'ENOTSUP', 'EINVAL'].includes(errnoOf(error))) return '';
+    if (isGone(error) || hasCode(error, 'EOPNOTSUPP', 'ENOTSUP', 'EINVAL')) return '';
     throw error;
   } finally {
     fs.closeSync(fd);
@@ -126,8 +127,8 @@ export function tryMakeGroup(folder: string): boolean {
     fs.mkdirSync(folder, 0o755);
     return true;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    if (errnoOf(error) === 'EEXIST') return true;
+    if (hasCode(error, 'ENOENT')) return false;
+    if (hasCode(error, 'EEXIST')) return true;
     throw error;
   }
 }
@@ -137,7 +138,7 @@ export function undoGroup(folder: string): void {
   try {
     fs.rmdirSync(folder);
   } catch (error) {
-    if (errnoOf(error) !== 'EBUSY' && !isGone(error)) throw error;
+    if (!hasCode(error, 'EBUSY') && !isGone(error)) throw error;
   }
 }
 
@@ -153,7 +154,7 @@ export async function removeGroup(folder: string): Promise<void> {
       return;
     } catch (error) {
       if (isGone(error)) return;
-      if (errnoOf(error) !== 'EBUSY' || performance.now() > giveUpAt) throw error;
+      if (!hasCode(error, 'EBUSY') || performance.now() > giveUpAt) throw error;
     }
     // Busy with groups below it, which few have, or with a process.
     const children = childrenOf(folder);
@@ -202,7 +203,7 @@ function killOne(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
+    if (!hasCode(error, 'ESRCH')) throw error;
   }
 }
 
@@ -214,10 +215,5 @@ export function failures(results: readonly PromiseSettledResult<unknown>[]): rea
 }
 
 function isGone(error: unknown): boolean {
-  return ['ENOENT', 'ENODEV'].includes(errnoOf(error));
-}
-
-/** `ENOENT`, … of an error that Node's fs threw; empty for others. */
-export function errnoOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  return hasCode(error, 'ENOENT', 'ENODEV');
 }

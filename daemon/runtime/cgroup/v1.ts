@@ -1,11 +1,12 @@
 /** Control groups of version 1, one folder per hierarchy; in hybrid set-ups too. */
 import * as fs from 'node:fs';
+import { hasCode } from '../../../native/errno-error.js';
 import type { OciDeviceRule, OciResources } from '../oci.js';
 import type {
   BlockIoEntry, CgroupEntry, Cgroups, CgroupStats, CgroupView, ContainerCgroup, RealtimeBudget,
 } from './cgroup.js';
 import {
-  childrenOf, errnoOf, failures, killAll, makeGroup, readNumber, readPids, readTable, readText,
+  childrenOf, failures, killAll, makeGroup, readNumber, readPids, readTable, readText,
   removeGroup, tryMakeGroup, undoGroup, until, writeControl, writeFile, type ControlWrite,
 } from './files.js';
 import type { Hierarchy } from './layout.js';
@@ -212,7 +213,7 @@ function thawIfThere(file: string): void {
   try {
     writeFile(file, 'THAWED');
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 

@@ -1,12 +1,13 @@
 /** Control groups of version 2: one folder, cloned into, devices by an eBPF program. */
 import * as fs from 'node:fs';
 import { attachDeviceProgram } from '../../../native/bpf.js';
+import { hasCode } from '../../../native/errno-error.js';
 import { inUserNamespace } from '../../../native/userns.js';
 import type { OciResources } from '../oci.js';
 import type { BlockIoEntry, Cgroups, CgroupStats, ContainerCgroup } from './cgroup.js';
 import { deviceProgram } from './device-program.js';
 import {
-  childrenOf, errnoOf, killAll, makeGroup, readNumber, readPids, readTable, readText, removeGroup,
+  childrenOf, killAll, makeGroup, readNumber, readPids, readTable, readText, removeGroup,
   undoGroup, until, writeControl, writeFile,
 } from './files.js';
 import { v2Writes } from './v2-limits.js';
@@ -63,7 +64,7 @@ function enableControllers(folder: string): void {
     try {
       writeFile(`${folder}/cgroup.subtree_control`, `+${controller}`);
     } catch (error) {
-      if (!['EBUSY', 'EINVAL', 'EOPNOTSUPP', 'ENOENT'].includes(errnoOf(error))) throw error;
+      if (!hasCode(error, 'EBUSY', 'EINVAL', 'EOPNOTSUPP', 'ENOENT')) throw error;
     }
   }
 }
@@ -125,7 +126,7 @@ async function kill(folder: string): Promise<void> {
   try {
     writeFile(`${folder}/cgroup.kill`, '1');
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error; // gone, or a kernel before 5.14
+    if (!hasCode(error, 'ENOENT')) throw error; // gone, or a kernel before 5.14
   }
   await killAll(() => allPids(folder));
 }

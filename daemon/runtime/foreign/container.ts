@@ -1,8 +1,9 @@
 /** What is done with another runtime's program for one container: its words, and its removal. */
 import { execFile } from 'node:child_process';
 import * as fs from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { invalidParameter, systemError } from '../../../api-spec/errors.js';
+import { findProgram } from '../../../native/find-program.js';
 import { LaunchError } from '../../../native/launch/encode.js';
 import { builtFile } from '../../../native/libc.js';
 import type { BundlePaths } from '../bundle.js';
@@ -90,8 +91,7 @@ function keptBy(root: string): ReadonlySet<string> {
 
 function programOf(path: string): string {
   if (path.includes('/')) return path;
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  return folders.map((folder) => join(folder, path)).find((each) => fs.existsSync(each)) ?? path;
+  return findProgram(path) ?? path;
 }
 
 function run(program: string, args: readonly string[]): Promise<void> {
