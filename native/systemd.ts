@@ -36,10 +36,13 @@ export interface Systemd {
   close(): void;
 }
 
-/** Throws `ErrnoError`: ENOENT when libsystemd.so.0 is not there, or systemd does not run. */
-export function openSystemd(): Systemd {
+/**
+ * The machine's, or a user's by its socket. Throws `ErrnoError`: ENOENT when libsystemd.so.0 is not
+ * there, or systemd does not run.
+ */
+export function openSystemd(socket?: string): Systemd {
   const library = loadLibrary();
-  const bus = connect(library);
+  const bus = connect(library, socket);
   return {
     startTransientUnit: (unit, properties) =>
       call(library, bus, 'StartTransientUnit', (message) => {
@@ -121,17 +124,24 @@ function checked(result: unknown, about: string): void {
   if (number < 0) throw new ErrnoError('systemd', errnoName(-number), about);
 }
 
-function connect(library: Library): Pointer {
+function connect(library: Library, socket = PRIVATE_SOCKET): Pointer {
   const bus: Pointer[] = [null];
-  if (!existsSync(PRIVATE_SOCKET)) {
+  if (socket === PRIVATE_SOCKET && !existsSync(socket)) {
     checked(library.openSystem(bus), 'the system bus');
     return bus[0];
   }
-  checked(library.create(bus), PRIVATE_SOCKET);
-  checked(library.setAddress(bus[0], `unix:path=${PRIVATE_SOCKET}`), PRIVATE_SOCKET);
-  checked(library.start(bus[0]), PRIVATE_SOCKET);
+  checked(library.create(bus), socket);
+  checked(library.setAddress(bus[0], `unix:path=${addressText(socket)}`), socket);
+  checked(library.start(bus[0]), socket);
   return bus[0];
 }
+
+/** What D-Bus's specification does not let stand for itself in a value is escaped. */
+const addressText = (path: string): string =>
+  [...Buffer.from(path)].map((byte) => {
+    const letter = String.fromCharCode(byte);
+    return /[-0-9A-Za-z_/.*]/.test(letter) ? letter : `%${byte.toString(16).padStart(2, '0')}`;
+  }).join('');
 
 async function call(
   library: Library,

@@ -1,9 +1,10 @@
 /** The namespaces of a daemon without privileges: found again, or made. */
 import { closeSync, constants, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
-import { ErrnoError } from '../../native/errno-error.js';
+import { ErrnoError, hasCode } from '../../native/errno-error.js';
 import { makeFifo } from '../../native/fifo.js';
 import { connect, launch } from '../../native/shim/client.js';
 import { shimProgramFd } from '../../native/spawn.js';
+import { claimGroup, clearGroup, joinGroupOf } from './group.js';
 import { mapIds } from './id-maps.js';
 import { connectNetwork } from './network.js';
 import type { HolderPlaces } from './places.js';
@@ -17,27 +18,30 @@ const graceMs = 30_000;
 export interface Holder {
   /** In the namespaces. */
   readonly pid: number;
+  /** There is a cgroup namespace among them, and we are in its leaf. */
+  readonly hasCgroup: boolean;
   readonly release: () => void;
 }
 
 /** What is needed to make them. */
 export interface HolderRequest {
   readonly places: HolderPlaces;
-  readonly hasCgroup: boolean;
   readonly warn: (message: string) => void;
 }
 
 /** Those that a daemon before us has left, with containers perhaps; else new ones. */
 export async function findOrMakeHolder(request: HolderRequest): Promise<Holder> {
-  return (await findHolder(request.places)) ?? makeHolder(request);
+  return (await findHolder(request)) ?? makeHolder(request);
 }
 
-async function findHolder(places: HolderPlaces): Promise<Holder | undefined> {
+async function findHolder({ places, warn }: HolderRequest): Promise<Holder | undefined> {
   const fd = openIfRead(places.alive);
   if (fd === undefined) return undefined;
   const pid = await pidOf(places.socket);
   // The holder may have been about to go just then: who does not read is none.
-  if (pid !== undefined && isRead(fd)) return { pid, release: () => closeSync(fd) };
+  if (pid !== undefined && isRead(fd)) {
+    return { pid, hasCgroup: await joinGroupOf(pid, warn), release: () => closeSync(fd) };
+  }
   closeSync(fd);
   return undefined;
 }
@@ -75,17 +79,14 @@ function isRead(fifo: number): boolean {
   }
 }
 
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
-}
-
-async function makeHolder({ places, hasCgroup, warn }: HolderRequest): Promise<Holder> {
+async function makeHolder({ places, warn }: HolderRequest): Promise<Holder> {
   const pasta = findTool('pasta');
+  const group = await claimGroup(warn);
   mkdirSync(places.folder, { recursive: true, mode: 0o700 });
   for (const path of [places.alive, places.network]) rmSync(path, { force: true });
   makeFifo(places.alive);
   const launching = await launch({
-    program: holderProgram({ places, graceMs, hasCgroup }),
+    program: holderProgram({ places, graceMs, ...(group === undefined ? {} : { group }) }),
     monitor: {
       socketPath: places.socket, exitPath: places.exit, stdio: { kind: 'none' },
       log: { kind: 'none' }, attach: { spillDir: places.folder, spillBytes: 0, stallMs: 1000 },
@@ -97,6 +98,7 @@ async function makeHolder({ places, hasCgroup, warn }: HolderRequest): Promise<H
       if (token !== NETWORK) return undefined;
       symlinkSync(`/proc/${pid}/ns/net`, places.network);
       await connectNetwork(pasta, pid, { places, warn });
+      if (group !== undefined) await clearGroup(group);
       return undefined;
     },
   });
@@ -104,5 +106,5 @@ async function makeHolder({ places, hasCgroup, warn }: HolderRequest): Promise<H
   launching.shim.disconnect();
   // Until there is one who reads.
   const fd = openSync(places.alive, constants.O_WRONLY);
-  return { pid: launching.pid, release: () => closeSync(fd) };
+  return { pid: launching.pid, hasCgroup: group !== undefined, release: () => closeSync(fd) };
 }

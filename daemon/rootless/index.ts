@@ -38,13 +38,16 @@ export async function launchInside(config: DaemonConfig): Promise<never> {
   if (process.geteuid?.() === 0) {
     throw new Error('--rootless is for ordinary users, and this one is root: leave it out');
   }
+  if (config.cgroupDriver === 'systemd') {
+    throw new Error('--rootless has no native.cgroupdriver=systemd: its groups are its own');
+  }
   const places = holderPlaces(config.execRoot);
   mkdirSync(places.folder, { recursive: true, mode: 0o700 });
   chmodSync(config.execRoot, 0o700);
   const lock = tryLockFile(places.lock);
   if (lock === undefined) throw new Error(`another tsdockerd is being started on ${places.folder}`);
   const holder = await findOrMakeHolder({
-    places, hasCgroup: false,
+    places,
     warn: (message) => process.stderr.write(`tsdockerd: ${message}\n`),
   });
   const passedFds = Number(process.env['LISTEN_FDS'] ?? '0');
@@ -53,7 +56,7 @@ export async function launchInside(config: DaemonConfig): Promise<never> {
     ...process.env, [mark]: String(aliveFd), [leanMark]: '1',
   };
   const program = entryProgram({
-    places, pid: holder.pid, hasCgroup: false, aliveFd, workingDirectory: process.cwd(),
+    places, pid: holder.pid, hasCgroup: holder.hasCgroup, aliveFd, workingDirectory: process.cwd(),
     path: process.execPath,
     argv: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
     env: Object.entries(environment).flatMap(([name, value]) =>

@@ -6,6 +6,7 @@
  * them, in the process of the daemon itself, and becomes the daemon.
  */
 import { CWD, type LaunchProgram, type Slot, type Step } from '../../native/launch/opcodes.js';
+import { groupMount, innerLeaf } from './group.js';
 import type { HolderPlaces } from './places.js';
 
 /** The shim asks for the id maps, and then for the network. */
@@ -35,14 +36,15 @@ export interface HolderPlan {
   readonly places: HolderPlaces;
   /** How long they last when nobody is there: for the next daemon to come. */
   readonly graceMs: number;
-  /** The group that we are in is ours: it is the root of what is seen inside. */
-  readonly hasCgroup: boolean;
+  /** The folder of the group that we are in, if that is ours: the root of what is seen inside. */
+  readonly group?: string;
 }
 
 const passive = { arg3: 0, arg4: 0, arg5: 0 };
 
 /** User, mount, network (and cgroup) namespaces, and who holds them. */
-export function holderProgram({ places, graceMs, hasCgroup }: HolderPlan): LaunchProgram {
+export function holderProgram({ places, graceMs, group }: HolderPlan): LaunchProgram {
+  const hasCgroup = group !== undefined;
   return {
     host: [
       { op: 'clone', flags: CLONE_NEWUSER, cgroup: CWD, about: 'user namespace' },
@@ -65,26 +67,31 @@ export function holderProgram({ places, graceMs, hasCgroup }: HolderPlan): Launc
       { op: 'loopbackUp', about: 'loopback' },
       { op: 'notify', token: MADE },
       { op: 'await', token: CONNECTED },
-      ...mounts(places, hasCgroup),
+      ...mounts(places, group),
       {
         op: 'execveat', fd: PROGRAM_SLOT, env: [], about: 'holder',
-        argv: ['tsdocker-shim', 'hold', places.alive, String(graceMs), places.network],
+        argv: [
+          'tsdocker-shim', 'hold', places.alive, String(graceMs), places.network,
+          ...(hasCgroup ? [innerLeaf] : []),
+        ],
       },
     ],
   };
 }
 
 /** What is seen otherwise inside. What is mounted outside later still comes along. */
-function mounts({ resolvConf }: HolderPlaces, hasCgroup: boolean): Step[] {
+function mounts({ resolvConf }: HolderPlaces, group: string | undefined): Step[] {
   const resolver: Step = {
     op: 'mount', source: resolvConf, on: CWD, target: '/etc/resolv.conf', type: '',
     flags: MS_BIND, data: '', tolerate: ['ENOENT'], about: '/etc/resolv.conf',
   };
+  if (group === undefined) return [resolver];
+  // Bound: the kernel mounts no file system anew where it is mounted already.
   const cgroup: Step = {
-    op: 'mount', source: 'cgroup2', on: CWD, target: '/sys/fs/cgroup', type: 'cgroup2', flags: 0,
-    data: '', about: '/sys/fs/cgroup',
+    op: 'mount', source: group, on: CWD, target: groupMount, type: '', flags: MS_BIND, data: '',
+    about: groupMount,
   };
-  return hasCgroup ? [resolver, cgroup] : [resolver];
+  return [resolver, cgroup];
 }
 
 /** The process that the daemon becomes. */

@@ -1,8 +1,7 @@
 /** Programs of others that a daemon without privileges needs: setuid ones, and pasta. */
 import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { findProgram } from '../../native/find-program.js';
 
 const run = promisify(execFile);
 
@@ -16,20 +15,9 @@ const packages = { newuidmap: 'uidmap', newgidmap: 'uidmap', pasta: 'passt' } as
 /** A program that is looked up. */
 export type Tool = keyof typeof packages;
 
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return false;
-    throw error;
-  }
-}
-
 /** Its path. Throws with what to install. */
 export function findTool(name: Tool, path = process.env['PATH'] ?? ''): string {
-  const folders = [...path.split(delimiter), '/usr/bin', '/bin'].filter((each) => each !== '');
-  const found = folders.map((folder) => join(folder, name)).find(isExecutable);
+  const found = findProgram(name, ['/usr/bin', '/bin'], path);
   if (found !== undefined) return found;
   throw new Error(`--rootless needs ${name}, which is not installed: install the package ` +
     `${packages[name]} (apt-get install ${packages[name]})`);

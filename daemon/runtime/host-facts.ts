@@ -1,9 +1,9 @@
 /** What this machine is and allows: read once, at the start. */
 import * as fs from 'node:fs';
 import * as os from 'node:os';
-import { codeOf } from '../../native/errno-error.js';
 import { inUserNamespace } from '../../native/userns.js';
 import { findParser } from './apparmor.js';
+import { isDelegated } from './cgroup/delegation.js';
 import { ownLayout, readCgroupLayout, type CgroupLayout } from './cgroup/layout.js';
 import type { KernelVersion } from './seccomp/profile.js';
 import { capabilitiesOf } from './spec/capabilities.js';
@@ -79,19 +79,6 @@ function lastId(map: string): number {
     if (first === next) next += count;
   }
   return next - 1;
-}
-
-/** Whether groups may be made and limited in this folder of version 2. */
-function isDelegated(folder: string): boolean {
-  try {
-    for (const name of ['', 'cgroup.procs', 'cgroup.subtree_control']) {
-      fs.accessSync(`${folder}/${name}`, fs.constants.W_OK);
-    }
-    return true;
-  } catch (error) {
-    if (codeOf(error) !== '') return false;
-    throw error;
-  }
 }
 
 /** Both permitted and bounding: what lies outside the bounding set is lost at execve. */

@@ -1,8 +1,9 @@
 /*
- * `tsdocker-shim hold FIFO GRACE_MS NAME`: a process that is nothing but its namespaces. It stays
- * for as long as somebody has the fifo open for writing (the daemon, the shims of containers), and
- * a grace period more, in which the next daemon may come. NAME goes with it: who watches that
- * name, outside, learns so that the namespaces are gone.
+ * `tsdocker-shim hold FIFO GRACE_MS NAME [LEAF]`: a process that is nothing but its namespaces. It
+ * stays for as long as somebody has the fifo open for writing (the daemon, the shims of
+ * containers), and a grace period more, in which the next daemon may come. NAME goes with it: who
+ * watches that name, outside, learns so that the namespaces are gone. LEAF is its own control
+ * group, which goes too, with all that is beside it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,5 +59,7 @@ int hold_main(int argc, char **argv)
     /* Who comes from here on finds no reader, and makes namespaces of its own. */
     close(fifo);
     unlink(watched);
+    if (argc > 3)
+        leave_group(argv[3]);
     return 0;
 }

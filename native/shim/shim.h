@@ -191,7 +191,11 @@ int await_child(pid_t pid, int watched, uint32_t timeout_ms, int *status);
 
 /* `tsdocker-shim init -- cmd…`: PID 1 of a container with --init. */
 int reaper_main(int argc, char **argv, char **envp);
-/* `tsdocker-shim hold FIFO GRACE_MS NAME` and `run PROGRAM NAME…`: the daemon's own namespaces. */
+/*
+ * `tsdocker-shim hold FIFO GRACE_MS NAME [LEAF]` and `run PROGRAM NAME…`: the daemon's own
+ * namespaces, and its control group, whose leaf has this path.
+ */
+void leave_group(const char *path);
 int hold_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 

@@ -141,12 +141,12 @@ if (inPrivateNetns(import.meta.url)) {
 
   test('what is missing is named, with what helps', needsRoot, async (t) => {
     const cases = [
-      [{ tools: ['newuidmap'] }, /needs newuidmap.*install the package uidmap/],
-      [{ tools: ['pasta'] }, /needs pasta.*install the package passt/],
+      [{ lackedTools: ['newuidmap'] }, /needs newuidmap.*install the package uidmap/],
+      [{ lackedTools: ['pasta'] }, /needs pasta.*install the package passt/],
       [{ subordinateIds: false }, /no subuid ranges found for user "tsd-ordinary"/],
     ] as const;
-    for (const [lacks, message] of cases) {
-      const [program = '', ...args] = await asOrdinaryUser(t, lacks);
+    for (const [world, message] of cases) {
+      const [program = '', ...args] = await asOrdinaryUser(t, world);
       const daemon = new URL('../../daemon/tsdockerd.cjs', import.meta.url).pathname;
       const ran = spawnSync(
         program, [...args, process.execPath, daemon, '--rootless'], { encoding: 'utf8' });

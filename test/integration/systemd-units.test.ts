@@ -33,7 +33,8 @@ const show = (unit: string, property: string): string =>
 test('systemd has nothing to say against the units', {
   skip: !existsSync('/usr/bin/systemd-analyze') && 'no systemd is installed',
 }, (t) => {
-  const paths = units.map((unit) => join(project, 'systemd', unit));
+  const paths = [...units, 'tsdocker-rootless.service'].map(
+    (unit) => join(project, 'systemd', unit));
   const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', ...paths], {
     encoding: 'utf8',
   });

@@ -9,7 +9,8 @@ holdUnderUserMode([
   'integration/oci-runtime-seccomp', 'integration/oci-runtime-cgroups',
   'integration/oci-runtime-links', 'integration/oci-runtime-mount-namespace',
   'integration/apparmor', 'integration/apparmor-daemon', 'integration/oci-runtime-update',
-  'integration/figures',
+  'integration/figures', 'integration/rootless-cgroup',
 ]);
 
-holdUnderUserMode(['integration/oci-runtime-systemd'], { systemd: true });
+holdUnderUserMode(
+  ['integration/oci-runtime-systemd', 'integration/rootless-systemd'], { systemd: true });

@@ -132,7 +132,7 @@ ip link set lo up
 [ -e $project ] || { mkdir -p $project; mount -t hostfs none $project -o $project; }
 # Layers cannot be stacked on what is an overlay itself.
 mkdir -p $project/.tap && mount -t tmpfs tap $project/.tap
-for module in veth bridge dm-thin-pool; do busybox modprobe \$module; done 2>/dev/null
+for module in veth bridge tun dm-thin-pool; do busybox modprobe \$module; done 2>/dev/null
 stty -onlcr 2>/dev/null </dev/console
 /bin/bash $job/command; echo \$? >$job/status
 sync; echo 0 >/proc/sys/kernel/printk; echo o >/proc/sysrq-trigger; sleep 5

@@ -15,16 +15,41 @@ const project = fileURLToPath(new URL('../../..', import.meta.url));
 /** Who it is, on no machine anybody else. */
 export const user = { name: 'tsd-ordinary', id: 54_321, firstSubordinate: 1_700_000_000 } as const;
 
-/** What the world of the user lacks, on purpose. */
-export interface Lacks {
+/** What the world of the user lacks, on purpose, and what it has more. */
+export interface UserWorld {
   /** Programs that are not installed. */
-  readonly tools?: readonly string[];
+  readonly lackedTools?: readonly string[];
   readonly subordinateIds?: boolean;
+  /** A folder of cgroup v2: each start is in a new group below it, which is the user's. */
+  readonly group?: string;
+  /** A systemd of the user's runs there, which has no units but those in this folder. */
+  readonly units?: string;
 }
 
 /** As root, in a mount namespace; then the rest as the user. Any project or node can be read so. */
 const script = `
-files=$1 project=$2 home=$3 uid=$4; shift 4
+files=$1 project=$2 home=$3 uid=$4 group=$5 units=$6; shift 6
+if [ -n "$units" ] && [ ! -S "$home/run/systemd/private" ]; then
+  cp -r "$units" "$files/units"
+  chmod -R a+rX "$files/units"
+  mkdir "$group/manager"
+  chown "$uid" "$group/manager" "$group/manager/cgroup.procs" \\
+    "$group/manager/cgroup.subtree_control"
+  (
+    sh -c 'echo $PPID' >"$group/manager/cgroup.procs"
+    exec setpriv --reuid "$uid" --regid "$uid" --clear-groups -- env -i HOME="$home" \\
+      XDG_RUNTIME_DIR="$home/run" SYSTEMD_UNIT_PATH="$files/units" PATH=/usr/bin:/bin \\
+      /lib/systemd/systemd --user --unit=nothing.target --log-target=console
+  ) </dev/null >"$files/manager.log" 2>&1 &
+  for _ in $(seq 300); do [ -S "$home/run/systemd/private" ] && break; sleep 0.1; done
+  [ -S "$home/run/systemd/private" ] || { cat "$files/manager.log" >&2; exit 1; }
+fi
+if [ -n "$group" ]; then
+  own=$group/start-$$
+  mkdir "$own"
+  chown "$uid" "$own" "$own/cgroup.procs" "$own/cgroup.subtree_control" "$own/cgroup.threads"
+  echo $$ >"$own/cgroup.procs"
+fi
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mkdir /mnt/project; mount --bind "$project" /mnt/project
 touch /mnt/node; mount --bind "$1" /mnt/node
@@ -71,7 +96,7 @@ function endAllOf(): void {
 /** What a command goes through to be the user's: the node and the program follow. */
 export async function asOrdinaryUser(
   t: Test,
-  { tools = [], subordinateIds = true }: Lacks = {},
+  { lackedTools = [], subordinateIds = true, group = '', units = '' }: UserWorld = {},
 ): Promise<readonly string[]> {
   const files = fs.mkdtempSync(join(tmpdir(), 'tsd-user-'));
   t.teardown(() => {
@@ -89,16 +114,20 @@ export async function asOrdinaryUser(
   append(join(files, 'group'), '/etc/group', `${user.name}:x:${user.id}:`);
   const ids = subordinateIds ? `${user.name}:${user.firstSubordinate}:65536\n` : '';
   for (const name of ['subuid', 'subgid']) fs.writeFileSync(join(files, name), ids);
-  await copyPrograms(join(files, 'bin'), tools);
-  const settings = [files, project, home, String(user.id)];
+  await copyPrograms(join(files, 'bin'), lackedTools);
+  const settings = [files, project, home, String(user.id), group, units];
   return ['unshare', '--mount', 'sh', '-euc', script, 'sh', ...settings];
 }
 
 /** A daemon of that user. Its namespaces go with the test. */
-export async function startRootless(t: Test, options: DaemonOptions = {}): Promise<TestDaemon> {
+export async function startRootless(
+  t: Test,
+  options: DaemonOptions = {},
+  world: UserWorld = {},
+): Promise<TestDaemon> {
   return startDaemon(t, {
     ...options,
-    through: await asOrdinaryUser(t),
+    through: await asOrdinaryUser(t, world),
     flags: ['--rootless', ...(options.flags ?? [])],
     owner: user.id,
     // What holds the namespaces stays for a while.

@@ -5,6 +5,7 @@ import { hasCode } from '../../../native/errno-error.js';
 import { inUserNamespace } from '../../../native/userns.js';
 import type { OciResources } from '../oci.js';
 import type { BlockIoEntry, Cgroups, CgroupStats, ContainerCgroup } from './cgroup.js';
+import { enableControllers, wordsOf } from './delegation.js';
 import { deviceProgram } from './device-program.js';
 import {
   childrenOf, killAll, makeGroup, readNumber, readPids, readTable, readText, removeGroup,
@@ -51,26 +52,6 @@ function create(
     undoGroup(folder);
     throw error;
   }
-}
-
-/**
- * Hands the controllers down, one by one: one that cannot be handed down (because processes stand
- * in this very group) is left out, and `warnings` tells of the limits that then do nothing.
- */
-function enableControllers(folder: string): void {
-  const available = wordsOf(`${folder}/cgroup.controllers`);
-  const enabled = new Set(wordsOf(`${folder}/cgroup.subtree_control`));
-  for (const controller of available.filter((each) => !enabled.has(each))) {
-    try {
-      writeFile(`${folder}/cgroup.subtree_control`, `+${controller}`);
-    } catch (error) {
-      if (!hasCode(error, 'EBUSY', 'EINVAL', 'EOPNOTSUPP', 'ENOENT')) throw error;
-    }
-  }
-}
-
-function wordsOf(path: string): string[] {
-  return readText(path).trim().split(/\s+/).filter((word) => word !== '');
 }
 
 function group(folder: string, path: string): ContainerCgroup {
