@@ -63,7 +63,7 @@ function refuse({ record }: Container): void {
   }
 }
 
-/** One that runs is frozen for the time, so that its files belong together. */
+/** One that runs is frozen for the time, if it can be, so that its files belong together. */
 async function frozen<T>(
   context: Context,
   container: Container,
@@ -71,7 +71,8 @@ async function frozen<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   await container.settle();
-  if (!pause || statusOf(container) !== 'running') return work();
+  const isFrozen = pause && statusOf(container) === 'running' && container.task?.canPause === true;
+  if (!isFrozen) return work();
   await pauseContainer(context, container);
   try {
     return await work();

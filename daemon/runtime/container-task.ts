@@ -67,6 +67,7 @@ export function containerTask(parts: TaskParts): Task & { readonly shim: Shim } 
     resize: (rows, columns) => shim.resize(rows, columns),
     pidFd: () => shim.getFd({ kind: 'pidfd' }),
     rootDir: () => shim.getFd({ kind: 'rootDir' }),
+    canPause: cgroup.places.freezer !== '',
     pause: () => cgroup.freeze(),
     unpause: () => cgroup.thaw(),
     exited,

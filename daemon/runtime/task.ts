@@ -42,6 +42,8 @@ export interface Task {
   pidFd(): Promise<number>;
   /** Its root with all that is mounted there, opened O_PATH; the caller closes it. */
   rootDir(): Promise<number>;
+  /** It has a group that can be frozen: an ordinary user's daemon may have none. */
+  readonly canPause: boolean;
   pause(): Promise<void>;
   unpause(): Promise<void>;
   /** Settles exactly once, after the logs are drained and the status is on disk. */

@@ -4,10 +4,10 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test, type Test } from 'tap';
 import type { ContainerSummary } from '../../api-spec/index.js';
-import { openNetlink } from '../../native/netlink/index.js';
 import { create, run, start, stateOf, until } from '../support/containers.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
+import { echoInside } from '../support/echo-inside.js';
 import { heard } from '../support/heard.js';
 import { inPrivateNetns } from '../support/private-netns.js';
 
@@ -140,22 +140,6 @@ function facts(): void {
     t.same(await shown(daemon, id), ['0.0.0.0 8080']);
     await answers(t, [['127.0.0.1', 8080]]);
   });
-}
-
-/** Answers what comes to port 53 in the namespace of a process. */
-async function echoInside(t: Test, pid: number): Promise<void> {
-  const netlink = openNetlink();
-  const [{ fd }] = await netlink.run([
-    {
-      do: 'openSocket', protocol: 'udp', listen: false, address: '0.0.0.0', port: 53,
-      netnsPid: pid,
-    },
-  ]);
-  await netlink.close();
-  const echo = createSocket('udp4');
-  echo.on('message', (bytes, from) => echo.send(bytes, from.port, from.address));
-  echo.bind({ fd });
-  t.teardown(() => void echo.close());
 }
 
 if (inPrivateNetns(import.meta.url)) facts();

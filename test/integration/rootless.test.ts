@@ -1,5 +1,6 @@
 /** `--rootless`: the whole daemon as an ordinary user, without a set-up tool. */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +9,7 @@ import { create, output, run, start, stateOf, until } from '../support/container
 import type { TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
 import { docker, dockerProgram } from '../support/docker-cli.js';
+import { echoInside } from '../support/echo-inside.js';
 import { processesOf } from '../support/leaks.js';
 import { asOrdinaryUser, startRootless, user } from '../support/ordinary-user.js';
 import { inPrivateNetns } from '../support/private-netns.js';
@@ -97,6 +99,54 @@ if (inPrivateNetns(import.meta.url)) {
       t.match(await heard('http://127.0.0.1:8080/'), /fetch failed/);
     });
 
+  test('an UDP port is answered from the address that was asked', needsRoot, async (t) => {
+    const daemon = await startRootless(t);
+    await importDemoImage(daemon.api);
+    const host = { PortBindings: { '53/udp': [{ HostPort: '8053' }] } };
+    const id = await run(daemon, { command: ['sleep', '1000'], host });
+    await echoInside(t, (await stateOf(daemon, id)).Pid);
+    t.same(await echoed('udp4', '127.0.0.1', 8053), ['ping', '127.0.0.1', 8053]);
+    t.same(await echoed('udp6', '::1', 8053), ['ping', '::1', 8053], 'IPv6 too');
+    await daemon.kill9();
+    t.same(await echoed('udp4', '127.0.0.1', 8053), ['ping', '127.0.0.1', 8053], 'after kill -9');
+  });
+
+  test('containers of one network find each other by name', needsRoot, async (t) => {
+    const daemon = await startRootless(t);
+    await importDemoImage(daemon.api);
+    await daemon.api.post('/networks/create', { Name: 'team' });
+    const host = { NetworkMode: 'team' };
+    const serve = ['httpd', '-f', '-h', '/www', '-p', '80'];
+    await run(daemon, { name: 'web', command: serve, host });
+    const ask = { command: ['wget', '-qO-', 'http://web/'], host };
+    t.match(await output(daemon, ask), { code: 0, text: hello });
+    await daemon.kill9();
+    await daemon.start();
+    t.match(await output(daemon, ask), { code: 0, text: hello }, 'the next daemon answers too');
+    const other = { command: ['wget', '-qO-', 'http://web/'] };
+    t.notSame((await output(daemon, other)).code, 0, 'nobody else does');
+  });
+
+  test('layers are copied where that is asked for', needsRoot, async (t) => {
+    const daemon = await startRootless(t, { flags: ['--storage-driver', 'vfs'] });
+    await importDemoImage(daemon.api);
+    t.match((await daemon.api.get('/info')).json, { Driver: 'vfs' });
+    const id = await run(daemon, {
+      command: ['sh', '-c', 'touch /new; chown 33:44 /new; rm /etc/group; sleep 1000'],
+    });
+    await until('it has written', async () =>
+      (await changes(daemon, id)).includes('/etc/group'));
+    t.equal((await daemon.api.post(`/commit?container=${id}&repo=made`)).status, 201);
+    const { code, text } = await output(daemon, {
+      command: ['sh', '-c', 'stat -c %u:%g /new; ls /etc'], config: { Image: 'made' },
+    });
+    t.equal(code, 0);
+    t.match(text, /^33:44\s[^]*passwd/);
+    t.notMatch(text, /group/, 'what was removed is not there');
+    await daemon.api.delete(`/containers/${id}?force=1`);
+    t.equal((await daemon.api.delete('/images/made')).status, 200);
+  });
+
   test('a port that an ordinary user may not have is refused', needsRoot, async (t) => {
     const daemon = await startRootless(t);
     await importDemoImage(daemon.api);
@@ -168,6 +218,32 @@ if (inPrivateNetns(import.meta.url)) {
     await daemon.stop();
     await until('the namespaces are gone', async () => processesOf(daemon).length === 0, 120_000);
   });
+}
+
+/** What comes back for a datagram, and from where. */
+async function echoed(
+  type: 'udp4' | 'udp6',
+  address: string,
+  port: number,
+): Promise<readonly unknown[]> {
+  const socket = createSocket(type);
+  try {
+    return await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no answer from ${address}`)), 10_000);
+      socket.once('message', (bytes, from) => {
+        clearTimeout(timer);
+        resolve([bytes.toString(), from.address, from.port]);
+      });
+      socket.send('ping', port, address);
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+async function changes({ api }: TestDaemon, id: string): Promise<readonly string[]> {
+  const { json } = await api.get(`/containers/${id}/changes`);
+  return (json as { readonly Path: string }[]).map(({ Path }) => Path);
 }
 
 async function addressOf({ api }: TestDaemon, id: string): Promise<string> {

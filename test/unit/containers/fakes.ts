@@ -79,6 +79,7 @@ export class FakeTask implements Task {
   resize = (): Promise<void> => Promise.resolve();
   pidFd = (): Promise<number> => Promise.resolve(-1);
   rootDir = (): Promise<number> => Promise.resolve(-1);
+  readonly canPause = true;
   pause = (): Promise<void> => Promise.resolve();
   unpause = (): Promise<void> => Promise.resolve();
 
