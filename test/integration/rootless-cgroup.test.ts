@@ -154,6 +154,26 @@ test('a daemon from another group finds its way back, and nothing is left', need
   t.same(pidsIn(own), [String(bystander.pid)], 'whoever was there before is there again');
 });
 
+test('when the holder is killed, the next daemon limits in another group', needs, async (t) => {
+  const group = session(t);
+  const daemon = await begin(t, group);
+  const id = await run(daemon, { command: ['sleep', '1000'], host: { ...alone, PidsLimit: 30 } });
+  const first = ownGroup(group);
+  const pids = pidsIn(join(first, 'tsdocker-rootless')).map(Number);
+  const holder = pids.find((pid) => read(`/proc/${pid}/comm`) === 'tsdocker-hold') ?? 0;
+  t.ok(holder > 0);
+  process.kill(holder, 'SIGKILL');
+  await daemon.kill9();
+  await daemon.start();
+  t.equal((await stateOf(daemon, id)).Status, 'running', 'the container has not ended');
+  t.equal((await daemon.api.post(`/containers/${id}/restart?t=0`)).status, 204);
+  const groups = childrenOf(group).filter((each) => each !== first);
+  t.equal(groups.length, 1);
+  const folder = join(groups[0] ?? '', `tsdocker-${daemon.rootId}`, id);
+  t.equal(read(join(folder, 'pids.max')), '30');
+  t.same(pidsIn(folder), [String((await stateOf(daemon, id)).Pid)]);
+});
+
 test('without a group of the user\'s there are none', needs, async (t) => {
   const daemon = await startRootless(t, { isBridgeless: true });
   await importDemoImage(daemon.api);

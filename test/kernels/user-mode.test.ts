@@ -9,8 +9,7 @@ holdUnderUserMode([
   'integration/oci-runtime-seccomp', 'integration/oci-runtime-cgroups',
   'integration/oci-runtime-links', 'integration/oci-runtime-mount-namespace',
   'integration/apparmor', 'integration/apparmor-daemon', 'integration/oci-runtime-update',
-  'integration/figures', 'integration/rootless-cgroup',
+  'integration/figures',
 ]);
 
-holdUnderUserMode(
-  ['integration/oci-runtime-systemd', 'integration/rootless-systemd'], { systemd: true });
+holdUnderUserMode(['integration/oci-runtime-systemd'], { systemd: true });
