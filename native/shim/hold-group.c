@@ -19,6 +19,9 @@
 #define MAX_ROUNDS 100
 #define MAX_TEXT (64 * 1024)
 
+/* What all groups of ours are called at the top; the user may have others there. */
+static const char OWN[] = "tsdocker-";
+
 /* Groups that somebody is in stay, and so do those above them: the kernel says EBUSY. */
 static void remove_below(int folder, const char *except, int depth)
 {
@@ -32,7 +35,8 @@ static void remove_below(int folder, const char *except, int depth)
     for (struct dirent *entry; (entry = readdir(listing));) {
         const char *name = entry->d_name;
         bool is_child = entry->d_type == DT_DIR && strcmp(name, ".") && strcmp(name, "..");
-        if (!is_child || (except && strcmp(name, except) == 0))
+        bool is_ours = depth > 0 || strncmp(name, OWN, sizeof OWN - 1) == 0;
+        if (!is_child || !is_ours || (except && strcmp(name, except) == 0))
             continue;
         cleanup_fd int child = openat(folder, name, FOLDER_FLAGS);
         if (child >= 0 && depth < MAX_DEPTH)
