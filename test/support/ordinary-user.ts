@@ -12,8 +12,13 @@ import { packageFolder } from './debian-package.js';
 
 const project = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Who it is, on no machine anybody else. */
-export const user = { name: 'tsd-ordinary', id: 54_321, firstSubordinate: 1_700_000_000 } as const;
+/** A range of 65 536 for each of so many runs that may go on side by side. */
+const run = process.pid % 4096;
+
+/** Who it is, on no machine anybody else: all that runs as it is ended with the test. */
+export const user = {
+  name: 'tsd-ordinary', id: 50_000 + run, firstSubordinate: 1_700_000_000 + run * 65_536,
+} as const;
 
 /** What the world of the user lacks, on purpose, and what it has more. */
 export interface UserWorld {
