@@ -57,9 +57,10 @@ const limits: Fact = async (t, daemon, group) => {
   const told = (): readonly string[] =>
     ['memory.max', 'cpu.max', 'pids.max'].map((name) => read(join(folder, name)));
   t.same(told(), [String(64 * mebibyte), '50000 100000', '30']);
-  t.same(pidsIn(folder), [String((await stateOf(daemon, id)).Pid)], 'it is alone there');
   await until('it has said where it is', async () => (await logText(daemon, id)).length > 10);
   t.equal(await logText(daemon, id), `0::/\n${64 * mebibyte}\n`, 'and sees its own alone');
+  await until('its first command has ended', async () => pidsIn(folder).length === 1);
+  t.same(pidsIn(folder), [String((await stateOf(daemon, id)).Pid)], 'it is alone there');
   const update = { Memory: 96 * mebibyte, MemorySwap: -1, PidsLimit: 40, CpuQuota: 20_000 };
   t.match(await daemon.api.post(`/containers/${id}/update`, update), { status: 200 });
   t.same(told(), [String(96 * mebibyte), '20000 100000', '40'], 'also while it lives');
