@@ -159,7 +159,7 @@ if (inPrivateNetns(import.meta.url)) {
     await importDemoImage(daemon.api);
     const server = createServer((socket) => socket.end('from beyond\n')).listen(7777, beyond);
     t.teardown(() => server.close());
-    // Debian 12's pasta may lose the answer to a client that ends its own direction at once.
+    // Debian 12's pasta may not tell the end of an answer to who ends its own direction at once.
     const { text } = await output(daemon, {
       command: ['sh', '-c', `sleep 5 | nc -w 20 ${beyond} 7777; cat /etc/resolv.conf`],
     });
