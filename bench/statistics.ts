@@ -6,6 +6,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
+/** The mean of what so many turns of `act` give, one after the other. */
+export async function meanOf(count: number, act: () => Promise<number>): Promise<number> {
+  let sum = 0;
+  for (let done = 0; done < count; done++) sum += await act();
+  return sum / count;
+}
+
 /** How many times better `ours` is than `theirs`. */
 export function advantage(ours: number, theirs: number, better: 'lower' | 'higher'): number {
   return better === 'lower' ? theirs / ours : ours / theirs;

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { openClient } from '../client.js';
 import { runOnce } from '../container.js';
 import { execOnce, execsInARow } from '../measures/streams.js';
+import { meanOf } from '../statistics.js';
 import type { Measure } from '../subject.js';
 import { makeCrunBundle, runWithCrun } from './crun.js';
 import { startAsked, type AskedProgram } from './asked-program.js';
@@ -67,9 +68,9 @@ export async function openFloor(rounds: number): Promise<Floor> {
       row('the kernel calls of one life, bridge', () => asked(bridged)),
       row('four answers of an empty Node server', () =>
         timed(() => runOnce(client, { image: 'i', command: ['/bin/true'], network: 'none' }))),
-      row('the kernel calls of one exec', () => mean(() => asked(execs))),
+      row('the kernel calls of one exec', () => meanOf(execsInARow, () => asked(execs))),
       row('three answers of an empty Node server, for an exec', () =>
-        mean(() => timed(() => execOnce(client, '0')))),
+        meanOf(execsInARow, () => timed(() => execOnce(client, '0')))),
       row('crun run, a bare bundle without network', async () =>
         bundle === undefined ? undefined : timed(() => runWithCrun(bundle))),
     ],
@@ -79,12 +80,6 @@ export async function openFloor(rounds: number): Promise<Floor> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function mean(act: () => Promise<number>): Promise<number> {
-  let sum = 0;
-  for (let done = 0; done < execsInARow; done++) sum += await act();
-  return sum / execsInARow;
 }
 
 async function timed(act: () => Promise<void>): Promise<number> {

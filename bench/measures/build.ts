@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
+import { meanOf } from '../statistics.js';
 import type { Measure, Plan, Subject } from '../subject.js';
 
 const stepCount = 20;
@@ -36,12 +37,6 @@ export function buildMeasures({ isQuick, image, prefix }: Plan): readonly Measur
         }),
     },
   ];
-}
-
-async function meanOf(count: number, act: () => Promise<number>): Promise<number> {
-  let sum = 0;
-  for (let done = 0; done < count; done++) sum += await act();
-  return sum / count;
 }
 
 interface Build {

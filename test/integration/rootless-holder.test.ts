@@ -1,6 +1,7 @@
 /** `--rootless` when the process that holds the namespaces has been killed. */
 import * as fs from 'node:fs';
 import { test, type Test } from 'tap';
+import { codeOf } from '../../native/errno-error.js';
 import { output, run, stateOf, until } from '../support/containers.js';
 import type { TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
@@ -25,7 +26,7 @@ function commOf(pid: number): string {
   try {
     return fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return '';
+    if (codeOf(error) !== '') return '';
     throw error;
   }
 }

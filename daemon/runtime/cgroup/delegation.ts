@@ -1,7 +1,7 @@
 /** What the owner of a group of version 2 may do with it, and what it hands down. */
 import * as fs from 'node:fs';
 import { codeOf, hasCode } from '../../../native/errno-error.js';
-import { readText, writeFile } from './files.js';
+import { wordsOf, writeFile } from './files.js';
 
 /** What has to be writable, besides the folder. (cgroups(7), "Cgroups v2 delegation") */
 const delegated = ['cgroup.procs', 'cgroup.subtree_control'];
@@ -33,9 +33,4 @@ export function enableControllers(folder: string): void {
       if (!hasCode(error, 'EBUSY', 'EINVAL', 'EOPNOTSUPP', 'ENOENT')) throw error;
     }
   }
-}
-
-/** Words of a file, parted at blanks; none when it is absent. */
-export function wordsOf(path: string): readonly string[] {
-  return readText(path).trim().split(/\s+/).filter((word) => word !== '');
 }

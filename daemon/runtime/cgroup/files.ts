@@ -101,6 +101,11 @@ export function readNumber(path: string): number | undefined {
   return Number.isFinite(value) && value < Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
+/** Words of a file, parted at blanks; none when it is absent. */
+export function wordsOf(path: string): readonly string[] {
+  return readText(path).trim().split(/\s+/).filter((word) => word !== '');
+}
+
 /** Lines of `name number`. */
 export function readTable(path: string): Readonly<Record<string, number>> {
   const table: Record<string, number> = {};

@@ -5,11 +5,11 @@ import { hasCode } from '../../../native/errno-error.js';
 import { inUserNamespace } from '../../../native/userns.js';
 import type { OciResources } from '../oci.js';
 import type { BlockIoEntry, Cgroups, CgroupStats, ContainerCgroup } from './cgroup.js';
-import { enableControllers, wordsOf } from './delegation.js';
+import { enableControllers } from './delegation.js';
 import { deviceProgram } from './device-program.js';
 import {
   childrenOf, killAll, makeGroup, readNumber, readPids, readTable, readText, removeGroup,
-  undoGroup, until, writeControl, writeFile,
+  undoGroup, until, wordsOf, writeControl, writeFile,
 } from './files.js';
 import { v2Writes } from './v2-limits.js';
 
