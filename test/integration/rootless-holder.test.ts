@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { test, type Test } from 'tap';
 import { codeOf } from '../../native/errno-error.js';
+import { isAlive } from '../support/alive.js';
 import { output, run, stateOf, until } from '../support/containers.js';
 import type { TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
@@ -18,7 +19,7 @@ const needsRoot = {
 function holders(): readonly number[] {
   return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     const uid = fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
-    return uid === user.id && commOf(pid) === 'tsdocker-hold';
+    return uid === user.id && commOf(pid) === 'tsdocker-hold' && isAlive(pid);
   });
 }
 

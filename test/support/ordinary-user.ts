@@ -7,6 +7,8 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isAlive } from './alive.js';
+import { until } from './containers.js';
 import { startDaemon, type DaemonOptions, type Test, type TestDaemon } from './daemon.js';
 import { packageFolder } from './debian-package.js';
 
@@ -89,13 +91,22 @@ async function copyPrograms(folder: string, lacks: readonly string[]): Promise<v
 
 const lastSubordinate = user.firstSubordinate + 65_535;
 
-/** Ends all that runs as the user or as one of its subordinate ids. */
-function endAllOf(): void {
-  for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+/** Who runs as the user or as one of its subordinate ids; who has ended does not count. */
+function processesOfUser(): readonly string[] {
+  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
     const uid = fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0;
     const isOurs = uid === user.id || (uid >= user.firstSubordinate && uid <= lastSubordinate);
-    if (isOurs) spawnSync('kill', ['-KILL', pid]);
-  }
+    return isOurs && isAlive(Number(pid));
+  });
+}
+
+/** Ends them, and those they begin meanwhile: the next test of this process is the same user. */
+async function endAllOf(): Promise<void> {
+  await until('all of the user have ended', async () => {
+    const left = processesOfUser();
+    for (const pid of left) spawnSync('kill', ['-KILL', pid]);
+    return left.length === 0;
+  });
 }
 
 /** What a command goes through to be the user's: the node and the program follow. */
@@ -104,8 +115,8 @@ export async function asOrdinaryUser(
   { lackedTools = [], subordinateIds = true, group = '', units = '' }: UserWorld = {},
 ): Promise<readonly string[]> {
   const files = fs.mkdtempSync(join(tmpdir(), 'tsd-user-'));
-  t.teardown(() => {
-    endAllOf();
+  t.teardown(async () => {
+    await endAllOf();
     fs.rmSync(files, { recursive: true, force: true });
   });
   fs.chmodSync(files, 0o755);
