@@ -176,6 +176,8 @@ export async function buildNetworks(
     events,
     warn,
     bundlePath: (id) => layout.bundle(id),
+    // A network belongs to the user namespace that it was made in.
+    makesAhead: config.remap === undefined,
     ...(config.outside === undefined ? {} : { sockets: socketsOfShim(config.outside.socket) }),
     settings: {
       pools:

@@ -1,3 +1,5 @@
+import type { Netns } from '../native/netlink/index.js';
+
 /**
  * The one interface of a network driver: it makes the kernel objects of a network (a bridge) and of
  * an endpoint (a veth pair with its addresses), and serves published ports. It is told addresses;
@@ -21,7 +23,7 @@ export interface NetworkPlugin {
   removeNetwork(network: NetworkSpec): Promise<void>;
 
   /** Puts one link with its addresses and routes into the netns of `target`. */
-  join(network: NetworkSpec, endpoint: EndpointSpec, target: NetnsTarget): Promise<void>;
+  join(network: NetworkSpec, endpoint: EndpointSpec, target: Netns): Promise<void>;
   /**
    * Frees what `join` made; `released` resolves when the kernel has let the addresses go. A netns
    * that is `dying` takes its links along by itself, which costs nobody anything; in one that is
@@ -100,11 +102,6 @@ export interface EndpointSpec {
   /** Gateways to use for the default route; empty when another endpoint has it. */
   readonly gateways: readonly string[];
   readonly sysctls: Readonly<Record<string, string>>;
-}
-
-/** A live network namespace, named by a process that is in it. */
-export interface NetnsTarget {
-  readonly pid: number;
 }
 
 /** A port of the host that leads to one of a container. */

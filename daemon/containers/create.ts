@@ -87,6 +87,8 @@ export async function createContainer(
   try {
     const container = await make(context, draft, folders);
     container.hiddenEnv = request.hiddenEnv ?? [];
+    // When the answer is on its way.
+    setImmediate(() => context.networks.expectStart(container.record));
   } finally {
     context.book.dropDraft(draft);
   }

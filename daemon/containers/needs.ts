@@ -189,6 +189,12 @@ export interface Sandbox {
   readonly ports: Readonly<Record<string, readonly { HostIp: string; HostPort: string }[] | null>>;
   /** Sockets that reserve the host ports, or serve them: for the shim, and closed at release. */
   readonly reservations: readonly HeldSocket[];
+  /**
+   * Begins what `connect` does in a network namespace made ahead, for the container to be born
+   * into: its fd, which `connect` or `release` closes. Undefined when there is none. Only of one
+   * that was just allocated, and once.
+   */
+  readonly takeNetns?: () => number | undefined;
 }
 
 /**
@@ -201,6 +207,8 @@ export interface NetworksNeed {
   nameOf(ref: string): string;
   /** The id of the network of this name; empty when there is none. */
   idOf(name: string): string;
+  /** A start of it is to be expected: what can be made ahead will be. */
+  expectStart(record: ContainerRecord): void;
   /**
    * At start: addresses and ports, recorded before they are used. `ApiError` with Docker's words
    * when taken.

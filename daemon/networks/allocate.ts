@@ -10,6 +10,7 @@ import { currentName, hasNames, networkEvent, networkOf, type Context } from './
 import { dnsNames, makeEndpoint } from './endpoint.js';
 import { filePaths, ownAddresses } from './files.js';
 import { linkEnvironment, refuseDeadLinks } from './links.js';
+import { takeNetns } from './join.js';
 import { exposedPorts, portRequests, type PortRequest } from './port-requests.js';
 import { type PortTarget, type Reservation } from './ports.js';
 import { portEndpoint, publish, unpublish } from './publish.js';
@@ -55,7 +56,11 @@ export async function allocate(
     const linked = linkEnvironment(context, record, endpoints);
     const view = sandboxView(context, sandbox);
     // Assigned, since the view answers by getters.
-    return linked.length === 0 ? view : Object.assign(view, { linkVariables: linked });
+    return Object.assign(
+      view,
+      { takeNetns: () => takeNetns(context, sandbox) },
+      linked.length === 0 ? {} : { linkVariables: linked },
+    );
   } catch (error) {
     await Promise.allSettled([recorded, published]);
     await unpublish(context, sandbox);

@@ -164,7 +164,7 @@ async function replace(
   await context.store.commit([saveSandbox(sandbox), ...taken], 'normal');
   context.book.putSandbox(sandbox);
   await writeSandboxFiles(context, record, sandbox, resolver);
-  if (isNewDns) await startDns(context, sandbox.id, pid);
+  if (isNewDns) await startDns(context, sandbox.id, { pid });
   if (added !== undefined && added.spec.gateways.length > 0) await publish(context, sandbox);
 }
 

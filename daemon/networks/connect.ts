@@ -2,7 +2,7 @@
 import type { Sandbox } from '../containers/needs.js';
 import { allocate, sandboxView } from './allocate.js';
 import { networkEvent, networkOf, pluginOf, type Context } from './context.js';
-import { startDns } from './embedded-dns.js';
+import { allOrFirstError, closeTaken, join } from './join.js';
 import { publish } from './publish.js';
 import { dropSandbox, freeAddresses, type EndpointRecord } from './records.js';
 
@@ -15,22 +15,13 @@ export async function connectSandbox(
   pid: number,
 ): Promise<void> {
   const record = context.book.sandbox(sandbox.id);
-  await context.held.get(sandbox.id)?.recorded;
+  const held = context.held.get(sandbox.id);
+  await held?.recorded;
   if (record === undefined || record.kind !== 'isolated') return;
-  const joins = record.endpoints.map((endpoint) => {
-    const network = networkOf(context, endpoint);
-    return pluginOf(context, network).join(network.spec, endpoint.spec, { pid });
-  });
-  const dns = record.dnsServers === undefined ? [] : [startDns(context, record.id, pid)];
-  const published = context.held.get(sandbox.id)?.published ?? publish(context, record);
-  await allOrFirstError([...joins, published, ...dns]);
-}
-
-/** Waits for all, so that nothing is still being made when the caller tears down. */
-async function allOrFirstError(works: readonly Promise<void>[]): Promise<void> {
-  const results = await Promise.allSettled(works);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  const joined = held?.netns?.joined ?? join(context, record, { pid });
+  const published = held?.published ?? publish(context, record);
+  await allOrFirstError([joined, published]);
+  closeTaken(held);
 }
 
 /**
@@ -55,11 +46,12 @@ export async function releaseSandbox(context: Context, sandboxId: string): Promi
     .catch((error: unknown) => {
       context.warn(`sandbox ${sandboxId} is not forgotten: ${String(error)}`);
     });
-  // What is being published would stay: it is let finish, and then taken back.
-  const published = Promise.resolve(held?.published).catch(() => undefined);
+  // What is being made would stay: it is let finish, and then taken back.
+  const made = Promise.allSettled([held?.published, held?.netns?.joined])
+    .then(() => closeTaken(held));
   const works = record.endpoints.map((endpoint) =>
-    published.then(() => leave(context, endpoint, 'dying')));
-  const results = await Promise.allSettled(works);
+    made.then(() => leave(context, endpoint, 'dying')));
+  const results = await Promise.allSettled([made, ...works]);
   context.ports.free(held?.reservations ?? []);
   const errors = results.flatMap((result) =>
     result.status === 'rejected' ? [result.reason as unknown] : []);

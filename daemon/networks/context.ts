@@ -10,6 +10,7 @@ import type { PoolRange } from './ipam.js';
 import type { ContainersNeed, EventsNeed, NetworkEvent } from './needs.js';
 import type { PortBook, Reservation } from './ports.js';
 import type { EndpointRecord, NetworkRecord, SandboxRecord } from './records.js';
+import type { Spares } from './spares.js';
 
 /** Everything that the verbs share; made once in `openNetworks`. */
 export interface Context {
@@ -23,6 +24,8 @@ export interface Context {
   readonly ports: PortBook;
   /** Sockets of live sandboxes, by sandbox id. */
   readonly held: Map<string, Held>;
+  /** Absent where containers have user namespaces, which own their networks. */
+  readonly spares?: Spares;
   /** The folder of a container's hosts, hostname and resolv.conf. */
   readonly bundlePath: (containerId: string) => string;
   readonly settings: NetworkSettingsOfEngine;
@@ -35,7 +38,16 @@ export interface Held {
   readonly recorded: Promise<void>;
   /** Settles when its ports are served, which waits for no namespace. */
   readonly published: Promise<void>;
+  /** The namespace made ahead that it is set up in, until somebody lives there. */
+  netns?: TakenNetns;
   dns?: DnsServer;
+}
+
+/** A namespace whose links are made before its container is. */
+export interface TakenNetns {
+  readonly fd: number;
+  /** Settles when the links and names of its sandbox are there. */
+  readonly joined: Promise<void>;
 }
 
 /** What the engine's configuration says of networks. */

@@ -4,6 +4,7 @@
  * container's own server on 0.0.0.0:53.
  */
 import { closeSync } from 'node:fs';
+import type { Netns } from '../../native/netlink/index.js';
 import { lacksNftables } from '../../native/nftables.js';
 import type { NameSockets, TaskPorts } from '../runtime/task.js';
 import type { Context } from './context.js';
@@ -15,17 +16,17 @@ import { embeddedServer } from './files.js';
 /** Lives that are shorter need no daemon to come, and are spared what it costs. */
 const keepAfterMs = 1000;
 
-/** Starts the server of a live sandbox in the namespace of `pid`, in place of an older one. */
-export async function startDns(context: Context, sandboxId: string, pid: number): Promise<void> {
-  let sockets = await openSockets(context, pid, 0);
+/** Starts the server of a sandbox in its namespace, in place of an older one. */
+export async function startDns(context: Context, sandboxId: string, netns: Netns): Promise<void> {
+  let sockets = await openSockets(context, netns, 0);
   try {
-    await redirect(context, pid, { udpPort: sockets.udp.port, tcpPort: sockets.tcp.port });
+    await redirect(context, netns, { udpPort: sockets.udp.port, tcpPort: sockets.tcp.port });
   } catch (error) {
     closeSync(sockets.udp.fd);
     closeSync(sockets.tcp.fd);
     if (!lacksNftables(error)) throw error;
     // Better a port 53 that is taken than no names at all.
-    sockets = await openSockets(context, pid, dnsPort);
+    sockets = await openSockets(context, netns, dnsPort);
   }
   const server = serve(context, sandboxId, { udpFd: sockets.udp.fd, tcpFd: sockets.tcp.fd });
   setTimeout(() => void keep(context, sandboxId, server), keepAfterMs).unref();
@@ -41,7 +42,7 @@ export async function resumeDns(
   { pid, ports }: { readonly pid: number; readonly ports: TaskPorts },
 ): Promise<void> {
   const kept = await ports.keptNames();
-  if (kept === undefined) await startDns(context, sandboxId, pid);
+  if (kept === undefined) await startDns(context, sandboxId, { pid });
   else serve(context, sandboxId, kept);
 }
 
@@ -78,10 +79,10 @@ function closeAll({ udpFd, tcpFd }: NameSockets): void {
   closeSync(tcpFd);
 }
 
-async function openSockets({ netlink }: Context, netnsPid: number, port: number) {
-  const place = { address: embeddedServer, port, netnsPid } as const;
+async function openSockets({ netlink }: Context, netns: Netns, port: number) {
+  const place = { address: embeddedServer, port, netns } as const;
   const [, udp, tcp] = await netlink.run([
-    { do: 'setLink', name: 'lo', up: true, netnsPid },
+    { do: 'setLink', name: 'lo', up: true, netns },
     { do: 'openSocket', protocol: 'udp', listen: false, ...place },
     { do: 'openSocket', protocol: 'tcp', listen: true, ...place },
   ]);
@@ -104,7 +105,7 @@ const table = 'ip tsdocker-dns';
 
 async function redirect(
   { netlink }: Context,
-  netnsPid: number,
+  netns: Netns,
   { udpPort, tcpPort }: { readonly udpPort: number; readonly tcpPort: number },
 ): Promise<void> {
   const toServer = `add rule ${table} output ip daddr ${embeddedServer}`;
@@ -116,9 +117,9 @@ async function redirect(
   // `create` refuses a table that exists: deleting one costs 16 ms and is for a daemon's restart.
   const fresh = [`create table ${table}`, ...rules].join('\n');
   const [done] = await netlink.run([
-    { do: 'nft', commands: fresh, netnsPid, tolerate: ['EEXIST'] },
+    { do: 'nft', commands: fresh, netns, tolerate: ['EEXIST'] },
   ]);
   if (done !== undefined) return;
   const again = [`delete table ${table}`, `add table ${table}`, ...rules].join('\n');
-  await netlink.run([{ do: 'nft', commands: again, netnsPid }]);
+  await netlink.run([{ do: 'nft', commands: again, netns }]);
 }

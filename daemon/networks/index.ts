@@ -30,6 +30,7 @@ import { checkLinks } from './links.js';
 import { ensurePredefined, type DefaultBridgeSettings } from './predefined.js';
 import { recover } from './recover.js';
 import { dropNetwork, type NetworkRecord } from './records.js';
+import { createSpares } from './spares.js';
 import {
   checkListFilters, checkPruneFilters, matchesList, matchesPrune, networkInspect, networkView,
 } from './views.js';
@@ -56,6 +57,8 @@ export interface NetworksOptions {
   readonly bundlePath: (containerId: string) => string;
   readonly settings: NetworkSettingsOfEngine;
   readonly defaultBridge: DefaultBridgeSettings;
+  /** Containers may be born into network namespaces that were made ahead. */
+  readonly makesAhead?: boolean;
   /** Of published ports; our own network namespace's by default. */
   readonly sockets?: HostSockets;
 }
@@ -81,7 +84,9 @@ export interface Networks extends NetworksNeed {
 
 /** Loads what the store has and sees to the predefined networks; `recover` must follow, once. */
 export async function openNetworks(options: NetworksOptions): Promise<Networks> {
-  const { rootId, defaultBridge, plugins, sockets = ownSockets, ...rest } = options;
+  const {
+    rootId, defaultBridge, plugins, sockets = ownSockets, makesAhead = false, ...rest
+  } = options;
   const pools = [...rest.settings.pools, uniqueLocalRange(rootId)];
   const context: Context = {
     ...rest,
@@ -90,6 +95,7 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
     book: NetworkBook.load(options.store),
     ports: createPortBook(sockets),
     held: new Map(),
+    ...(makesAhead ? { spares: createSpares(options) } : {}),
   };
   await ensurePredefined(context, rootId, defaultBridge);
   // One after the other, so that no two choose the same subnet or name.
@@ -103,6 +109,7 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
     check: (record) => check(context, record),
     nameOf: (ref) => nameOf(context, ref),
     idOf: (name) => context.book.byName(name)?.spec.id ?? '',
+    expectStart: (record) => expectStart(context, record),
     allocate: (record, joined) => allocate(context, record, joined),
     connect: (sandbox, pid) => connectSandbox(context, sandbox, pid),
     editPorts: (record, ports) => editPorts(context, record, ports),
@@ -116,6 +123,7 @@ export async function openNetworks(options: NetworksOptions): Promise<Networks> 
     detach: (ref, body) => disconnect(context, ref, body),
     prune: (filters) => prune(context, filters),
     close: async () => {
+      context.spares?.close();
       for (const { dns, reservations } of context.held.values()) {
         dns?.close();
         context.ports.free(reservations);
@@ -140,6 +148,13 @@ function check(context: Context, record: ContainerRecord): void {
     if (network === undefined) continue;
     checkEndpoint(network, asked, `invalid config for network ${name}: `);
   }
+}
+
+/** A namespace is made ahead for the work on links in it; without any it would save no time. */
+function expectStart({ spares }: Context, record: ContainerRecord): void {
+  const mode = networkMode(record);
+  if (mode === 'none' || mode === 'host' || mode.startsWith('container:')) return;
+  spares?.expect();
 }
 
 /** Docker fails when it starts: links of such a container would be the host's own. */

@@ -11,6 +11,7 @@ import { CWD, type LaunchProgram, type Slot, type Step } from '../../native/laun
 import type { StdioSettings } from '../../native/shim/monitor-settings.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { CgroupEntry } from './cgroup/index.js';
+import { makeInit, type BirthParts } from './compile/birth.js';
 import { ProgramBuilder, type SharedSlots } from './compile/builder.js';
 import { linkDevices, makeDevices, openDev } from './compile/devices.js';
 import { noHooks, runHooks, sendStates, type InnerHooks } from './compile/hooks.js';
@@ -23,21 +24,14 @@ import { openSources, openStacks, placeMounts, type MountedSlots } from './compi
 import { memoryPolicy, schedule } from './compile/schedule.js';
 import { openEntry } from './compile/cgroup-entry.js';
 import {
-  joinNamespaces, namespaceFlags, timeNamespace, type JoinSlots,
-} from './compile/namespaces.js';
-import {
-  connectStreams, dropPrivileges, execute, installSeccomp, oomScore, placeFds, setLimits,
-  type HardLimits,
+  connectStreams, dropPrivileges, execute, installSeccomp, placeFds, setLimits, type HardLimits,
 } from './compile/process.js';
 import { maskPaths, protectPaths, writeSysctls } from './compile/protect.js';
 import { mountRootfs } from './compile/rootfs.js';
 import { attachStreams, CONSOLE, openStreams, type Streams } from './compile/streams.js';
-import {
-  enterUserns, handOver, mountable, openUserns, setForInit, type HandedOver,
-} from './compile/userns.js';
+import { handOver, mountable, openUserns, setForInit, type HandedOver } from './compile/userns.js';
 import type { OciConfig } from './oci.js';
 import type { InstalledFilter } from './seccomp/flags.js';
-import { hasOwn } from './spec/namespaces.js';
 import { INIT_PATH } from './spec.js';
 
 /** What a program needs besides the configuration. */
@@ -61,6 +55,8 @@ export interface LaunchPlan {
   readonly stdinOnce: boolean;
   /** The session keyring stays the launcher's. */
   readonly keepsKeyring?: boolean;
+  /** The network namespace is one that the launcher passes on. */
+  readonly netnsIsPassed?: boolean;
   /** `lo` is brought up here, because nobody sets the network up. */
   readonly loopback?: boolean;
   /** The host's root stays, hidden beneath the container's. */
@@ -83,6 +79,8 @@ export interface CompiledLaunch {
   readonly inherited: readonly Slot[];
   /** Where it is to find 3 and those that follow, if there are any. */
   readonly passed: readonly Slot[];
+  /** Where init is to find its network namespace, with `netnsIsPassed`. */
+  readonly netns?: Slot | undefined;
   /** The terminal's controlling side, when that is to be fetched: `streams: 'console'`. */
   readonly console?: Slot;
 }
@@ -110,9 +108,7 @@ export function compileLaunch(given: OciConfig, plan: LaunchPlan): CompiledLaunc
   const mountsIn = mountsOf(config.linux.namespaces);
   const parts: Parts = { builder, slots, config, plan, entry, rootfs, userns, mountsIn };
   const stacks = prepareRoot(parts);
-  const joins = joinNamespaces(builder, config.linux.namespaces);
-  makeInit(parts);
-  enterNamespaces(parts, joins);
+  const netns = makeInit(parts);
   const handed: HandedOver = sources === undefined
     ? handOver(builder, config, { rootfs, root: slots.root })
     : { sources };
@@ -148,6 +144,7 @@ export function compileLaunch(given: OciConfig, plan: LaunchPlan): CompiledLaunc
     program: builder.program(), stdio: streams.settings, rootDir,
     inherited: streams.kind === 'inherited' ? streams.fds : [],
     passed,
+    netns,
     ...(streams.kind === 'pty' && plan.streams === 'console'
       ? { console: streams.controller }
       : {}),
@@ -180,16 +177,10 @@ function keptByExecve({ personality, memoryPolicy: policy }: OciConfig['linux'])
 const controllingTerminal = (fd: Slot): Step => ({ op: 'setctty', fd, about: 'console' });
 
 /** What the parts of a program build on. */
-interface Parts {
-  readonly builder: ProgramBuilder;
+interface Parts extends BirthParts {
   readonly slots: SharedSlots;
-  readonly config: OciConfig;
   readonly plan: LaunchPlan;
-  /** What the new process enters its groups by. */
-  readonly entry: readonly Slot[];
   readonly rootfs: string;
-  /** Absent when that is the host's. */
-  readonly userns: Slot | undefined;
   readonly mountsIn: MountsOf;
 }
 
@@ -205,21 +196,6 @@ function prepareRoot(
   return stacks;
 }
 
-/** The host's `clone`; of a user namespace's the rest is init's. */
-function makeInit({ builder, config: { linux }, plan: { cgroup }, entry, userns }: Parts): void {
-  const [folder = CWD] = entry;
-  const time = timeNamespace(builder, linux);
-  builder.host.push(
-    ...time.before,
-    {
-      op: 'clone',
-      flags: userns === undefined ? namespaceFlags(linux.namespaces, cgroup.kind) : 0,
-      cgroup: cgroup.kind === 'clone' ? folder : CWD, about: 'namespaces',
-    },
-    ...time.after,
-  );
-}
-
 /** The host's last steps; the slot where it gets the container's root. */
 function hostTail(builder: ProgramBuilder, streams: Streams, hooks: InnerHooks): Slot {
   const rootDir = builder.slot();
@@ -233,24 +209,6 @@ function hostTail(builder: ProgramBuilder, streams: Streams, hooks: InnerHooks):
     { op: 'awaitFd', token: ROOT, out: rootDir },
   );
   return rootDir;
-}
-
-/** Init's first steps: into its groups and namespaces. */
-function enterNamespaces(parts: Parts, joins: JoinSlots): void {
-  const { builder: { init }, config: { process, linux }, plan, slots, userns } = parts;
-  if (plan.cgroup.kind === 'tasks') {
-    for (const fd of parts.entry) {
-      init.push({ op: 'write', fd, bytes: Buffer.from('0'), about: 'cgroup' });
-    }
-  }
-  // While the host's files are still within reach.
-  init.push(...oomScore(process, slots.scratch), ...joins.init);
-  if (userns !== undefined) {
-    init.push(...enterUserns(userns, linux));
-  } else if (plan.cgroup.kind === 'tasks' && hasOwn(linux.namespaces, 'cgroup')) {
-    // After the entry: else the container's root would be the shim's group.
-    init.push({ op: 'unshare', flags: kernel.CLONE_NEWCGROUP, about: 'cgroup namespace' });
-  }
 }
 
 /** Init before its first mount: its session and its names. */

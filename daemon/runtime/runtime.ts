@@ -99,9 +99,11 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   if (foreign === undefined && name !== '' && !ownRuntimes.includes(name)) {
     throw invalidParameter(`unknown or invalid runtime name: ${name}`);
   }
+  const netns = netnsFor(context, request, foreign);
   // The shim is executed while its program is compiled.
-  const started = startShim(
-    basename(paths.socket), heldFor(context, request).map(({ fd }) => fd));
+  const started = startShim(basename(paths.socket), [
+    ...(netns === undefined ? [] : [netns]), ...heldFor(context, request).map(({ fd }) => fd),
+  ]);
   const { config, cgroup } = await groundwork(context, request, paths, foreign).catch(
     async (error: unknown) => {
       await dropShim(started);
@@ -110,7 +112,7 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   );
   try {
     const launching = await launchTask(context, request, {
-      config, text: configText(config), cgroup, paths, foreign, started,
+      config, text: configText(config), cgroup, paths, foreign, started, netns,
     });
     await cgroup.settled();
     const { pid: shimPid } = await started;
@@ -127,6 +129,15 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
     await context.laterHooks.afterEnd(record.id);
     throw foreign === undefined ? launchFailure(error) : foreign.failure(error);
   }
+}
+
+/** One made ahead is the host's user namespace's, and no other runtime knows what to do with it. */
+function netnsFor(
+  { remap }: Context,
+  { sandbox }: TaskRequest,
+  foreign: ForeignContainer | undefined,
+): number | undefined {
+  return remap === undefined && foreign === undefined ? sandbox.takeNetns?.() : undefined;
 }
 
 const heldFor = ({ held = [] }: Context, { sandbox }: TaskRequest): readonly HeldSocket[] =>
@@ -184,6 +195,8 @@ interface Prepared {
   readonly paths: BundlePaths;
   readonly foreign: ForeignContainer | undefined;
   readonly started: Promise<StartedShim>;
+  /** Made ahead, and passed to the shim. */
+  readonly netns: number | undefined;
 }
 
 async function launchTask(
@@ -191,7 +204,7 @@ async function launchTask(
   request: TaskRequest,
   prepared: Prepared,
 ): Promise<Launching> {
-  const { config, text, paths, foreign, started } = prepared;
+  const { config, text, paths, foreign, started, netns } = prepared;
   const shown = readable(request, config, text);
   if (foreign !== undefined) writeConfig(paths, text);
   else if (config.hooks !== undefined) writeConfig(paths, shown);
@@ -201,6 +214,8 @@ async function launchTask(
     started,
     program: compiled.program,
     monitor: monitorOf(context, request, prepared, compiled),
+    ...(netns === undefined || compiled.netns === undefined
+      ? {} : { passFds: new Map([[compiled.netns, netns]]) }),
     held: heldFor(context, request),
     // systemd has to have begun the group before anything runs in it.
     opens: request.runsAtOnce === true && foreign === undefined &&
@@ -250,7 +265,7 @@ async function compiledOrDropped(
 function compile(
   { host }: Context,
   { record, rootfs }: TaskRequest,
-  { config, text, cgroup, paths, foreign }: Prepared,
+  { config, text, cgroup, paths, foreign, netns }: Prepared,
 ): AnyLaunch {
   const { seccomp } = config.linux;
   const plan = {
@@ -258,6 +273,7 @@ function compile(
     bundle: paths.bundle,
     rootfs,
     mapsRootfs: true,
+    netnsIsPassed: netns !== undefined,
     cgroup: cgroup.entry,
     stdin: record.config.OpenStdin ?? false,
     stdinOnce: record.config.StdinOnce ?? false,

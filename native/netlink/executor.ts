@@ -6,7 +6,7 @@
 import * as fs from 'node:fs';
 import koffi from 'koffi';
 import { ErrnoError } from '../errno-error.js';
-import { insideNetns, openNetns } from '../netns.js';
+import { insideNetns, makeNetns, openNetns, type Netns } from '../netns.js';
 import { openNftables, undisturbed, type Nftables } from '../nftables.js';
 import { openInetSocket } from './inet-socket.js';
 import { decodeGeneration, forgetUdp, getGeneration } from './nfnetlink.js';
@@ -48,9 +48,9 @@ export function createExecutor(): Executor {
   return {
     run: (steps) => {
       const answers: unknown[] = [];
-      for (const [pid, part] of runsOfOnePlace(steps)) {
-        if (pid === undefined) runHere(home, part, answers);
-        else runInside(pid, (place) => runHere(place, part, answers));
+      for (const [netns, part] of runsOfOnePlace(steps)) {
+        if (netns === undefined) runHere(home, part, answers);
+        else runInside(netns, (place) => runHere(place, part, answers));
       }
       return answers;
     },
@@ -59,8 +59,8 @@ export function createExecutor(): Executor {
   };
 }
 
-function runInside(pid: number, work: (place: Place) => void): void {
-  const netnsFd = openNetns(pid);
+function runInside(netns: Netns, work: (place: Place) => void): void {
+  const netnsFd = openNetns(netns);
   try {
     insideNetns(netnsFd, () => {
       const place = openPlace();
@@ -94,14 +94,21 @@ function openPlace(): Place {
 /** Cuts a batch into stretches of the same namespace. */
 function runsOfOnePlace(
   steps: readonly Step[],
-): readonly (readonly [number | undefined, Step[]])[] {
-  const runs: [number | undefined, Step[]][] = [];
+): readonly (readonly [Netns | undefined, Step[]])[] {
+  const runs: [Netns | undefined, Step[]][] = [];
   for (const step of steps) {
     const last = runs.at(-1);
-    if (last !== undefined && last[0] === step.netnsPid) last[1].push(step);
-    else runs.push([step.netnsPid, [step]]);
+    if (last !== undefined && isSame(last[0], step.netns)) last[1].push(step);
+    else runs.push([step.netns, [step]]);
   }
   return runs;
+}
+
+function isSame(one: Netns | undefined, other: Netns | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return 'pid' in one
+    ? 'pid' in other && one.pid === other.pid
+    : 'fd' in other && one.fd === other.fd;
 }
 
 function attempt(place: Place, step: Step): unknown {
@@ -119,6 +126,8 @@ function carryOut(place: Place, step: Step): unknown {
       return addLink(place, step);
     case 'setLink':
       return setLink(place, step);
+    case 'makeNetns':
+      return makeNetns();
     case 'openSocket':
       return openInetSocket(step);
     case 'presentLinks':
@@ -230,7 +239,7 @@ function addLink(place: Place, step: AddLink): undefined {
     return;
   }
   if (peer === undefined) throw new ErrnoError('RTM_NEWLINK', 'EINVAL', `${step.name}: no peer`);
-  const netnsFd = peer.netnsPid === undefined ? -1 : openNetns(peer.netnsPid);
+  const netnsFd = peer.netns === undefined ? -1 : openNetns(peer.netns);
   try {
     const spec = { ...common, kind, peer: { ...peer, netnsFd } };
     socket.request(rt.newLink(spec), 'RTM_NEWLINK', `${step.name} ${peer.name}`);

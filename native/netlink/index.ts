@@ -8,6 +8,7 @@ import type { Answer, Step, StepFailure, WorkerReply, WorkerRequest } from './st
 
 export type { NftElement, NftElementChange } from './nft-elements.js';
 export type { Answer, OpenedSocket, Step } from './steps.js';
+export type { Netns } from '../netns.js';
 export type { Link, LinkAddress, Neighbour, Route } from './rtnetlink.js';
 export { addressBytes, addressText } from './ip-address.js';
 export { openInetSocket, type SocketPlace } from './inet-socket.js';

@@ -2,19 +2,20 @@
  * What the network worker can be asked to do: plain objects that cross to its thread. A batch is
  * carried out in order and stops at the first error.
  */
+import type { Netns } from '../netns.js';
 import type { ListingFormat } from '../nftables.js';
 import type { NftElementChange } from './nft-elements.js';
 import type { Link, LinkAddress, Neighbour, Route } from './rtnetlink.js';
 
 /** Where a step happens, and which errors are none. */
 export interface StepPlace {
-  /** A process in the network namespace to work in; the daemon's own when absent. */
-  readonly netnsPid?: number;
+  /** The network namespace to work in; the daemon's own when absent. */
+  readonly netns?: Netns;
   /** Errno names that count as done: `EEXIST`, `ENODEV` … */
   readonly tolerate?: readonly string[];
 }
 
-/** A new link. `master` is a link's name; a veth's peer goes to `peer.netnsPid` if given. */
+/** A new link. `master` is a link's name; a veth's peer goes to `peer.netns` if given. */
 export interface AddLink extends StepPlace {
   readonly do: 'addLink';
   readonly name: string;
@@ -25,7 +26,7 @@ export interface AddLink extends StepPlace {
   readonly master?: string;
   readonly peer?: {
     readonly name: string;
-    readonly netnsPid?: number;
+    readonly netns?: Netns;
     readonly mac?: string;
     readonly mtuBytes?: number;
   };
@@ -85,6 +86,8 @@ export type Step =
   /** Writes below /proc/sys; `name` as `net.ipv4.ip_forward`, a dot in a link's name as `/`. */
   | (StepPlace & { readonly do: 'sysctl'; readonly name: string; readonly value: string })
   | (StepPlace & { readonly do: 'readSysctl'; readonly name: string })
+  /** A new network namespace that nobody is in; the caller closes its fd. */
+  | (StepPlace & { readonly do: 'makeNetns' })
   | OpenSocket
   /** nft commands, one transaction; answers what they print. */
   | (StepPlace & { readonly do: 'nft'; readonly commands: string; readonly format?: ListingFormat })
@@ -108,6 +111,7 @@ interface Answers {
   routes: readonly Route[];
   neighbours: readonly Neighbour[];
   readSysctl: string;
+  makeNetns: number;
   openSocket: OpenedSocket;
   nft: string;
   nftGeneration: number;

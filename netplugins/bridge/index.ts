@@ -1,9 +1,9 @@
 /** The `bridge` driver: a Linux bridge per network, a veth pair per endpoint, ports by nftables. */
 import { invalidParameter, systemError } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
-import type { Link, Netlink } from '../../native/netlink/index.js';
+import type { Link, Netlink, Netns } from '../../native/netlink/index.js';
 import type {
-  EndpointSpec, NetnsTarget, NetworkPlugin, NetworkSpec, PortMapping,
+  EndpointSpec, NetworkPlugin, NetworkSpec, PortMapping,
 } from '../plugin.js';
 import { hasProxy } from '../proxy.js';
 import { createDepartures, type Departures } from './departures.js';
@@ -127,7 +127,7 @@ async function join(
   parts: Parts,
   network: NetworkSpec,
   endpoint: EndpointSpec,
-  target: NetnsTarget,
+  target: Netns,
 ): Promise<void> {
   const { rootId, netlink } = parts;
   const steps = joinSteps(rootId, network, endpoint, target);

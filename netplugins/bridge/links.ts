@@ -1,6 +1,6 @@
 /** The steps that make a bridge and an endpoint's veth pair. Pure. */
-import type { Step } from '../../native/netlink/index.js';
-import type { EndpointSpec, NetnsTarget, NetworkSpec } from '../plugin.js';
+import type { Netns, Step } from '../../native/netlink/index.js';
+import type { EndpointSpec, NetworkSpec } from '../plugin.js';
 import { ownerOf } from './firewall-text.js';
 import { parseBridgeOptions } from './options.js';
 
@@ -64,7 +64,7 @@ export function joinSteps(
   rootId: string,
   network: NetworkSpec,
   endpoint: EndpointSpec,
-  target: NetnsTarget,
+  netns: Netns,
 ): readonly Step[] {
   const name = hostLinkName(endpoint.id);
   const mtu = network.mtu > 0 ? { mtuBytes: network.mtu } : {};
@@ -77,7 +77,7 @@ export function joinSteps(
       up: true,
       master: network.linkName,
       ...mtu,
-      peer: { name: endpoint.ifname, netnsPid: target.pid, mac: endpoint.mac, ...mtu },
+      peer: { name: endpoint.ifname, netns, mac: endpoint.mac, ...mtu },
     },
     {
       do: 'setLink',
@@ -85,27 +85,27 @@ export function joinSteps(
       alias: ownerOf(rootId, endpoint.id),
       ...(isIsolated ? { isolated: true } : {}),
     },
-    ...insideSteps(endpoint, target.pid),
+    ...insideSteps(endpoint, netns),
   ];
 }
 
-function insideSteps(endpoint: EndpointSpec, netnsPid: number): readonly Step[] {
+function insideSteps(endpoint: EndpointSpec, netns: Netns): readonly Step[] {
   const link = endpoint.ifname;
   const hasSix = endpoint.addresses.some((address) => address.includes(':'));
   const own = Object.entries(endpoint.sysctls).map(([name, value]): Step => ({
-    do: 'sysctl', name: name.replaceAll('IFNAME', link), value, netnsPid,
+    do: 'sysctl', name: name.replaceAll('IFNAME', link), value, netns,
   }));
   return [
-    { ...sysctl(`net.ipv6.conf.${link}.disable_ipv6`, hasSix ? '0' : '1'), netnsPid },
-    { ...sysctl(`net.ipv6.conf.${link}.accept_ra`, '0'), netnsPid },
+    { ...sysctl(`net.ipv6.conf.${link}.disable_ipv6`, hasSix ? '0' : '1'), netns },
+    { ...sysctl(`net.ipv6.conf.${link}.accept_ra`, '0'), netns },
     ...own,
-    { do: 'setLink', name: 'lo', up: true, netnsPid },
+    { do: 'setLink', name: 'lo', up: true, netns },
     ...[...endpoint.addresses, ...endpoint.linkLocal ?? []].map((cidr): Step => ({
-      do: 'addAddress', link, cidr, netnsPid,
+      do: 'addAddress', link, cidr, netns,
     })),
-    { do: 'setLink', name: link, up: true, netnsPid },
+    { do: 'setLink', name: link, up: true, netns },
     ...endpoint.gateways.map((gateway): Step => ({
-      do: 'addRoute', destination: 'default', gateway, link, netnsPid,
+      do: 'addRoute', destination: 'default', gateway, link, netns,
     })),
   ];
 }

@@ -63,7 +63,7 @@ function bridgeFacts(wall: { readonly skip: string | false }): void {
     await plugin.join(network, endpointOf(network, 3), { pid: two.pid });
     await serve(t, netlink, { pid: one.pid, port: 80, line: 'inner' });
     t.equal(await talk(two.pid, own.addresses[0]?.split('/')[0] ?? '', 80), 'inner');
-    const [routes] = await netlink.run([{ do: 'routes', netnsPid: two.pid }]);
+    const [routes] = await netlink.run([{ do: 'routes', netns: { pid: two.pid } }]);
     t.notOk(routes.some(({ destination }) => destination === 'default'));
   });
 
@@ -98,7 +98,7 @@ function bridgeFacts(wall: { readonly skip: string | false }): void {
     await plugin.join(network, own, { pid: server.pid });
     const [{ fd }] = await netlink.run([{
       do: 'openSocket', protocol: 'udp', address: '0.0.0.0', port: 53, listen: false,
-      netnsPid: server.pid,
+      netns: { pid: server.pid },
     }]);
     const echo = createSocket('udp4');
     echo.on('message', (bytes, { port, address }) => echo.send(bytes, port, address));
@@ -160,10 +160,10 @@ function bridgeFacts(wall: { readonly skip: string | false }): void {
     const target = await sleeper(t);
     await plugin.createNetwork(network);
     await plugin.join(network, endpoint(2), { pid: target.pid });
-    const netnsPid = target.pid;
+    const netns = { pid: target.pid };
     const [disabled, accept] = await netlink.run([
-      { do: 'readSysctl', name: 'net.ipv6.conf.eth0.disable_ipv6', netnsPid },
-      { do: 'readSysctl', name: 'net.ipv6.conf.eth0.accept_ra', netnsPid },
+      { do: 'readSysctl', name: 'net.ipv6.conf.eth0.disable_ipv6', netns },
+      { do: 'readSysctl', name: 'net.ipv6.conf.eth0.accept_ra', netns },
     ]);
     t.same([disabled, accept], ['1', '0']);
   });
@@ -175,12 +175,12 @@ function bridgeFacts(wall: { readonly skip: string | false }): void {
     await plugin.createNetwork(network);
     await plugin.join(network, endpoint(2), { pid: target.pid });
     await plugin.join(network, endpoint(3), { pid: neighbour.pid });
-    const netnsPid = target.pid;
+    const netns = { pid: target.pid };
     const [addresses, routes, disabled, accept, onBridge] = await netlink.run([
-      { do: 'addresses', netnsPid },
-      { do: 'routes', netnsPid },
-      { do: 'readSysctl', name: 'net.ipv6.conf.eth0.disable_ipv6', netnsPid },
-      { do: 'readSysctl', name: 'net.ipv6.conf.eth0.accept_ra', netnsPid },
+      { do: 'addresses', netns },
+      { do: 'routes', netns },
+      { do: 'readSysctl', name: 'net.ipv6.conf.eth0.disable_ipv6', netns },
+      { do: 'readSysctl', name: 'net.ipv6.conf.eth0.accept_ra', netns },
       { do: 'readSysctl', name: `net.ipv6.conf.${network.linkName}.accept_ra` },
     ]);
     t.ok(addresses.some(({ cidr }) => cidr === 'fd00:5::2/64'));

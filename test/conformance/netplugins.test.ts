@@ -1,4 +1,5 @@
 /** One suite for every network driver: what the interface promises, on the real kernel. */
+import { closeSync } from 'node:fs';
 import { test } from 'tap';
 import { bench, drivers, networkSpec, sleeper } from '../support/netplugin-bench.js';
 import { inPrivateNetns } from '../support/private-netns.js';
@@ -22,15 +23,31 @@ function suite(driver: string): void {
     await plugin.createNetwork(network);
     await plugin.join(network, own, { pid: target.pid });
     await plugin.join(network, own, { pid: target.pid });
-    const [addresses] = await netlink.run([{ do: 'addresses', netnsPid: target.pid }]);
+    const [addresses] = await netlink.run([{ do: 'addresses', netns: { pid: target.pid } }]);
     for (const address of own.addresses) {
       t.ok(addresses.some(({ cidr }) => cidr === address), address);
     }
     const { released } = await plugin.leave(network, own, 'live');
     await released;
-    const [links] = await netlink.run([{ do: 'links', netnsPid: target.pid }]);
+    const [links] = await netlink.run([{ do: 'links', netns: { pid: target.pid } }]);
     t.equal(links.length, 1, 'only lo is left');
     await (await plugin.leave(network, own, 'live')).released;
+  });
+
+  test(`${driver}: a namespace that nobody is in yet is as good`, async (t) => {
+    const { plugin, netlink, network, endpoint } = await bench(t, driver);
+    const own = endpoint(9);
+    await plugin.createNetwork(network);
+    const [fd] = await netlink.run([{ do: 'makeNetns' }]);
+    await plugin.join(network, own, { fd });
+    await plugin.join(network, own, { fd });
+    const [addresses] = await netlink.run([{ do: 'addresses', netns: { fd } }]);
+    for (const address of own.addresses) {
+      t.ok(addresses.some(({ cidr }) => cidr === address), address);
+    }
+    closeSync(fd);
+    const { released } = await plugin.leave(network, own, 'dying');
+    await released;
   });
 
   test(`${driver}: addresses return when the namespace has died`, async (t) => {

@@ -53,11 +53,11 @@ async function outside(t: Test, netlink: Netlink): Promise<void> {
   await netlink.run([
     {
       do: 'addLink', kind: 'veth', name: 'out0', up: true,
-      peer: { name: 'eth0', netnsPid: pid, mac: '02:42:00:00:00:09' },
+      peer: { name: 'eth0', netns: { pid }, mac: '02:42:00:00:00:09' },
     },
     { do: 'addAddress', link: 'out0', cidr: '10.255.0.1/24' },
-    { do: 'addAddress', link: 'eth0', cidr: '10.255.0.2/24', netnsPid: pid },
-    { do: 'setLink', name: 'eth0', up: true, netnsPid: pid },
+    { do: 'addAddress', link: 'eth0', cidr: '10.255.0.2/24', netns: { pid } },
+    { do: 'setLink', name: 'eth0', up: true, netns: { pid } },
   ]);
   // By itself it goes a moment after its namespace, when the next test may want the name.
   t.teardown(() =>

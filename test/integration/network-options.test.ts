@@ -8,7 +8,7 @@ import { inPrivateNetns, runInside } from '../support/private-netns.js';
 /** `ifname address` of a namespace's interfaces, loopback and link-local left out. */
 async function addressesIn({ netlink }: World, pid: number): Promise<readonly string[]> {
   const [links, addresses] = await netlink.run([
-    { do: 'links', netnsPid: pid }, { do: 'addresses', netnsPid: pid },
+    { do: 'links', netns: { pid } }, { do: 'addresses', netns: { pid } },
   ]);
   return addresses
     .filter(({ cidr }) => !/^(127\.|::1\/|fe80:)/.test(cidr))
@@ -52,7 +52,7 @@ function six(): void {
     const endpoints = { six: { IPAMConfig: { LinkLocalIPs: ['169.254.3.3', 'fe80::77'] } } };
     const one = await here.run(
       here.add({ name: 'one', hostConfig: { NetworkMode: 'six' }, endpoints }));
-    const addresses = await here.netlink.run([{ do: 'addresses', netnsPid: one.pid }]);
+    const addresses = await here.netlink.run([{ do: 'addresses', netns: { pid: one.pid } }]);
     const cidrs = addresses.flat().map(({ cidr }) => cidr);
     t.ok(cidrs.includes('169.254.3.3/16'), cidrs.join());
     t.ok(cidrs.includes('fe80::77/64'), cidrs.join());
@@ -122,7 +122,7 @@ function places(): void {
       const endpoints = { a: {}, b: {}, c: { GwPriority: priority } };
       const running = await here.run(here.add({ hostConfig: { NetworkMode: 'c' }, endpoints }));
       const addresses = await addressesIn(here, running.pid);
-      const [routes] = await here.netlink.run([{ do: 'routes', netnsPid: running.pid }]);
+      const [routes] = await here.netlink.run([{ do: 'routes', netns: { pid: running.pid } }]);
       const way = routes.find(({ destination }) => destination === 'default')?.gateway ?? '';
       return [...addresses.map((each) => each.replace(/\.0\.\d+\/24$/, '')), way];
     };
@@ -194,7 +194,7 @@ function flags(): void {
     const here = await world(t, { defaultGateway: '172.17.0.2' });
     const running = await here.run(here.add());
     t.match(endpointOn(running, 'bridge'), { IPAddress: '172.17.0.3', Gateway: '172.17.0.2' });
-    const [routes] = await here.netlink.run([{ do: 'routes', netnsPid: running.pid }]);
+    const [routes] = await here.netlink.run([{ do: 'routes', netns: { pid: running.pid } }]);
     t.ok(routes.some((r) => r.destination === 'default' && r.gateway === '172.17.0.2'));
     const [config] = await configOf(here, 'bridge');
     t.same(config?.AuxiliaryAddresses, { DefaultGatewayIPv4: '172.17.0.2' });

@@ -27,7 +27,7 @@ async function talk(
 }
 
 async function serve(t: Test, { netlink }: World, pid: number, line: string): Promise<void> {
-  const place = { address: '0.0.0.0', port: 80, netnsPid: pid } as const;
+  const place = { address: '0.0.0.0', port: 80, netns: { pid } } as const;
   const [{ fd }] = await netlink.run([
     { do: 'openSocket', protocol: 'tcp', listen: true, ...place },
   ]);
@@ -81,7 +81,7 @@ function facts(): void {
     }));
     t.equal(addressOf(running, 'bridge'), '172.17.0.2');
     const { netlink } = here;
-    const [routes] = await netlink.run([{ do: 'routes', netnsPid: running.pid }]);
+    const [routes] = await netlink.run([{ do: 'routes', netns: { pid: running.pid } }]);
     t.ok(routes.some((r) => r.destination === 'default' && r.gateway === '172.17.0.1'));
     const hosts = here.file(running.record, 'hosts');
     t.match(hosts, `172.17.0.2\t${running.record.id.slice(0, 12)}`);
@@ -241,7 +241,7 @@ function facts(): void {
     await t.rejects(here.networks.remove('team'), { message: /has active endpoints$/ });
     await here.networks.detach('team', { Container: 'late' });
     t.same(Object.keys(late.sandbox.endpoints), ['bridge']);
-    const [links] = await here.netlink.run([{ do: 'links', netnsPid: late.pid }]);
+    const [links] = await here.netlink.run([{ do: 'links', netns: { pid: late.pid } }]);
     t.same(links.map(({ name }) => name).sort(), ['eth0', 'lo']);
     await t.rejects(here.networks.detach('team', { Container: 'late' }),
       systemError(`container ${late.record.id} is not connected to network team`));
@@ -308,7 +308,7 @@ function facts(): void {
     const here = await world(t);
     const none = await here.run(here.add({ hostConfig: { NetworkMode: 'none' } }));
     t.equal(none.sandbox.kind, 'none');
-    const [links] = await here.netlink.run([{ do: 'links', netnsPid: none.pid }]);
+    const [links] = await here.netlink.run([{ do: 'links', netns: { pid: none.pid } }]);
     t.same(links.map(({ name }) => name), ['lo']);
     const sandbox = await here.networks.allocate(here.add({ hostConfig: { NetworkMode: 'host' } }));
     t.equal(sandbox.kind, 'host');

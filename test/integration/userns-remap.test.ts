@@ -3,11 +3,13 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { buildOn } from '../support/builds.js';
 import { create, output, run, start, stateOf, until } from '../support/containers.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
+import { heldNetns } from '../support/held-netns.js';
 import { tarOf } from '../support/tar.js';
 
 const needsRoot = {
@@ -86,6 +88,13 @@ function bindOf(t: Test): string {
   fs.writeFileSync(join(folder, 'secret'), 'secret\n', { mode: 0o600 });
   return folder;
 }
+
+test('no network is made ahead: it would be of another user namespace', needsRoot, async (t) => {
+  const daemon = await remappedDaemon(t);
+  await create(daemon, { command: ['true'] });
+  await sleep(300);
+  t.same(heldNetns(daemon.pid()), []);
+});
 
 test('a container runs on, and is entered, after its daemon was killed', needsRoot, async (t) => {
   const daemon = await remappedDaemon(t);

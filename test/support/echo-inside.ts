@@ -8,7 +8,7 @@ export async function echoInside(t: Test, pid: number): Promise<void> {
   const [{ fd }] = await netlink.run([
     {
       do: 'openSocket', protocol: 'udp', listen: false, address: '0.0.0.0', port: 53,
-      netnsPid: pid,
+      netns: { pid },
     },
   ]);
   await netlink.close();

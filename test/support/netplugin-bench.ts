@@ -140,7 +140,7 @@ export async function serve(
 ): Promise<void> {
   const [{ fd }] = await netlink.run([{
     do: 'openSocket', protocol: 'tcp', address: at.address ?? '0.0.0.0', port: at.port,
-    listen: true, netnsPid: at.pid,
+    listen: true, netns: { pid: at.pid },
   }]);
   const server = createServer((socket) => socket.on('error', () => undefined).end(at.line));
   server.listen({ fd });

@@ -67,12 +67,19 @@ export interface JoinSlots {
   readonly init: readonly Step[];
 }
 
-/** Adds the host's steps: it opens all of them, and enters the pid namespace itself. */
+/**
+ * Adds the host's steps: it opens all of them, and enters the pid namespace itself. A new network
+ * namespace may have been passed on, in the slot `netns`.
+ */
 export function joinNamespaces(
   builder: ProgramBuilder,
   namespaces: readonly OciNamespace[],
+  netns?: Slot,
 ): JoinSlots {
-  const init: Step[] = [];
+  const init: Step[] = netns === undefined ? [] : [
+    { op: 'setns', fd: netns, type: kernel.CLONE_NEWNET, about: 'network namespace' },
+    { op: 'close', fd: netns },
+  ];
   for (const { type, path } of namespaces) {
     // A user namespace changes what may be done: it is entered apart, after these.
     if (path === undefined || type === 'user') continue;

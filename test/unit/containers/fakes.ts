@@ -189,6 +189,7 @@ function played(world: World): Played {
       check: () => undefined,
       nameOf: (ref) => ref,
       idOf: () => '',
+      expectStart: () => undefined,
       allocate: (record) => {
         const sandbox = sandboxOf(record);
         world.sandboxes.add(sandbox.id);

@@ -167,6 +167,24 @@ test('joined namespaces: pid by the host, the others by init', (t) => {
   t.end();
 });
 
+test('a network namespace that is passed on is entered before anything is mounted', (t) => {
+  const NEWNET = 0x40000000;
+  const cloned = (steps: readonly Step[]): number =>
+    Number(steps.flatMap((step) => (step.op === 'clone' ? [step.flags] : []))[0] ?? 0);
+  const made = compileLaunch(configOf(), planOf());
+  t.equal(made.netns, undefined);
+  t.equal(cloned(made.program.host) & NEWNET, NEWNET);
+  const { program: { host, init }, netns } = compileLaunch(
+    configOf(), planOf({ netnsIsPassed: true }));
+  t.equal(cloned(host) & NEWNET, 0, 'and no other one is made');
+  t.ok(isOrdered(init, ['setns network namespace', 'setsid', 'fsopen mount /sys']));
+  const users = (steps: readonly Step[]): unknown[] =>
+    steps.filter((step) => 'fd' in step && step.fd === netns).map(({ op }) => op);
+  t.same(users(init), ['setns', 'close']);
+  t.same(users(host), ['close'], 'whoever looks after the container does not keep it');
+  t.end();
+});
+
 test('hard limits are bounded by what the daemon may set', (t) => {
   const host = {
     Ulimits: [{ Name: 'nofile', Soft: 5000, Hard: 9000 }, { Name: 'core', Soft: -1, Hard: -1 }],
