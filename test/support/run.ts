@@ -80,12 +80,28 @@ interface Suite {
   /** The folder, or the suite's path under dist. */
   readonly label: string;
   tally: TapTally;
+  readonly tookMs: number;
 }
 
 async function hear(files: readonly string[], label: string): Promise<Suite> {
   const tally = new TapTally((line) => console.log(line));
+  const startedAtMs = Date.now();
   await run(files, label, tally);
-  return { files, label, tally };
+  return { files, label, tally, tookMs: Date.now() - startedAtMs };
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+
+/** Where the time of a folder goes, for who waits for it. */
+function tellTimes(folder: string, all: readonly Suite[]): void {
+  const totalMs = all.reduce((sum, { tookMs }) => sum + tookMs, 0);
+  const count = shared.has(folder) ? suites(folder).length : all.length;
+  console.log(`# ${folder}: ${count} suites, ${seconds(totalMs)}`);
+  if (all.length < 2) return;
+  const slowest = [...all].sort((a, b) => b.tookMs - a.tookMs).slice(0, 10);
+  const told = slowest.map(({ label, tookMs }) =>
+    `${label.replace(`test/${folder}/`, '').replace('.test.js', '')} ${seconds(tookMs)}`);
+  console.log(`# the slowest of them: ${told.join(', ')}`);
 }
 
 /**
@@ -105,12 +121,11 @@ async function main(folders: readonly string[]): Promise<number> {
   const all: Suite[] = [];
   for (const folder of folders) {
     const files = suites(folder);
-    const startedAtMs = Date.now();
-    if (shared.has(folder)) all.push(await hear(files, folder));
-    else for (const file of files) all.push(await hear([file], relative(join(root, 'dist'), file)));
-    console.log(
-      `# ${folder}: ${files.length} suites, ${((Date.now() - startedAtMs) / 1000).toFixed(1)} s`,
-    );
+    const heard: Suite[] = [];
+    if (shared.has(folder)) heard.push(await hear(files, folder));
+    else for (const file of files) heard.push(await hear([file], relative(join(root, 'dist'), file)));
+    tellTimes(folder, heard);
+    all.push(...heard);
   }
   await hearAgain(all);
   for (const reason of all.flatMap(({ tally }) => tally.skipped)) {
