@@ -117,13 +117,15 @@ async function hearAgain(all: readonly Suite[]): Promise<void> {
   failed.tally = again.tally;
 }
 
+const labelOf = (file: string): string => relative(join(root, 'dist'), file);
+
 async function main(folders: readonly string[]): Promise<number> {
   const all: Suite[] = [];
   for (const folder of folders) {
     const files = suites(folder);
     const heard: Suite[] = [];
     if (shared.has(folder)) heard.push(await hear(files, folder));
-    else for (const file of files) heard.push(await hear([file], relative(join(root, 'dist'), file)));
+    else for (const file of files) heard.push(await hear([file], labelOf(file)));
     tellTimes(folder, heard);
     all.push(...heard);
   }
