@@ -3,7 +3,7 @@
  *
  * By now everything is decoded: keys folded, nulls dropped, types checked, filter names known.
  * What a *value* means is the service's business, and so is refusing it with `ApiError` in
- * Docker's words. A member with `?` may be missing: its operation then answers 501.
+ * Docker's words.
  */
 import type { Duplex, Readable } from 'node:stream';
 import type {
@@ -169,26 +169,26 @@ export interface ContainersApi {
     options: { readonly volumes: boolean; readonly force: boolean; readonly link: boolean },
   ): Promise<void>;
   prune(filters: Filters): Promise<ContainerPruneResponse>;
-  rename?(id: string, name: string): Promise<void>;
-  pause?(id: string): Promise<void>;
-  unpause?(id: string): Promise<void>;
-  update?(id: string, body: ContainerUpdateBody): Promise<ContainerUpdateResponse>;
+  rename(id: string, name: string): Promise<void>;
+  pause(id: string): Promise<void>;
+  unpause(id: string): Promise<void>;
+  update(id: string, body: ContainerUpdateBody): Promise<ContainerUpdateResponse>;
   /** `psArgs` as given, `-ef` by default. */
-  top?(id: string, psArgs: string): Promise<ContainerTopResponse>;
+  top(id: string, psArgs: string): Promise<ContainerTopResponse>;
   /** One sample a second; with `stream` false one (after two readings unless `oneShot`). */
-  stats?(
+  stats(
     id: string,
     options: { readonly stream: boolean; readonly oneShot: boolean; readonly signal: AbortSignal },
   ): Promise<AsyncIterable<ContainerStatsResponse>>;
-  changes?(id: string): Promise<readonly FilesystemChange[] | null>;
+  changes(id: string): Promise<readonly FilesystemChange[] | null>;
   /** A tar; destroyed by the caller when the client is gone. */
-  export?(id: string): Promise<Readable>;
-  archiveInfo?(id: string, path: string): Promise<ContainerPathStat>;
-  archiveGet?(
+  export(id: string): Promise<Readable>;
+  archiveInfo(id: string, path: string): Promise<ContainerPathStat>;
+  archiveGet(
     id: string,
     path: string,
   ): Promise<{ readonly stat: ContainerPathStat; readonly tar: Readable }>;
-  archivePut?(
+  archivePut(
     id: string,
     request: {
       readonly path: string;
@@ -199,7 +199,7 @@ export interface ContainersApi {
       readonly signal: AbortSignal;
     },
   ): Promise<void>;
-  commit?(request: {
+  commit(request: {
     readonly container: string;
     readonly repo: string;
     readonly tag: string;
@@ -209,14 +209,14 @@ export interface ContainersApi {
     readonly changes: readonly string[];
     readonly config: ContainerConfig;
   }): Promise<IDResponse>;
-  execCreate?(id: string, body: ExecCreateBody): Promise<IDResponse>;
+  execCreate(id: string, body: ExecCreateBody): Promise<IDResponse>;
   /**
    * With `Detach` it is started and nothing is returned. Else the process is started by `run`,
    * whose later failures are text in the stream.
    */
-  execStart?(id: string, body: ExecStartBody): Promise<Conversation | undefined>;
-  execInspect?(id: string): Promise<ExecInspectResponse>;
-  execResize?(id: string, size: TerminalSize): Promise<void>;
+  execStart(id: string, body: ExecStartBody): Promise<Conversation | undefined>;
+  execInspect(id: string): Promise<ExecInspectResponse>;
+  execResize(id: string, size: TerminalSize): Promise<void>;
 }
 
 /** How to stop. */
@@ -246,7 +246,7 @@ export interface ImagesApi {
     readonly sink: ProgressSink;
     readonly signal: AbortSignal;
   }): Promise<void>;
-  import?(request: {
+  import(request: {
     /** A URL, or `body` when it is `-`. */
     readonly source: string;
     readonly body: Readable;
@@ -292,7 +292,7 @@ export interface ImagesApi {
     readonly signal: AbortSignal;
   }): Promise<void>;
   /** A tar; refused before it is returned if a name does not exist. */
-  save?(
+  save(
     names: readonly string[],
     options: { readonly platforms: readonly string[]; readonly signal: AbortSignal },
   ): Promise<Readable>;
@@ -364,8 +364,8 @@ export interface NetworksApi {
   create(body: NetworkCreateRequest): Promise<NetworkCreateResponse>;
   /** `ApiError` 403 with active endpoints or when predefined. */
   remove(id: string): Promise<void>;
-  connect?(id: string, body: NetworkConnectRequest): Promise<void>;
-  disconnect?(id: string, body: NetworkDisconnectRequest): Promise<void>;
+  connect(id: string, body: NetworkConnectRequest): Promise<void>;
+  disconnect(id: string, body: NetworkDisconnectRequest): Promise<void>;
   prune(filters: Filters): Promise<NetworkPruneResponse>;
 }
 

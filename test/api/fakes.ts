@@ -24,7 +24,7 @@ export interface Overrides {
   readonly events?: Partial<EventsApi>;
 }
 
-/** Services whose required members refuse or are empty, unless overridden. */
+/** Services whose members refuse or are empty, unless overridden. */
 export function fakeServices(overrides: Overrides = {}): Services {
   return {
     containers: { ...containers, ...overrides.containers },
@@ -40,6 +40,9 @@ export function fakeServices(overrides: Overrides = {}): Services {
 const noContainer = (id: string): Promise<never> =>
   Promise.reject(notFound(`No such container: ${id}`));
 
+const noExec = (id: string): Promise<never> =>
+  Promise.reject(notFound(`No such exec instance: ${id}`));
+
 const containers: ContainersApi = {
   create: () => Promise.resolve({ Id: 'c0ffee', Warnings: [] }),
   list: () => Promise.resolve([]),
@@ -54,6 +57,22 @@ const containers: ContainersApi = {
   resize: noContainer,
   remove: noContainer,
   prune: () => Promise.resolve({ ContainersDeleted: null, SpaceReclaimed: 0 }),
+  rename: noContainer,
+  pause: noContainer,
+  unpause: noContainer,
+  update: noContainer,
+  top: noContainer,
+  stats: noContainer,
+  changes: noContainer,
+  export: noContainer,
+  archiveInfo: noContainer,
+  archiveGet: noContainer,
+  archivePut: noContainer,
+  commit: ({ container }) => noContainer(container),
+  execCreate: noContainer,
+  execStart: noExec,
+  execInspect: noExec,
+  execResize: noExec,
 };
 
 const builder: BuilderApi = {
@@ -76,6 +95,8 @@ const images: ImagesApi = {
   tag: noImage,
   remove: noImage,
   load: () => Promise.resolve(),
+  import: () => Promise.resolve(),
+  save: ([name = '']) => noImage(name),
   prune: () => Promise.resolve({ ImagesDeleted: null, SpaceReclaimed: 0 }),
 };
 
@@ -98,6 +119,8 @@ const networks: NetworksApi = {
   inspect: noNetwork,
   create: () => Promise.resolve({ Id: 'n1', Warning: '' }),
   remove: noNetwork,
+  connect: noNetwork,
+  disconnect: noNetwork,
   prune: () => Promise.resolve({ NetworksDeleted: null }),
 };
 

@@ -137,13 +137,6 @@ test('starting what runs is 304', async (t) => {
   t.same(await post('/containers/rests/stop?t=0'), [304, '']);
 });
 
-test('what is not there yet says so', async (t) => {
-  const { app } = await makeServer(t);
-  const response = await app.inject('/containers/x/top');
-  t.equal(response.statusCode, 501);
-  t.equal(message(response), 'ContainerTop is not implemented by this engine');
-});
-
 test('a swarm is unavailable in the words of Docker', async (t) => {
   const { app } = await makeServer(t);
   for (const url of ['/swarm', '/services', '/nodes/x', '/tasks', '/secrets', '/configs']) {

@@ -1,7 +1,6 @@
 /** Containers over HTTP: decode, one call of the service, encode. */
 import { forbidden, invalidParameter } from '../../../api-spec/errors.js';
 import type { ContainerPathStat } from '../../../api-spec/index.js';
-import { unlessMissing } from './missing.js';
 import type { HandlersOf } from '../call.js';
 import { outputType } from '../hijack.js';
 import type { ContainersApi, StopRequest, TerminalSize } from '../needs.js';
@@ -77,13 +76,11 @@ const lifecycle = (containers: ContainersApi) =>
     },
     ContainerRename: ({ params, query }) => {
       if (query.name === '') throw invalidParameter('Neither old nor new names may be empty');
-      return unlessMissing(containers, 'rename', 'ContainerRename')(params.id, query.name);
+      return containers.rename(params.id, query.name);
     },
-    ContainerPause: ({ params }) => unlessMissing(containers, 'pause', 'ContainerPause')(params.id),
-    ContainerUnpause: ({ params }) =>
-      unlessMissing(containers, 'unpause', 'ContainerUnpause')(params.id),
-    ContainerUpdate: async ({ params, body }) =>
-      unlessMissing(containers, 'update', 'ContainerUpdate')(params.id, body),
+    ContainerPause: ({ params }) => containers.pause(params.id),
+    ContainerUnpause: ({ params }) => containers.unpause(params.id),
+    ContainerUpdate: ({ params, body }) => containers.update(params.id, body),
     ContainerDelete: ({ params, query }) =>
       containers.remove(params.id, { volumes: query.v, force: query.force, link: query.link }),
     ContainerPrune: ({ filters }) => containers.prune(filters),
@@ -95,10 +92,8 @@ const views = (containers: ContainersApi) =>
     ContainerList: ({ query, filters }) =>
       containers.list({ all: query.all, limit: query.limit ?? 0, size: query.size, filters }),
     ContainerInspect: ({ params, query }) => containers.inspect(params.id, { size: query.size }),
-    ContainerTop: async ({ params, query }) =>
-      unlessMissing(containers, 'top', 'ContainerTop')(params.id, query.ps_args || '-ef'),
-    ContainerChanges: async ({ params }) =>
-      unlessMissing(containers, 'changes', 'ContainerChanges')(params.id),
+    ContainerTop: ({ params, query }) => containers.top(params.id, query.ps_args || '-ef'),
+    ContainerChanges: ({ params }) => containers.changes(params.id),
     ContainerLogs: async ({ params, query, apiMinor, response, signal }) => {
       if (!query.stdout && !query.stderr) {
         throw invalidParameter('Bad parameters: you must choose at least one stream');
@@ -108,8 +103,7 @@ const views = (containers: ContainersApi) =>
     },
     ContainerStats: async ({ params, query, response, signal }) => {
       const options = { stream: query.stream, oneShot: query['one-shot'], signal };
-      const stats = unlessMissing(containers, 'stats', 'ContainerStats');
-      const samples = await stats(params.id, options);
+      const samples = await containers.stats(params.id, options);
       await sendTexts(response, 'application/json', jsonLines(samples), signal);
     },
   }) satisfies Partial<HandlersOf<Ids>>;
@@ -117,21 +111,19 @@ const views = (containers: ContainersApi) =>
 const files = (containers: ContainersApi) =>
   ({
     ContainerExport: async ({ params, response, signal }) => {
-      const tar = await unlessMissing(containers, 'export', 'ContainerExport')(params.id);
+      const tar = await containers.export(params.id);
       await sendFile(response, 'application/octet-stream', tar, signal);
     },
     ContainerArchiveInfo: async ({ params, query, response }) => {
-      const info = unlessMissing(containers, 'archiveInfo', 'ContainerArchiveInfo');
-      setStat(response, await info(params.id, pathOf(query)));
+      setStat(response, await containers.archiveInfo(params.id, pathOf(query)));
     },
     ContainerArchive: async ({ params, query, headers, response, signal }) => {
-      const get = unlessMissing(containers, 'archiveGet', 'ContainerArchive');
-      const { stat, tar } = await get(params.id, pathOf(query));
+      const { stat, tar } = await containers.archiveGet(params.id, pathOf(query));
       setStat(response, stat);
       await sendArchive(response, tar, headers['accept-encoding'], signal);
     },
     PutContainerArchive: ({ params, query, request, signal }) =>
-      unlessMissing(containers, 'archivePut', 'PutContainerArchive')(params.id, {
+      containers.archivePut(params.id, {
         path: pathOf(query),
         tar: request,
         noOverwriteDirNonDir: query.noOverwriteDirNonDir,

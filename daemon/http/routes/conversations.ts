@@ -3,7 +3,6 @@ import { invalidParameter } from '../../../api-spec/errors.js';
 import type { HandlersOf } from '../call.js';
 import type { ContainersApi } from '../needs.js';
 import { detachKeysOf, terminalSize } from './containers.js';
-import { unlessMissing } from './missing.js';
 
 type Ids =
   | 'ContainerAttach'
@@ -28,14 +27,11 @@ export function conversationRoutes(containers: ContainersApi): HandlersOf<Ids> {
       if (body.Cmd === undefined || body.Cmd.length === 0) {
         throw invalidParameter('No exec command specified');
       }
-      return unlessMissing(containers, 'execCreate', 'ContainerExec')(params.id, body);
+      return containers.execCreate(params.id, body);
     },
-    ExecStart: async ({ params, body }) =>
-      unlessMissing(containers, 'execStart', 'ExecStart')(params.id, body),
-    ExecInspect: async ({ params }) =>
-      unlessMissing(containers, 'execInspect', 'ExecInspect')(params.id),
-    ExecResize: ({ params, query }) =>
-      unlessMissing(containers, 'execResize', 'ExecResize')(params.id, terminalSize(query)),
+    ExecStart: ({ params, body }) => containers.execStart(params.id, body),
+    ExecInspect: ({ params }) => containers.execInspect(params.id),
+    ExecResize: ({ params, query }) => containers.execResize(params.id, terminalSize(query)),
     Session: () =>
       // One that asks for an upgrade is refused where the socket is taken over.
       Promise.reject(invalidParameter('no upgrade proto in request')),

@@ -5,7 +5,6 @@ import type { ContainersApi, ImagesApi } from '../needs.js';
 import { decodeRegistryAuth } from '../registry-auth.js';
 import { sendFile, sendProgress } from '../streams.js';
 import type { Operations } from '../../../api-spec/operations/index.js';
-import { unlessMissing } from './missing.js';
 
 type Ids =
   | 'DistributionInspect'
@@ -71,7 +70,7 @@ const changes = (images: ImagesApi, containers: ContainersApi) =>
     ImageCommit: async ({ query, body }) => {
       const { container, repo, tag, comment, author, pause } = query;
       const request = { container, repo, tag, comment, author, pause, changes: query.changes };
-      return unlessMissing(containers, 'commit', 'ImageCommit')({ ...request, config: body });
+      return containers.commit({ ...request, config: body });
     },
   }) satisfies Partial<HandlersOf<Ids>>;
 
@@ -113,9 +112,8 @@ async function pull(images: ImagesApi, call: CreateCall): Promise<void> {
 async function importTar(images: ImagesApi, call: CreateCall): Promise<void> {
   const { query, request: body, response, signal } = call;
   const { fromSrc: source, repo, tag, message, platform } = query;
-  const importImage = unlessMissing(images, 'import', 'ImageCreate');
   const request = { source, body, repo, tag, message, platform, changes: query.changes };
-  await sendProgress(response, (sink) => importImage({ ...request, sink, signal }));
+  await sendProgress(response, (sink) => images.import({ ...request, sink, signal }));
 }
 
 async function save(
@@ -124,6 +122,6 @@ async function save(
   to: Pick<CreateCall, 'response' | 'signal'> & { readonly platforms: readonly string[] },
 ): Promise<void> {
   const { platforms, signal } = to;
-  const tar = await unlessMissing(images, 'save', 'ImageGet')(names, { platforms, signal });
+  const tar = await images.save(names, { platforms, signal });
   await sendFile(to.response, 'application/x-tar', tar, signal);
 }

@@ -2,7 +2,6 @@
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { HandlersOf } from '../call.js';
 import type { NetworksApi } from '../needs.js';
-import { unlessMissing } from './missing.js';
 
 type Ids =
   | 'NetworkConnect'
@@ -29,10 +28,8 @@ export function networkRoutes(networks: NetworksApi): HandlersOf<Ids> {
       networks.inspect(params.id, { verbose: parseVerbose(query.verbose), scope: query.scope }),
     NetworkCreate: ({ body }) => networks.create(body),
     NetworkDelete: ({ params }) => networks.remove(params.id),
-    NetworkConnect: ({ params, body }) =>
-      unlessMissing(networks, 'connect', 'NetworkConnect')(params.id, body),
-    NetworkDisconnect: ({ params, body }) =>
-      unlessMissing(networks, 'disconnect', 'NetworkDisconnect')(params.id, body),
+    NetworkConnect: ({ params, body }) => networks.connect(params.id, body),
+    NetworkDisconnect: ({ params, body }) => networks.disconnect(params.id, body),
     NetworkPrune: ({ filters }) => networks.prune(filters),
   };
 }
