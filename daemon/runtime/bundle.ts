@@ -1,6 +1,6 @@
 /** A container's OCI bundle on disk: what another runtime, or a reader, finds there. */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import type { OciConfig } from './oci.js';
+import type { OciConfig, OciProcess } from './oci.js';
 
 /** Where the pieces of a container are. */
 export interface BundlePaths {
@@ -40,8 +40,11 @@ export function prepareBundle(paths: BundlePaths): void {
 
 const UNLIMITED = '18446744073709551615';
 
-/** A configuration as JSON. No limit is 2^64 - 1 there, which no JavaScript number is. */
-export function configText(config: OciConfig): string {
+/**
+ * A configuration, or a process alone, as JSON. No limit is 2^64 - 1 there, which no JavaScript
+ * number is.
+ */
+export function configText(config: OciConfig | OciProcess): string {
   return JSON.stringify(config).replace(
     /("(?:soft|hard)":)-1\b/g,
     (_, key: string) => `${key}${UNLIMITED}`,

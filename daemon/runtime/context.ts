@@ -56,7 +56,7 @@ export interface Context extends RuntimeOptions {
 
 /** Undefined for one of our own, and for a runtime that the daemon knows no more. */
 export function foreignOf(
-  { runtimes, execRoot }: Context,
+  { runtimes, execRoot }: Pick<Context, 'runtimes' | 'execRoot'>,
   { id, hostConfig }: ContainerRecord,
   paths: BundlePaths,
 ): ForeignContainer | undefined {

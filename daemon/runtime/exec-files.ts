@@ -1,7 +1,8 @@
 /**
  * What lies beside the shim of an exec, in `<exec-root>/e`, which does not outlive the machine's
  * run: `<name>.json` says whose it is, `<name>.exit` how it ended, `<name>` is its socket. The
- * first comes before the shim, so that none is ever without a record.
+ * first comes before the shim, so that none is ever without a record. `<name>.process` describes
+ * the process to another runtime.
  */
 import * as fs from 'node:fs';
 import { hasCode } from '../../native/errno-error.js';
@@ -12,6 +13,7 @@ export interface ExecPaths {
   readonly socket: string;
   readonly exit: string;
   readonly record: string;
+  readonly process: string;
 }
 
 /** As in the names of containers' sockets. */
@@ -26,24 +28,33 @@ export function execPaths(execRoot: string, id: string): ExecPaths {
 
 function pathsOf(execRoot: string, name: string): ExecPaths {
   const socket = `${folderOf(execRoot)}/${name}`;
-  return { socket, exit: `${socket}.exit`, record: `${socket}.json` };
+  const [exit, record, process] = [`${socket}.exit`, `${socket}.json`, `${socket}.process`];
+  return { socket, exit, record, process };
 }
 
 /** Makes the folder when it is not there yet. */
 export function rememberExec({ record }: ExecPaths, exec: ExecRecord): void {
-  const text = JSON.stringify(exec);
+  writePrivate(record, JSON.stringify(exec));
+}
+
+/** For another runtime: what it is to run, as in its config.json. */
+export function describeProcess({ process }: ExecPaths, text: string): void {
+  writePrivate(process, text);
+}
+
+function writePrivate(path: string, text: string): void {
   try {
-    fs.writeFileSync(record, text, { mode: 0o600 });
+    fs.writeFileSync(path, text, { mode: 0o600 });
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
-    fs.mkdirSync(record.slice(0, record.lastIndexOf('/')), { recursive: true, mode: 0o700 });
-    fs.writeFileSync(record, text, { mode: 0o600 });
+    fs.mkdirSync(path.slice(0, path.lastIndexOf('/')), { recursive: true, mode: 0o700 });
+    fs.writeFileSync(path, text, { mode: 0o600 });
   }
 }
 
 /** Idempotent. */
-export function forgetExec({ socket, exit, record }: ExecPaths): void {
-  for (const path of [socket, exit, `${exit}.draft`, record]) removeIfThere(path);
+export function forgetExec({ socket, exit, record, process }: ExecPaths): void {
+  for (const path of [socket, exit, `${exit}.draft`, record, process]) removeIfThere(path);
 }
 
 /** `rmSync` looks at a path twice before it unlinks it. */

@@ -8,15 +8,19 @@ import {
 import { closeFds, socketPair } from '../../native/spawn.js';
 import type { AttachLimits } from '../../native/shim/monitor-settings.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
-import { bundlePaths } from './bundle.js';
+import { bundlePaths, configText } from './bundle.js';
 import type { ContainerCgroup } from './cgroup/index.js';
 import { compileExec, type CompiledExec } from './compile/exec.js';
+import { foreignOf, type RuntimeOptions } from './context.js';
 import { endShim, readExit, toTaskExit } from './container-task.js';
 import { execBasis, recipeOf, type ExecBasis } from './exec-basis.js';
 import { execEntry } from './exec-cgroup.js';
 import { execFailure } from './exec-error.js';
-import { execPaths, forgetExec, listExecs, rememberExec, type ExecPaths } from './exec-files.js';
+import {
+  describeProcess, execPaths, forgetExec, listExecs, rememberExec, type ExecPaths,
+} from './exec-files.js';
 import type { ExecRecord, ExecRequest, ExecTask, FoundExec, LiveExec } from './exec-task.js';
+import { compileForeignExec } from './foreign/exec.js';
 import type { HostFacts } from './host-facts.js';
 import { lookUpUser } from './lookup.js';
 import type { OciProcess } from './oci.js';
@@ -31,6 +35,7 @@ export interface ExecContext {
   readonly execRoot: string;
   readonly host: HostFacts;
   readonly attach: AttachLimits;
+  readonly runtimes: RuntimeOptions['runtimes'];
   /** Of a container, by its record. */
   readonly cgroup: (record: ExecRequest['container']) => ContainerCgroup;
 }
@@ -100,9 +105,17 @@ async function compiledOf(context: ExecContext, request: ExecRequest): Promise<C
   const { exec, container, task } = request;
   const bundle = bundlePaths(context.dataRoot, context.execRoot, container.id);
   const basis = await execBasis(task, bundle);
+  const process = await processOf(context, request, basis);
+  const paths = execPaths(context.execRoot, exec.id);
+  const foreign = foreignOf(context, container, bundle)?.execCommand(task.pid, paths.process);
+  if (foreign !== undefined) {
+    describeProcess(paths, configText(process));
+    const hasClient = request.attach !== undefined;
+    return compileForeignExec({ ...foreign, process, stdin: exec.stdin, hasClient });
+  }
   return compileExec({
     containerId: container.id,
-    process: await processOf(context, request, basis),
+    process,
     namespaces: basis.namespaces,
     ...(basis.uidMappings === undefined ? {} : { uidMappings: basis.uidMappings }),
     cgroup: execEntry(context.host.cgroups, context.cgroup(container).entry, task.pid),

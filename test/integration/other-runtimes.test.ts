@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
+import { until } from '../support/containers.js';
 import { lacking, packageCache } from '../support/debian-package.js';
 import { startDaemon, type TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
@@ -153,12 +154,17 @@ for (const subject of runtimes) {
 
 const noRunsc = lacking('runsc') || noClient;
 
-test('runsc runs: a kernel of its own, with its arguments', { skip: noRunsc }, async (t) => {
+async function withRunsc(t: Test): Promise<TestDaemon> {
   const path = join(packageCache, 'runsc/usr/bin/runsc');
   const runtimeArgs = ['--platform=ptrace', '--network=none'];
   const daemonJson = { runtimes: { runsc: { path, runtimeArgs } } };
   const daemon = await startDaemon(t, { daemonJson });
   await importDemoImage(daemon.api);
+  return daemon;
+}
+
+test('runsc runs: a kernel of its own, with its arguments', { skip: noRunsc }, async (t) => {
+  const daemon = await withRunsc(t);
   const call = (...args: readonly string[]): Promise<CommandResult> =>
     docker(`unix://${daemon.socket}`, args);
   const run = (...args: readonly string[]): Promise<CommandResult> =>
@@ -173,6 +179,30 @@ test('runsc runs: a kernel of its own, with its arguments', { skip: noRunsc }, a
   t.match(await call('rm', 'one'), { code: 0 });
   const kept = readdirSync(join(daemon.execRoot, 'r/runsc'));
   t.same(kept.filter((name) => !name.endsWith('.lock')), [], 'it keeps nothing');
+});
+
+test('in a container of runsc, runsc runs what else is run', { skip: noRunsc }, async (t) => {
+  const daemon = await withRunsc(t);
+  const call = (args: readonly string[], input = ''): Promise<CommandResult> =>
+    docker(`unix://${daemon.socket}`, args, { input });
+  const host = ['--network', 'none', '--runtime', 'runsc'];
+  const run = ['run', '-d', '--name', 'one', ...host, image, 'sh', '-c', loop];
+  t.match(await call(run), { code: 0 });
+  const script = 'cat /proc/version; id -u; pwd; echo $A; echo wrong >&2; exit 4';
+  const options = ['--user', '7', '--workdir', '/tmp', '--env', 'A=b'];
+  t.match(await call(['exec', ...options, 'one', 'sh', '-c', script]), {
+    code: 4, stdout: /^Linux version 4\.4\.0 .*\n7\n\/tmp\nb\n$/, stderr: 'wrong\n',
+  });
+  t.match(await call(['exec', '--interactive', 'one', 'cat'], 'to it and back'), {
+    code: 0, stdout: 'to it and back',
+  });
+  t.match(await call(['exec', '--tty', 'one', 'sh', '-c', 'test -t 0 && echo is one']), {
+    code: 0, stdout: 'is one\r\n',
+  });
+  t.not((await call(['exec', 'one', '/no/such/program'])).code, 0);
+  await until('nothing of them is left', async () =>
+    readdirSync(join(daemon.execRoot, 'e')).length === 0);
+  t.match(await call(['rm', '--force', 'one']), { code: 0 });
 });
 
 test('runtimes are told, and others refused in Docker\'s words', { skip: noClient }, async (t) => {

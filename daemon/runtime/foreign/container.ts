@@ -27,8 +27,20 @@ export interface ForeignContainer {
   readonly compile: (config: OciConfig, plan: LaunchPlan) => CompiledLaunch;
   /** A failed launch in Docker's words, with the runtime's own. */
   readonly failure: (error: unknown) => unknown;
+  /**
+   * The command, and its environment, for one more process of the container, described in `file`,
+   * where `pid`, its first process, is the runtime's own program: the container's processes are
+   * then not the host's. Undefined otherwise: its namespaces can be entered.
+   */
+  readonly execCommand: (pid: number, file: string) => ForeignCommand | undefined;
   /** Whatever the runtime keeps of it is gone. Idempotent. */
   readonly remove: () => Promise<void>;
+}
+
+/** A program with its words, the first absolute. */
+export interface ForeignCommand {
+  readonly command: readonly string[];
+  readonly env: readonly string[];
 }
 
 /** The newest version that Debian's crun takes. */
@@ -62,6 +74,9 @@ export function foreignContainer(
       });
     },
     failure: (error) => foreignFailure(error, log),
+    execCommand: (pid, file) => isSameFile(`/proc/${pid}/exe`, program)
+      ? { command: [...command, 'exec', '--process', file, id], env }
+      : undefined,
     remove: async () => {
       fs.rmSync(`${paths.socket}.tty`, { force: true });
       if (!keptBy(root).has(id)) return;
@@ -87,6 +102,11 @@ export async function sweepForeign(
 function keptBy(root: string): ReadonlySet<string> {
   const names = fs.existsSync(root) ? fs.readdirSync(root) : [];
   return new Set(names.map((name) => /[0-9a-f]{64}/.exec(name)?.[0] ?? name));
+}
+
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => fs.statSync(path, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
 function programOf(path: string): string {
