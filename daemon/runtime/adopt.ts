@@ -65,7 +65,7 @@ export async function sweep(
     await endUnknown(`${folder}/${name}`);
     removed.push(`shim ${name}`);
   }
-  await sweepForeign(context.runtimes, context.execRoot, known);
+  await sweepForeign({ ...context, known });
   context.laterHooks.resume(known);
   const { parent, nameOf } = context.places;
   const groups = await context.cgroups.sweep(parent, new Set([...known].map(nameOf)));

@@ -1,5 +1,7 @@
 /** The daemon runs containers with other OCI runtimes: Debian's crun and runc. */
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type Test } from 'tap';
@@ -203,6 +205,24 @@ test('in a container of runsc, runsc runs what else is run', { skip: noRunsc }, 
   await until('nothing of them is left', async () =>
     readdirSync(join(daemon.execRoot, 'e')).length === 0);
   t.match(await call(['rm', '--force', 'one']), { code: 0 });
+});
+
+test('what a runtime keeps of nobody keeps no daemon from coming up', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tsd-runtime-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const late = join(folder, 'late');
+  // What it is to remove somebody else has removed just then.
+  const script = 'for last; do :; done\nrm -r "$2/$last"\necho "no $last" >&2; exit 1\n';
+  writeFileSync(late, `#!/bin/sh\n${script}`, { mode: 0o755 });
+  const flags = ['--add-runtime', 'gone=/nowhere/gone', '--add-runtime', `late=${late}`];
+  const daemon = await startDaemon(t, { flags });
+  await daemon.kill9();
+  const id = 'a'.repeat(64);
+  const kept = ['gone', 'late'].map((name) => join(daemon.execRoot, 'r', name, id));
+  for (const each of kept) mkdirSync(each, { recursive: true });
+  await daemon.start();
+  t.equal((await daemon.api.get('/_ping')).status, 200);
+  t.same(kept.map((each) => existsSync(each)), [true, false]);
 });
 
 test('runtimes are told, and others refused in Docker\'s words', { skip: noClient }, async (t) => {

@@ -79,22 +79,45 @@ export function foreignContainer(
       : undefined,
     remove: async () => {
       fs.rmSync(`${paths.socket}.tty`, { force: true });
-      if (!keptBy(root).has(id)) return;
-      await run(program, [...command.slice(1), 'delete', '--force', id]);
+      await removeKept(root, id, command);
     },
   };
 }
 
-/** Everything that this daemon's runtimes keep of containers that are not `known` is gone. */
+/** What sweeping is told. */
+export interface ForeignSweep {
+  readonly runtimes: Readonly<Record<string, ForeignRuntime>>;
+  readonly execRoot: string;
+  readonly known: ReadonlySet<string>;
+  readonly warn: (message: string, cause: unknown) => void;
+}
+
+/**
+ * Everything that this daemon's runtimes keep of containers that are not `known` is gone; what one
+ * cannot remove, its program perhaps no longer being there, is told and stays.
+ */
 export async function sweepForeign(
-  runtimes: Readonly<Record<string, ForeignRuntime>>,
-  execRoot: string,
-  known: ReadonlySet<string>,
+  { runtimes, execRoot, known, warn }: ForeignSweep,
 ): Promise<void> {
   for (const [name, { path, runtimeArgs }] of Object.entries(runtimes)) {
     const root = join(execRoot, 'r', name);
-    for (const id of [...keptBy(root)].filter((each) => !known.has(each)))
-      await run(programOf(path), [...runtimeArgs, '--root', root, 'delete', '--force', id]);
+    const command = [programOf(path), ...runtimeArgs, '--root', root];
+    for (const id of [...keptBy(root)].filter((each) => !known.has(each))) {
+      await removeKept(root, id, command).catch((error: unknown) => {
+        warn(`what runtime ${name} keeps of ${id} is not removed`, error);
+      });
+    }
+  }
+}
+
+/** Somebody else may remove it meanwhile: a container that ends while the daemon starts. */
+async function removeKept(root: string, id: string, command: readonly string[]): Promise<void> {
+  if (!keptBy(root).has(id)) return;
+  const [program = '', ...args] = command;
+  try {
+    await run(program, [...args, 'delete', '--force', id]);
+  } catch (error) {
+    if (keptBy(root).has(id)) throw error;
   }
 }
 
