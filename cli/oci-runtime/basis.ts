@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type {
-  NamespaceType, OciConfig, OciIdMapping, OciProcess, OciSeccomp,
+  NamespaceType, OciConfig, IdMapping, OciProcess, OciSeccomp,
 } from '../../daemon/runtime/oci.js';
 import { hasCode } from '../../native/errno-error.js';
 import { OciError } from './oci-error.js';
@@ -13,7 +13,7 @@ export interface Basis {
   readonly process: OciProcess;
   /** Those that are not the host's. */
   readonly namespaces: readonly NamespaceType[];
-  readonly uidMappings?: readonly OciIdMapping[];
+  readonly uidMappings?: readonly IdMapping[];
   readonly seccomp?: OciSeccomp;
 }
 

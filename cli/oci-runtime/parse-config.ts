@@ -4,7 +4,7 @@
  * cannot be yet is refused too: a limit that is silently missing is worse than an error.
  */
 import { isAbsolute, join } from 'node:path';
-import type { OciConfig, OciIdMappings } from '../../daemon/runtime/oci.js';
+import type { OciConfig, IdMappings } from '../../daemon/runtime/oci.js';
 import { given, JsonValue } from './json-value.js';
 import { OciError } from './oci-error.js';
 import { parseHooks, type Hooks } from './parse-hooks.js';
@@ -25,7 +25,7 @@ export interface ParseContext {
   /** Capabilities that can be given; others are passed over, as other runtimes do. */
   readonly capabilities: ReadonlySet<string>;
   /** The maps of an existing user namespace; undefined when they cannot be told. */
-  readonly mapsOf: (path: string) => OciIdMappings | undefined;
+  readonly mapsOf: (path: string) => IdMappings | undefined;
 }
 
 /** A bundle's configuration, checked; what is not supported has been refused. */

@@ -1,6 +1,6 @@
 /** `$.mounts`. */
 import { isAbsolute, join, normalize } from 'node:path';
-import type { OciIdMappings, OciMount } from '../../daemon/runtime/oci.js';
+import type { IdMappings, OciMount } from '../../daemon/runtime/oci.js';
 import { given, type JsonValue } from './json-value.js';
 import { parseIdMap } from './parse-namespaces.js';
 
@@ -18,7 +18,7 @@ function mountType(json: JsonValue, options: readonly string[]): string {
 export function parseMount(
   json: JsonValue,
   bundle: string,
-  own: Partial<OciIdMappings>,
+  own: Partial<IdMappings>,
 ): OciMount {
   const destination = json.at('destination').required().text();
   const options = json.at('options').list((option) => option.text());
@@ -43,9 +43,9 @@ function parseMountMap(
   { type, options, own }: {
     readonly type: string;
     readonly options: readonly string[];
-    readonly own: Partial<OciIdMappings>;
+    readonly own: Partial<IdMappings>;
   },
-): Partial<OciIdMappings> {
+): Partial<IdMappings> {
   const uidMappings = parseIdMap(json.at('uidMappings'));
   const gidMappings = parseIdMap(json.at('gidMappings'));
   const isGiven = uidMappings.length + gidMappings.length > 0;

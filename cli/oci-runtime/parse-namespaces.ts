@@ -1,7 +1,7 @@
 /** `$.linux`: which namespaces, and what is set in the new ones. */
 import { hostId } from '../../daemon/runtime/compile/id-maps.js';
 import type {
-  NamespaceType, OciIdMapping, OciIdMappings, OciLinux, OciNamespace, OciNetDevice, OciTimeOffset,
+  NamespaceType, IdMapping, IdMappings, OciLinux, OciNamespace, OciNetDevice, OciTimeOffset,
 } from '../../daemon/runtime/oci.js';
 import { hasOwn } from '../../daemon/runtime/spec/namespaces.js';
 import { given, type JsonValue } from './json-value.js';
@@ -53,7 +53,7 @@ export function parseIdMaps(
   json: JsonValue,
   namespaces: readonly OciNamespace[],
   { mapsOf }: Pick<ParseContext, 'mapsOf'>,
-): Partial<OciIdMappings> {
+): Partial<IdMappings> {
   const isNew = hasOwn(namespaces, 'user');
   const uidMappings = parseOwnMap(json.at('uidMappings'), isNew);
   const gidMappings = parseOwnMap(json.at('gidMappings'), isNew);
@@ -62,7 +62,7 @@ export function parseIdMaps(
   return (joined === undefined ? undefined : mapsOf(joined)) ?? {};
 }
 
-function parseOwnMap(json: JsonValue, isNew: boolean): readonly OciIdMapping[] {
+function parseOwnMap(json: JsonValue, isNew: boolean): readonly IdMapping[] {
   const map = parseIdMap(json);
   if (!isNew && map.length > 0) throw json.wrong('needs a new user namespace');
   if (isNew && map.length === 0) throw json.wrong('is missing: the user namespace is new');
@@ -71,7 +71,7 @@ function parseOwnMap(json: JsonValue, isNew: boolean): readonly OciIdMapping[] {
 }
 
 /** Throws `OciError`. */
-export function parseIdMap(json: JsonValue): readonly OciIdMapping[] {
+export function parseIdMap(json: JsonValue): readonly IdMapping[] {
   const map = json.list((each) => ({
     containerID: each.at('containerID').required().integer(0, MAX_ID),
     hostID: each.at('hostID').required().integer(0, MAX_ID),

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
 import { hostId } from '../../daemon/runtime/compile/id-maps.js';
-import type { OciIdMapping, OciProcess } from '../../daemon/runtime/oci.js';
+import type { IdMapping, OciProcess } from '../../daemon/runtime/oci.js';
 import { hasCode } from '../../native/errno-error.js';
 import { sendFd, type Launching, type Slot } from '../../native/index.js';
 import { OciError } from './oci-error.js';
@@ -47,7 +47,7 @@ export function checkOpen(preserved: number): void {
 /** So that the user may open /dev/stdout again. Devices and files stay whose they are. */
 export function givePipes(
   { user }: OciProcess,
-  uidMappings: readonly OciIdMapping[] | undefined,
+  uidMappings: readonly IdMapping[] | undefined,
 ): void {
   const uid = hostId(uidMappings, user.uid);
   if (uid === undefined || uid === 0) return;

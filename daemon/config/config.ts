@@ -1,3 +1,4 @@
+import type { IdMappings } from '../../native/id-maps.js';
 import type { BuildCachePolicy } from './builder-gc.js';
 
 /** Where the API is served. */
@@ -81,13 +82,6 @@ export interface ContainerDefaults {
   readonly logOptions: Readonly<Record<string, string>>;
 }
 
-/** So many ids of a container from one on, and where they begin on the host. */
-export interface IdRange {
-  readonly containerID: number;
-  readonly hostID: number;
-  readonly size: number;
-}
-
 /** What a daemon inside namespaces of its own has of those outside. */
 export interface Outside {
   /** Of the shim that binds ports there. */
@@ -125,10 +119,7 @@ export interface DaemonConfig {
   /** As it was said: `default`, a user, or a user and a group. */
   readonly usernsRemap: string | undefined;
   /** What ids of containers are on the host; the same where it is absent. */
-  readonly remap?: {
-    readonly uidMappings: readonly IdRange[];
-    readonly gidMappings: readonly IdRange[];
-  };
+  readonly remap?: IdMappings;
   readonly network: NetworkConfig;
   readonly containers: ContainerDefaults;
   /** Absolute; empty where devices by CDI are switched off. */

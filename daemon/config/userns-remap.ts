@@ -1,7 +1,8 @@
 /** `--userns-remap`: whose ids, of /etc/subuid and /etc/subgid, stand for those of containers. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DaemonConfig, IdRange } from './config.js';
+import type { IdMapping } from '../../native/id-maps.js';
+import type { DaemonConfig } from './config.js';
 import { ConfigError } from './config-error.js';
 
 /** The user that Docker makes for `default`. */
@@ -44,9 +45,9 @@ export function subordinateRanges(
   kind: 'uid' | 'gid',
   { name, id }: Account,
   etc: string,
-): readonly IdRange[] {
+): readonly IdMapping[] {
   const path = join(etc, `sub${kind}`);
-  const ranges: IdRange[] = [];
+  const ranges: IdMapping[] = [];
   let containerID = 0;
   for (const [owner, start = '', count = ''] of records(path)) {
     if (owner !== name && owner !== id) continue;

@@ -11,7 +11,8 @@ import type {
   MountPoint,
 } from '../../api-spec/index.js';
 import type { HeldSocket } from '../../native/shim/held-socket.js';
-import type { ContainerRoot, FileStat, IdMaps, PutOptions } from '../../native/unpack/index.js';
+import type { IdMappings } from '../../native/id-maps.js';
+import type { ContainerRoot, FileStat, PutOptions } from '../../native/unpack/index.js';
 import type { Change, LayerStack, MountRecipe } from '../../storage-drivers/driver.js';
 import type { ContainerCgroup } from '../runtime/cgroup/index.js';
 import type { ExecRequest, FoundExec, LiveExec } from '../runtime/exec-task.js';
@@ -289,7 +290,7 @@ export interface RuntimeNeed {
     rootfs: MountRecipe,
   ): { readonly uid: number; readonly gid: number };
   /** What its ids are on the host; undefined when they are the same. */
-  idMapsOf(record: ContainerRecord): IdMaps | undefined;
+  idMapsOf(record: ContainerRecord): IdMappings | undefined;
   /** Processes and figures of a container, live or not. */
   cgroup(record: ContainerRecord): Pick<ContainerCgroup, 'pids' | 'stats'>;
   /** Limits that `changed` names, as the record has them now, for its live processes. */

@@ -1,11 +1,11 @@
 /** Who the ids of the daemon's user namespace are outside: this user, and its subordinate ids. */
 import { userInfo } from 'node:os';
 import { subordinateRanges } from '../config/userns-remap.js';
-import type { IdRange } from '../config/config.js';
+import type { IdMapping } from '../../native/id-maps.js';
 import { findTool, runTool } from './tools.js';
 
 /** As the kernel has a map, and newuidmap its arguments. Pure. */
-export function mapArguments(own: number, ranges: readonly IdRange[]): readonly string[] {
+export function mapArguments(own: number, ranges: readonly IdMapping[]): readonly string[] {
   const others = ranges.map(({ containerID, hostID, size }) => [containerID + 1, hostID, size]);
   return [[0, own, 1], ...others].flat().map(String);
 }

@@ -11,7 +11,7 @@ import {
 import type { CgroupDriver, GroupPlaces } from './group-places.js';
 import type { HostFacts } from './host-facts.js';
 import type { LaterHooks } from './later-hooks.js';
-import type { OciIdMappings } from './oci.js';
+import type { IdMappings } from './oci.js';
 import type { SecurityDefaults } from './spec.js';
 
 /** What the runtime is told at start. */
@@ -31,7 +31,7 @@ export interface RuntimeOptions {
   /** Folders with descriptions of devices; none: there is no such driver. */
   readonly cdiSpecDirs: readonly string[];
   /** Whose ids containers have on the host, unless they share the host's user namespace. */
-  readonly remap?: OciIdMappings;
+  readonly remap?: IdMappings;
   /** What every shim keeps open, for others to know that it is there. */
   readonly held?: readonly HeldSocket[];
   /** Where and how the shim writes a container's log. */

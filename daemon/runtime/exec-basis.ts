@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { systemError } from '../../api-spec/errors.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import type { BundlePaths } from './bundle.js';
-import type { NamespaceType, OciConfig, OciIdMapping, OciProcess } from './oci.js';
+import type { NamespaceType, OciConfig, IdMapping, OciProcess } from './oci.js';
 import { installedFilter, type InstalledFilter } from './seccomp/flags.js';
 import type { Task } from './task.js';
 
@@ -15,7 +15,7 @@ export interface ExecBasis {
   readonly process: OciProcess;
   /** Those that are not the host's. */
   readonly namespaces: readonly NamespaceType[];
-  readonly uidMappings?: readonly OciIdMapping[];
+  readonly uidMappings?: readonly IdMapping[];
   readonly seccomp?: InstalledFilter;
 }
 

@@ -1,4 +1,7 @@
+import type { IdMapping } from '../../native/id-maps.js';
 import type { LayerStack } from '../../storage-drivers/driver.js';
+
+export type { IdMapping, IdMappings } from '../../native/id-maps.js';
 
 /**
  * The OCI runtime configuration (`config.json`), spec 1.3, as far as this engine writes or reads
@@ -103,8 +106,8 @@ export interface OciMount {
    * With the option `idmap` or `ridmap`: how a bind shows the owners of its files, from those on
    * the disk (`containerID`) to those that the host sees (`hostID`).
    */
-  readonly uidMappings?: readonly OciIdMapping[];
-  readonly gidMappings?: readonly OciIdMapping[];
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
 }
 
 /** A program that is told of the container's state on its stdin. */
@@ -116,25 +119,13 @@ export interface OciHook {
   readonly timeoutSeconds?: number;
 }
 
-/** A range of ids: `containerID` up to `containerID + size` is `hostID` and so on, one by one. */
-export interface OciIdMapping {
-  readonly containerID: number;
-  readonly hostID: number;
-  readonly size: number;
-}
-
-/** Both maps of a user namespace. */
-export interface OciIdMappings {
-  readonly uidMappings: readonly OciIdMapping[];
-  readonly gidMappings: readonly OciIdMapping[];
-}
 
 /** What only Linux has. */
 export interface OciLinux {
   readonly namespaces: readonly OciNamespace[];
   /** Of the user namespace: of one that is joined, as far as they are known. */
-  readonly uidMappings?: readonly OciIdMapping[];
-  readonly gidMappings?: readonly OciIdMapping[];
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
   /** What the clocks of a new time namespace are ahead of the host's. */
   readonly timeOffsets?: Readonly<Partial<Record<'monotonic' | 'boottime', OciTimeOffset>>>;
   readonly devices: readonly OciDevice[];

@@ -4,7 +4,7 @@ import type { TaskRequest } from '../containers/needs.js';
 import { DEFAULT_PROFILE } from './apparmor.js';
 import type { HostFacts } from './host-facts.js';
 import type {
-  OciConfig, OciDevice, OciDeviceRule, OciIdMappings, OciProcess, OciSeccomp,
+  OciConfig, OciDevice, OciDeviceRule, IdMappings, OciProcess, OciSeccomp,
 } from './oci.js';
 import { builtinSeccomp } from './seccomp/builtin.js';
 import type { DaemonProfile } from './seccomp/daemon-profile.js';
@@ -49,7 +49,7 @@ export interface SpecInput {
   readonly defaultUlimits: readonly Ulimit[];
   readonly security: SecurityDefaults;
   /** What the ids of containers are on the host, unless they are the same. */
-  readonly remap?: OciIdMappings;
+  readonly remap?: IdMappings;
   /** Relative to each hierarchy's root. */
   readonly cgroupsPath: string;
 }
@@ -105,7 +105,7 @@ export function ociConfig(input: SpecInput): OciConfig {
   };
 }
 
-function lastGid(remap: OciIdMappings | undefined, host: HostFacts): { lastGid?: number } {
+function lastGid(remap: IdMappings | undefined, host: HostFacts): { lastGid?: number } {
   if (remap !== undefined) return { lastGid: (remap.gidMappings[0]?.size ?? 1) - 1 };
   return host.lastGid === undefined ? {} : { lastGid: host.lastGid };
 }
@@ -166,7 +166,7 @@ function domainname({ record, sandbox }: TaskRequest): string {
 function mountsOf(
   request: TaskRequest,
   security: SecurityOptions,
-  remap: OciIdMappings | undefined,
+  remap: IdMappings | undefined,
 ): OciConfig['mounts'] {
   const { hostConfig } = request.record;
   const ipc = hostConfig.IpcMode ?? '';

@@ -6,6 +6,7 @@
  */
 import type { Readable } from 'node:stream';
 import { ErrnoError } from '../errno-error.js';
+import type { IdMapping, IdMappings } from '../id-maps.js';
 import { lowerOnlyData, type LowerParts, overlayData, type OverlayParts } from '../overlay.js';
 import { defaultUnpackLimits, type TreeOptions } from './bounds.js';
 import { type ProgramCall, runProgram, type Source, streamProgram } from './program.js';
@@ -16,7 +17,7 @@ export type ContainerRoot =
       readonly kind: 'live';
       readonly fd: number;
       /** Of its user namespace: archives have the ids that it sees itself. */
-      readonly idMaps?: IdMaps;
+      readonly idMaps?: IdMappings;
     }
   | {
       readonly kind: 'detached';
@@ -32,14 +33,6 @@ export type ContainerRoot =
       readonly writable: boolean;
       readonly readonlyRoot: boolean;
     };
-
-/** What ids of a container are on the host, range by range. */
-export interface IdMaps {
-  readonly uidMappings: readonly IdRange[];
-  readonly gidMappings: readonly IdRange[];
-}
-
-type IdRange = Readonly<Record<'containerID' | 'hostID' | 'size', number>>;
 
 /** A folder or file of the host, or layers of an image, in its place in the container. */
 export type DetachedMount = {
@@ -172,9 +165,9 @@ function rootCall(root: ContainerRoot): RootCall {
 }
 
 /** As in ids.c. */
-function mapSettings(maps: IdMaps | undefined): ProgramCall['settings'] {
+function mapSettings(maps: IdMappings | undefined): ProgramCall['settings'] {
   if (maps === undefined) return {};
-  const text = (ranges: readonly IdRange[]): string =>
+  const text = (ranges: readonly IdMapping[]): string =>
     ranges.map(({ containerID, hostID, size }) => `${containerID}:${hostID}:${size}`).join(',');
   return { uids: text(maps.uidMappings), gids: text(maps.gidMappings) };
 }

@@ -13,7 +13,7 @@ export type { TreeOptions, UnpackLimits } from './bounds.js';
 export { ArchiveError } from './archive-error.js';
 export { fetchFromContainer, putIntoContainer, statInContainer } from './container-root.js';
 export type {
-  ContainerRoot, DetachedMount, FileStat, IdMaps, PutOptions,
+  ContainerRoot, DetachedMount, FileStat, PutOptions,
 } from './container-root.js';
 export { exportTree, listChanges, treeDigest, writeLayer } from './difference.js';
 export type { Change, Difference, WrittenLayer } from './difference.js';

@@ -57,11 +57,11 @@ const maxDirectElements = 256;
 
 /** Elements alone need no libnftables, unless there are very many. */
 function stepOf(changes: readonly TableChange[]) {
-  const elements = changes.map((change) => change.elements);
-  const isDirect = elements.every((each) => each !== undefined)
-    && elements.flat().reduce((sum, each) => sum + each.elements.length, 0) <= maxDirectElements;
-  return isDirect
-    ? ({ do: 'nftElements', changes: elements.flat() } as const)
+  const elements = changes.flatMap((change) => change.elements);
+  const direct = elements.filter((each) => each !== undefined);
+  const count = direct.reduce((sum, each) => sum + each.elements.length, 0);
+  return direct.length === elements.length && count <= maxDirectElements
+    ? ({ do: 'nftElements', changes: direct } as const)
     : ({ do: 'nft', commands: changes.map(({ commands }) => commands()).join('\n') } as const);
 }
 

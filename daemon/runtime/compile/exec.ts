@@ -11,7 +11,7 @@
 import { CWD, type LaunchProgram, type Slot, type Step } from '../../../native/launch/opcodes.js';
 import type { StdioSettings } from '../../../native/shim/monitor-settings.js';
 import type { CgroupEntry } from '../cgroup/index.js';
-import type { NamespaceType, OciIdMapping, OciProcess } from '../oci.js';
+import type { NamespaceType, IdMapping, OciProcess } from '../oci.js';
 import type { InstalledFilter } from '../seccomp/flags.js';
 import { ProgramBuilder, type SharedSlots } from './builder.js';
 import { openEntry } from './cgroup-entry.js';
@@ -32,7 +32,7 @@ export interface ExecPlan {
   /** To be joined; those of the host are not among them. */
   readonly namespaces: readonly NamespaceType[];
   /** Of its user namespace, if it has one of its own. */
-  readonly uidMappings?: readonly OciIdMapping[];
+  readonly uidMappings?: readonly IdMapping[];
   readonly cgroup: CgroupEntry;
   readonly seccomp?: InstalledFilter;
   /** Whose the streams are: the shim's, unless it says otherwise. */

@@ -1,12 +1,12 @@
 /** Ids of a container as its host knows them, and user namespaces that hold the difference. */
 import type { Slot, Step } from '../../../native/launch/opcodes.js';
-import type { OciIdMapping, OciIdMappings } from '../oci.js';
+import type { IdMapping, IdMappings } from '../oci.js';
 import type { ProgramBuilder } from './builder.js';
 import * as kernel from './kernel.js';
 
 /** Undefined for an id that the maps do not have; without maps the ids are the host's own. */
 export function hostId(
-  maps: readonly OciIdMapping[] | undefined,
+  maps: readonly IdMapping[] | undefined,
   id: number,
 ): number | undefined {
   if (maps === undefined) return id;
@@ -17,7 +17,7 @@ export function hostId(
 }
 
 /** As user_namespaces(7) has a map: one range a line. */
-function mapFile(maps: readonly OciIdMapping[]): Buffer {
+function mapFile(maps: readonly IdMapping[]): Buffer {
   const lines = maps.map((map) => `${map.containerID} ${map.hostID} ${map.size}\n`);
   return Buffer.from(lines.join(''));
 }
@@ -25,7 +25,7 @@ function mapFile(maps: readonly OciIdMapping[]): Buffer {
 /** Makes a user namespace; by the host, which may write any map. */
 export function makeUserns(
   out: Slot,
-  { uidMappings = [], gidMappings = [] }: Partial<OciIdMappings>,
+  { uidMappings = [], gidMappings = [] }: Partial<IdMappings>,
   about: string,
 ): Step {
   return { op: 'userns', out, uidMap: mapFile(uidMappings), gidMap: mapFile(gidMappings), about };
@@ -35,7 +35,7 @@ export function makeUserns(
 export function mapIds(
   builder: ProgramBuilder,
   dir: Slot,
-  maps: Partial<OciIdMappings>,
+  maps: Partial<IdMappings>,
   { recursive, about }: { readonly recursive: boolean; readonly about: string },
 ): Step[] {
   const userns = builder.slot();

@@ -2,7 +2,7 @@
 import { CWD } from '../../../native/launch/opcodes.js';
 import { overlayData } from '../../../native/overlay.js';
 import type { LayerStack, MountRecipe, WritableStack } from '../../../storage-drivers/driver.js';
-import type { OciIdMapping, OciIdMappings } from '../oci.js';
+import type { IdMapping, IdMappings } from '../oci.js';
 import { landing, type ProgramBuilder } from './builder.js';
 import { mapIds } from './id-maps.js';
 import { OPEN_TREE_CLONE } from './kernel.js';
@@ -15,7 +15,7 @@ export function mountRootfs(
   builder: ProgramBuilder,
   recipe: MountRecipe,
   at: string,
-  maps: Partial<OciIdMappings>,
+  maps: Partial<IdMappings>,
 ): void {
   if (recipe.kind === 'bind') bindFolder(builder, recipe.source, at, maps);
   else mountStack(builder, recipe, { at, about: 'root filesystem (overlay)', maps });
@@ -25,7 +25,7 @@ function bindFolder(
   builder: ProgramBuilder,
   source: string,
   target: string,
-  maps: Partial<OciIdMappings>,
+  maps: Partial<IdMappings>,
 ): void {
   const tree = builder.slot();
   const about = 'root filesystem';
@@ -45,7 +45,7 @@ type Stack = LayerStack | WritableStack;
 export interface StackPlace {
   readonly at: string;
   readonly about: string;
-  readonly maps: Partial<OciIdMappings>;
+  readonly maps: Partial<IdMappings>;
 }
 
 /** Layers, with or without a folder that is written to, on a folder of the host. */
@@ -79,10 +79,10 @@ function mapLayers(builder: ProgramBuilder, stack: Stack, { at, maps }: StackPla
 const LAST_ID = 2 ** 32 - 2;
 
 /** The overlay's own work is done by who mounts it, the host's root: that has an id on the disk. */
-function withMounter(maps: Partial<OciIdMappings>): OciIdMappings {
+function withMounter(maps: Partial<IdMappings>): IdMappings {
   const { uidMappings = [], gidMappings = [] } = maps;
   const rootOnDisk = { containerID: LAST_ID, hostID: 0, size: 1 };
-  const add = (map: readonly OciIdMapping[]): readonly OciIdMapping[] =>
+  const add = (map: readonly IdMapping[]): readonly IdMapping[] =>
     map.some(({ hostID }) => hostID === 0) ? map : [...map, rootOnDisk];
   return { uidMappings: add(uidMappings), gidMappings: add(gidMappings) };
 }

@@ -1,7 +1,7 @@
 /** Where 0, 1 and 2 come from: the shim's pipes, a pty, or whoever launches. */
 import type { Slot, Step } from '../../../native/launch/opcodes.js';
 import type { StdioSettings } from '../../../native/shim/monitor-settings.js';
-import type { OciIdMapping, OciProcess } from '../oci.js';
+import type { IdMapping, OciProcess } from '../oci.js';
 import type { ProgramBuilder, SharedSlots } from './builder.js';
 import { openNull, placeConsole } from './devices.js';
 import { hostId } from './id-maps.js';
@@ -43,7 +43,7 @@ export function openStreams(
   builder: ProgramBuilder,
   process: OciProcess,
   plan: StreamPlan,
-  uidMappings?: readonly OciIdMapping[],
+  uidMappings?: readonly IdMapping[],
 ): Streams {
   if (plan.streams === 'inherited') {
     // Filled by who launches; nothing of them is the shim's.

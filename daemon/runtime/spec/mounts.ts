@@ -1,14 +1,14 @@
 /** The mounts of a container, in the order in which they are made. */
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { ResolvedMount, Sandbox } from '../../containers/needs.js';
-import type { OciIdMappings, OciMount } from '../oci.js';
+import type { IdMappings, OciMount } from '../oci.js';
 
 /** What the list of mounts depends on. */
 export interface MountPlan {
   readonly mounts: readonly ResolvedMount[];
   readonly sandbox: Sandbox;
   /** How what is the engine's own, volumes too, shows its owners; as on the disk without it. */
-  readonly remap: OciIdMappings | undefined;
+  readonly remap: IdMappings | undefined;
   readonly privileged: boolean;
   readonly readonlyRootfs: boolean;
   readonly writableCgroups: boolean;
@@ -82,13 +82,13 @@ function networkFiles({ sandbox, readonlyRootfs, remap }: MountPlan): OciMount[]
     }, remap));
 }
 
-function mapped(mount: OciMount, remap: OciIdMappings | undefined): OciMount {
+function mapped(mount: OciMount, remap: IdMappings | undefined): OciMount {
   return remap === undefined
     ? mount
     : { ...mount, options: [...mount.options, 'idmap'], ...remap };
 }
 
-function userMount(mount: ResolvedMount, remap: OciIdMappings | undefined): OciMount {
+function userMount(mount: ResolvedMount, remap: IdMappings | undefined): OciMount {
   const destination = clean(mount.destination);
   if (mount.type === 'tmpfs') {
     return { destination, type: 'tmpfs', source: 'tmpfs', options: tmpfsOptions(mount.options) };
