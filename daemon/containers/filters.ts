@@ -142,27 +142,31 @@ function byLabel(value: string): Predicate {
 
 /**
  * `80`, `80/udp`, `8000-8010/tcp` → whether a port such as `80/tcp` is meant. What follows a second
- * dash is passed over, as Docker does.
+ * dash or slash is passed over, as Docker does.
  */
 function parsePorts(value: string, name: string): (port: string) => boolean {
-  const parts = /^(\d+)(?:-(\d+)(?:-[^/]*)?)?(?:\/(\w+))?$/.exec(value);
-  const isRange = parts !== null && Number(parts[2] ?? parts[1]) >= Number(parts[1]);
-  if (!isRange) {
-    const why = parts === null
-      ? `strconv.ParseUint: parsing ${JSON.stringify(value)}: invalid syntax`
-      : `Invalid range specified for the Port: ${value}`;
-    throw invalidParameter(`error while looking up for ${name} ${value}: ${why}`);
+  if (value.includes(':')) {
+    throw invalidParameter(`filter for '${name}' should not contain ':': ${value}`);
   }
-  const [first, last, protocol = 'tcp'] = [
-    Number(parts[1]),
-    Number(parts[2] ?? parts[1]),
-    parts[3],
-  ];
+  const [range = '', protocol = ''] = value.split('/');
+  const wrong = (why: string): Error =>
+    invalidParameter(`error while looking up for ${name} ${value}: ${why}`);
+  if (range === '') throw wrong('Empty string specified for ports.');
+  const [first = 0, last = first] = range.split('-').slice(0, 2).map((text) => {
+    const number = Number(text);
+    const isNumber = /^\d+$/.test(text);
+    if (isNumber && number <= MAX_PORT) return number;
+    const why = isNumber ? 'value out of range' : 'invalid syntax';
+    throw wrong(`strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`);
+  });
+  if (last < first) throw wrong(`Invalid range specified for the Port: ${range}`);
   return (port) => {
     const [number, own = 'tcp'] = port.split('/');
-    return own === protocol && Number(number) >= first && Number(number) <= last;
+    return own === (protocol || 'tcp') && Number(number) >= first && Number(number) <= last;
   };
 }
+
+const MAX_PORT = 65_535;
 
 /** A value that is a yes or a no; `ApiError` 400 for another. */
 export function filterFlag(name: string, value: string): boolean {

@@ -19,6 +19,9 @@ const listFilters: readonly unknown[] = [
     { publish: ['80'] },
   { publish: ['80-90/tcp'] }, { publish: ['x'] }, { publish: ['80/x'] }, { expose: ['80'] },
   { publish: ['1-3-4'] }, { publish: ['79-80-x'] }, { publish: ['1-x-4'] },
+  { publish: [''] }, { publish: ['70000'] }, { publish: ['1-70000'] }, { publish: ['80/'] },
+  { publish: ['5-'] }, { publish: ['-5'] }, { publish: ['/tcp'] }, { publish: ['80/udp/x'] },
+  { publish: ['9-3/udp'] }, { publish: ['80:90'] }, { expose: ['1_0/tcp'] },
   { expose: ['90-80'] }, { isolation: ['default'] }, { isolation: ['x'] }, { task: ['x'] },
 ];
 
