@@ -92,11 +92,6 @@ export const intendedOfCreate: readonly Intended[] = [
       'logs rotate by default, and no limit is as much as the kernel gives',
   },
   {
-    of: /^create CpuRealtime/,
-    path: /^(?:State\.Error|message)$/,
-    reason: 'the kernel refuses it; which file of which group it was is each engine\'s own',
-  },
-  {
     of: /^create NetworkMode "container:/,
     path: /^(?:Config\.Hostname|NetworkSettings\.SandboxID)$/,
     reason: 'who joins another is told of it when it starts',
