@@ -39,7 +39,7 @@ export function createSpares({ netlink, warn, keptMs = 10_000 }: SparesOptions):
   const make = async (): Promise<void> => {
     const [fd] = await netlink.run([{ do: 'makeNetns' }]);
     waiting.push(fd);
-    if (isClosed) drop();
+    if (isClosed) return drop();
     clearTimeout(timer);
     timer = setTimeout(drop, keptMs);
     timer.unref();

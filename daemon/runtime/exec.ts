@@ -58,7 +58,7 @@ export async function runExec(context: ExecContext, request: ExecRequest): Promi
   // Its failure is `launch`'s to tell.
   started.catch(() => undefined);
   try {
-    const compiled = await compiledOf(context, request).catch(async (error: unknown) => {
+    const compiled = await compiledOf(context, request, paths).catch(async (error: unknown) => {
       await dropShim(started);
       throw error;
     });
@@ -101,12 +101,15 @@ function clientOf(
   return { client: { slot, ...attach } };
 }
 
-async function compiledOf(context: ExecContext, request: ExecRequest): Promise<CompiledExec> {
+async function compiledOf(
+  context: ExecContext,
+  request: ExecRequest,
+  paths: ExecPaths,
+): Promise<CompiledExec> {
   const { exec, container, task } = request;
   const bundle = bundlePaths(context.dataRoot, context.execRoot, container.id);
   const basis = await execBasis(task, bundle);
   const process = await processOf(context, request, basis);
-  const paths = execPaths(context.execRoot, exec.id);
   const foreign = foreignOf(context, container, bundle)?.execCommand(task.pid, paths.process);
   if (foreign !== undefined) {
     describeProcess(paths, configText(process));

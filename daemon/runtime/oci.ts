@@ -119,7 +119,6 @@ export interface OciHook {
   readonly timeoutSeconds?: number;
 }
 
-
 /** What only Linux has. */
 export interface OciLinux {
   readonly namespaces: readonly OciNamespace[];

@@ -2,13 +2,12 @@
 import * as fs from 'node:fs';
 import { test, type Test } from 'tap';
 import { codeOf } from '../../native/errno-error.js';
-import { isAlive } from '../support/alive.js';
 import { output, run, stateOf, until } from '../support/containers.js';
 import type { TestDaemon } from '../support/daemon.js';
 import { importDemoImage } from '../support/demo-image.js';
 import { heard } from '../support/heard.js';
 import { processesOf } from '../support/leaks.js';
-import { startRootless, user } from '../support/ordinary-user.js';
+import { processesOfUser, startRootless } from '../support/ordinary-user.js';
 import { inPrivateNetns } from '../support/private-netns.js';
 
 const needsRoot = {
@@ -17,10 +16,7 @@ const needsRoot = {
 
 /** Who holds the namespaces of the user, by pid. */
 function holders(): readonly number[] {
-  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    const uid = fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
-    return uid === user.id && commOf(pid) === 'tsdocker-hold' && isAlive(pid);
-  });
+  return processesOfUser().filter((pid) => commOf(pid) === 'tsdocker-hold');
 }
 
 function commOf(pid: number): string {

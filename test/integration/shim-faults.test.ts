@@ -12,6 +12,7 @@ import {
   slots,
   targetStep,
 } from '../support/launch-programs.js';
+import { isAlive } from '../support/alive.js';
 import { atGate, containerDir, readAll, readLog } from '../support/shim-container.js';
 
 const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
@@ -44,15 +45,6 @@ async function launcher(
   return { kill, shim: shimPid, init: pid };
 }
 
-/** Ended, even where the machine's PID 1 lets zombies lie. */
-function hasEnded(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
-  } catch {
-    return true;
-  }
-}
-
 async function until(condition: () => boolean): Promise<boolean> {
   for (let i = 0; i < 250 && !condition(); i++) await sleep(20);
   return condition();
@@ -62,7 +54,7 @@ test('a daemon killed before the gate takes the launch with it', async (t) => {
   const dir = containerDir(t);
   const { kill, shim, init } = await launcher(t, dir, 'true', false);
   await kill();
-  t.ok(await until(() => hasEnded(shim) && hasEnded(init)));
+  t.ok(await until(() => !isAlive(shim) && !isAlive(init)));
   t.equal(existsSync(join(dir, 'shim.sock')), false);
   t.equal(existsSync(join(dir, 'exit')), false);
 });
@@ -199,7 +191,7 @@ test('a name left by a dead shim is taken over, a living one is not', async (t) 
   const { shimPid } = await first.shim.hello();
   process.kill(shimPid, 'SIGKILL');
   t.same(await first.shim.exited, { lost: true });
-  t.ok(await until(() => hasEnded(first.pid)), 'init does not outlive its shim at the gate');
+  t.ok(await until(() => !isAlive(first.pid)), 'init does not outlive its shim at the gate');
   const second = await launch(request);
   await second.abort();
 });

@@ -92,11 +92,11 @@ async function copyPrograms(folder: string, lacks: readonly string[]): Promise<v
 const lastSubordinate = user.firstSubordinate + 65_535;
 
 /** Who runs as the user or as one of its subordinate ids; who has ended does not count. */
-function processesOfUser(): readonly string[] {
-  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
+export function processesOfUser(): readonly number[] {
+  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
     const uid = fs.statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? 0;
     const isOurs = uid === user.id || (uid >= user.firstSubordinate && uid <= lastSubordinate);
-    return isOurs && isAlive(Number(pid));
+    return isOurs && isAlive(pid);
   });
 }
 
@@ -104,7 +104,7 @@ function processesOfUser(): readonly string[] {
 async function endAllOf(): Promise<void> {
   await until('all of the user have ended', async () => {
     const left = processesOfUser();
-    for (const pid of left) spawnSync('kill', ['-KILL', pid]);
+    for (const pid of left) spawnSync('kill', ['-KILL', String(pid)]);
     return left.length === 0;
   });
 }
