@@ -97,6 +97,7 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
     await Promise.all([listeners?.close() ?? Promise.resolve(), http.close()]);
     await Promise.all([parts.networks.close(), parts.volumes.close(), parts.logs.close()]);
     await Promise.all([parts.closeNetlink(), parts.closeRegistry(), parts.driver.close()]);
+    await parts.base.events.flush();
     await store.close();
   };
   return {
@@ -147,7 +148,9 @@ function baseOf(
     config,
     log,
     version: serverVersion({ engineVersion: engineVersion() }),
-    events: createEvents(store),
+    events: createEvents(store, {
+      onLost: (error) => log.error({ err: error }, 'events are not in the book'),
+    }),
     trash: openTrash(layout.trash, (error) => log.warn({ err: error }, 'a removal failed')),
   };
 }

@@ -48,6 +48,7 @@ export function openLayout(dataRoot: string, execRoot: string): Layout {
     layout.temporary,
     layout.build,
     join(execRoot, 's'),
+    join(execRoot, 'e'),
   ];
   for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o710 });
   return layout;

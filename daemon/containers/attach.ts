@@ -47,6 +47,8 @@ interface Joined {
  */
 export interface AttachConversation {
   readonly tty: boolean;
+  /** Its first word is a matter of milliseconds. */
+  readonly speaksSoon?: boolean;
   run(client: Duplex, signal: AbortSignal): Promise<void>;
   abandon(): void;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Task } from '../runtime/task.js';
 import { Lease } from './lease.js';
 import { Lock } from './lock.js';
@@ -6,6 +5,7 @@ import type { Sandbox } from './needs.js';
 import type { PendingAttach } from './attach.js';
 import type { ContainerHealth } from './health-schedule.js';
 import type { ContainerRecord } from './record.js';
+import { settledWithin } from './settled-within.js';
 
 /** How long a client that does not read what it is sent may hold the news of the exit back. */
 const maxOutputWaitMs = 500;
@@ -70,11 +70,7 @@ export class Container {
 
   /** Who waits for the exit has been sent the output before, as from Docker. */
   async outputsSent(): Promise<void> {
-    if (this.outputs.size === 0) return;
-    const sent = new AbortController();
-    const limit = delay(maxOutputWaitMs, undefined, { signal: sent.signal });
-    await Promise.race([Promise.all(this.outputs), limit]);
-    sent.abort();
+    if (this.outputs.size > 0) await settledWithin(this.outputs, maxOutputWaitMs);
   }
 
   tellExit(exitCode: number): void {

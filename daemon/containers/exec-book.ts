@@ -1,5 +1,6 @@
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { notFound } from '../../api-spec/errors.js';
+import { settledWithin } from './settled-within.js';
 import type { Container } from './container.js';
 import type { ExecRecord, ExecTask } from '../runtime/exec-task.js';
 
@@ -55,15 +56,7 @@ export class Exec {
 
   /** Once its clients have been told of its end; a slow one is waited for a while only. */
   async heard(): Promise<void> {
-    if (this.#talks.size > 0) {
-      const late = new AbortController();
-      const { signal } = late;
-      await Promise.race([
-        Promise.allSettled(this.#talks),
-        sleep(MAX_UNHEARD_MS, undefined, { signal, ref: false }).catch(() => undefined),
-      ]);
-      late.abort();
-    }
+    if (this.#talks.size > 0) await settledWithin(this.#talks, MAX_UNHEARD_MS);
     // The last words of a conversation go out when it has returned.
     await nextTurn();
   }

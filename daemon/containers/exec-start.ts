@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream';
 import { ApiError, conflict } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
-import type { ExecTask } from '../runtime/exec-task.js';
-import type { AttachOptions } from '../runtime/task.js';
+import type { ExecRequest, ExecTask } from '../runtime/exec-task.js';
+import type { AttachOptions, Task } from '../runtime/task.js';
 import type { AttachConversation } from './attach.js';
 import type { Container } from './container.js';
-import { containerEvent, tell } from './context.js';
+import { containerEvent } from './context.js';
 import type { Context } from './context.js';
 import { parseDetachKeys } from './detach-keys.js';
 import type { Exec } from './exec-book.js';
@@ -37,21 +37,8 @@ export async function startExec(
   if (task === undefined) throw conflict(`container ${container.id} is not running`);
   exec.become({ status: 'starting' });
   try {
-    const { size, detached } = options;
-    const record = {
-      ...exec.record,
-      stdin: exec.record.stdin && !detached,
-      ...(size === undefined ? {} : { consoleSize: size }),
-    };
     tellExec(context, container, exec.record, 'exec_start');
-    const attach = detached ? undefined : attachmentOf(exec, options);
-    const live = await context.runtime.exec({
-      exec: record,
-      container: container.record,
-      task,
-      rootfs: () => context.rootfs.mount(container.record),
-      ...(attach === undefined ? {} : { attach }),
-    });
+    const live = await context.runtime.exec(requestOf(context, container, { exec, task, options }));
     exec.become({ status: 'running', task: live.task });
     followExec(context, container, exec, live.task);
     return live.stream;
@@ -60,6 +47,38 @@ export async function startExec(
     context.execs.dropLater(exec);
     throw error;
   }
+}
+
+/** Whoever has been told of a new exec starts it next, as a rule, and attached as it was made. */
+export function expectStart(context: Context, container: Container, exec: Exec): void {
+  const { task } = container;
+  if (task === undefined || exec.state.status !== 'created') return;
+  const options = { detached: false, raw: exec.record.tty };
+  context.runtime.expectExec(requestOf(context, container, { exec, task, options }));
+}
+
+function requestOf(
+  { rootfs }: Context,
+  { record: container }: Container,
+  { exec, task, options }: {
+    readonly exec: Exec;
+    readonly task: Task;
+    readonly options: StartOptions;
+  },
+): ExecRequest {
+  const { size, detached } = options;
+  const attach = detached ? undefined : attachmentOf(exec, options);
+  return {
+    exec: {
+      ...exec.record,
+      stdin: exec.record.stdin && !detached,
+      ...(size === undefined ? {} : { consoleSize: size }),
+    },
+    container,
+    task,
+    rootfs: () => rootfs.mount(container),
+    ...(attach === undefined ? {} : { attach }),
+  };
 }
 
 function refuseSecondStart({ record, state }: Exec): void {
@@ -95,9 +114,10 @@ export function followExec(
     exec.become({ status: 'ended', pid: task.pid, exitCode });
     context.execs.dropLater(exec);
     const attributes = { execID: exec.record.id, exitCode: String(exitCode) };
-    const told = tell(context, containerEvent(container.record, 'exec_die', attributes));
+    context.events.soon(containerEvent(container.record, 'exec_die', attributes));
     // Who waits for its output goes first; cleaning up can wait.
-    await Promise.all([told, exec.heard().then(() => task.dispose())]);
+    await exec.heard();
+    await task.dispose();
   };
   follow().catch((error: unknown) => {
     context.log.error(
@@ -116,6 +136,7 @@ export function conversationOf(
 ): AttachConversation {
   return {
     tty: options.raw,
+    speaksSoon: true,
     // Nothing has been started: it may be, by somebody else.
     abandon: () => undefined,
     run: async (client, signal) => {

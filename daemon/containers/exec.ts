@@ -13,7 +13,7 @@ import type { Context } from './context.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { Exec } from './exec-book.js';
 import { tellExec } from './exec-events.js';
-import { conversationOf, startExec } from './exec-start.js';
+import { conversationOf, expectStart, startExec } from './exec-start.js';
 
 /** How long a resize waits for its exec to be started, as Docker does. */
 const MAX_RESIZE_WAIT_MS = 10_000;
@@ -29,6 +29,7 @@ export async function createExec(
   refuseUnlessRunning(container, ref);
   const exec = new Exec(recordOf(container.id, body));
   context.execs.add(exec, container);
+  setImmediate(() => expectStart(context, container, exec));
   tellExec(context, container, exec.record, 'exec_create');
   return { Id: exec.record.id };
 }

@@ -295,6 +295,8 @@ export interface RuntimeNeed {
   cgroup(record: ContainerRecord): Pick<ContainerCgroup, 'pids' | 'stats'>;
   /** Limits that `changed` names, as the record has them now, for its live processes. */
   update(record: ContainerRecord, changed: ReadonlySet<string>): Promise<void>;
+  /** Such an `exec` will follow soon: what can be done before it is; makes no promise. */
+  expectExec(request: ExecRequest): void;
   /** One more process in a live task, once it runs; `ApiError` 400 in `docker exec`'s words. */
   exec(request: ExecRequest): Promise<LiveExec>;
   /** After a restart of the daemon: the execs of `live` containers; all others are ended. */
@@ -305,6 +307,8 @@ export interface RuntimeNeed {
 
 /** Something to tell, once the change that it tells of has been committed. */
 export interface EventsNeed {
+  /** Of what nobody waits for: told soon, in its place among the others. */
+  soon(event: ContainerEvent): void;
   stamp(event: ContainerEvent): {
     readonly statements: readonly Statement[];
     readonly announce: () => void;

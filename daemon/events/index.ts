@@ -29,6 +29,14 @@ export interface Events {
   /** Stores and tells an event that belongs to no other change. */
   emit(event: Happening): Promise<void>;
   /**
+   * The same of one that nobody waits for: it has its time now, and is stored and told together
+   * with others, before anything that is stamped later and before anybody is told what there was.
+   * At once if somebody listens, else in so little time that only a daemon that is killed loses it.
+   */
+  soon(event: Happening): void;
+  /** Stores what `soon` has left for later. */
+  flush(): Promise<void>;
+  /**
    * What happened since `sinceNs` (from the store), then what happens until `untilNs` or `signal`.
    * Without either only what is new; with `untilNs` alone all that there is. It listens from the
    * call on, not from the first `next`.
@@ -51,9 +59,24 @@ interface Row extends Record<string, string | number> {
   attributes: string;
 }
 
+/** How long an event waits for others while nobody listens. */
+const gatherMs = 20;
+
+/** What events are made by, where it is not the usual. */
+export interface EventsOptions {
+  readonly nowNs?: () => bigint;
+  /** Told when events that nobody waits for could not be stored. */
+  readonly onLost?: (error: unknown) => void;
+}
+
 /** Events in a store of their own table: one sequence, strictly growing times. */
-export function createEvents(store: Store, nowNs: () => bigint = wallClockNs): Events {
+export function createEvents(
+  store: Store,
+  { nowNs = wallClockNs, onLost = () => undefined }: EventsOptions = {},
+): Events {
   const listeners = new Set<(event: StampedEvent) => void>();
+  let later: (PendingEvent & { readonly event: StampedEvent })[] = [];
+  let timer: NodeJS.Timeout | undefined;
   let lastNs = 0n;
   let sinceTrim = 0;
 
@@ -69,7 +92,7 @@ export function createEvents(store: Store, nowNs: () => bigint = wallClockNs): E
     return [{ sql, params: [maxKept] }];
   };
 
-  const stamp = (happening: Happening): PendingEvent => {
+  const next = (happening: Happening) => {
     const event = { ...happening, timeNs: nextNs() };
     const insert = {
       sql:
@@ -84,19 +107,47 @@ export function createEvents(store: Store, nowNs: () => bigint = wallClockNs): E
       ],
     };
     return {
+      event,
       statements: [insert, ...trim()],
       announce: () => listeners.forEach((listener) => listener(event)),
     };
   };
 
+  const flush = async (): Promise<void> => {
+    if (later.length === 0) return;
+    const those = later;
+    later = [];
+    clearTimeout(timer);
+    timer = undefined;
+    // Not to who begins to listen meanwhile: it has happened before.
+    const audience = [...listeners];
+    await store.commit(those.flatMap(({ statements }) => statements), 'normal');
+    for (const { event } of those) for (const listener of audience) listener(event);
+  };
+  const flushSoon = (): void => {
+    flush().catch(onLost);
+  };
+  const stamp = (happening: Happening): PendingEvent => {
+    flushSoon();
+    return next(happening);
+  };
+
   return {
     stamp,
+    flush,
+    soon(happening) {
+      later.push(next(happening));
+      if (later.length > 1) return;
+      if (listeners.size > 0) setImmediate(flushSoon);
+      else timer = setTimeout(flushSoon, gatherMs).unref();
+    },
     async emit(happening) {
       const pending = stamp(happening);
       await store.commit(pending.statements, 'normal');
       pending.announce();
     },
     watch(range, signal) {
+      flushSoon();
       const queue = new LiveQueue(signal);
       const listener = (event: StampedEvent): void => queue.push(event);
       listeners.add(listener);

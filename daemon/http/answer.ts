@@ -1,6 +1,6 @@
 /** One ordinary request, from decoded to answered: the same few steps for every operation. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Duplex, Readable } from 'node:stream';
+import { Duplex, type Readable } from 'node:stream';
 import type { Answer, Operation } from '../../api-spec/operation.js';
 import { rawStream } from '../../api-spec/operations/index.js';
 import { decodeHead, decodeJson, decodeText, type Call, type StreamCall } from './call.js';
@@ -8,6 +8,7 @@ import { refusalOf, sendRefusal, type Refusal } from './errors.js';
 import { demandJson } from './guard.js';
 import { bodyLengthOf, splitJson } from './hijack-body.js';
 import { converse } from './hijack.js';
+import { limits } from './limits.js';
 import type { Conversation } from './needs.js';
 
 /** What all requests share. */
@@ -117,29 +118,46 @@ async function hijackWithoutUpgrade(
     'Content-Type': rawStream,
     Connection: 'close',
   });
-  response.flushHeaders();
-  const client = Duplex.from({ readable: stdin, writable: response });
-  await converse(client, conversation, { hold: false });
+  const flush = (): void => response.flushHeaders();
+  // One write instead of two, and one less for the client to wake up for.
+  const timer = setTimeout(flush, limits.headWaitMs);
+  if (conversation.speaksSoon !== true) flush();
+  const client = stdin === undefined
+    ? writing(response) : Duplex.from({ readable: stdin, writable: response });
+  await converse(client, conversation, { hold: false }).finally(() => clearTimeout(timer));
+}
+
+/** Of a client that says nothing and does not end: the end of a plain body is not that of stdin. */
+function writing(response: ServerResponse): Duplex {
+  const client = new Duplex({
+    read: () => undefined,
+    write: (chunk: Buffer, _encoding, done) => {
+      if (response.write(chunk)) done();
+      else response.once('drain', done);
+    },
+    final: (done) => {
+      response.end();
+      done();
+    },
+    destroy: (error, done) => {
+      response.destroy();
+      done(error);
+    },
+  });
+  response.on('error', (error) => client.destroy(error)).once('close', () => client.destroy());
+  return client;
 }
 
 async function cutStdin(
   operation: Operation,
   request: IncomingMessage,
-): Promise<{ readonly body: unknown; readonly stdin: Readable }> {
+): Promise<{ readonly body: unknown; readonly stdin?: Readable }> {
   const isChunked = bodyLengthOf(request.headers).chunked;
   if (operation.body?.kind !== 'json') {
-    return { body: undefined, stdin: isChunked ? request : silence() };
+    return { body: undefined, ...(isChunked ? { stdin: request } : {}) };
   }
   demandJson(request);
-  if (!isChunked) return { body: await decodeJson(operation, request), stdin: silence() };
+  if (!isChunked) return { body: await decodeJson(operation, request) };
   const { text, rest } = await splitJson(request);
   return { body: decodeText(operation.body, text), stdin: rest };
 }
-
-/** A stdin that says nothing and does not end: the end of a plain body is not the end of stdin. */
-const silence = () =>
-  new Readable({
-    read() {
-      // Nothing ever comes.
-    },
-  });

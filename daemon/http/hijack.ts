@@ -56,6 +56,8 @@ export async function converse(
     if (options.hold) await sleep(limits.dockerPyHoldMs);
     await conversation.run(client, gone.signal);
   } finally {
+    // Nobody listens to the signal any more: an abort costs as much as a request.
+    client.off('close', onGone);
     close(client);
   }
 }

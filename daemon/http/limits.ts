@@ -19,6 +19,8 @@ export const limits = {
   connections: 8192,
   /** A name in a url: a reference with a registry, a path and a digest. */
   paramLength: 1024,
+  /** How long the head of an answer waits for the first word behind it. */
+  headWaitMs: 5,
   /** How long a refused sender is listened to, so that it gets to read the refusal. */
   lingerMs: 1000,
   /**

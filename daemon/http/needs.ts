@@ -81,6 +81,8 @@ export type ProgressSink = (message: JsonMessage) => Promise<void>;
 export interface Conversation {
   /** Whether bytes are a terminal's: then they are never framed. */
   readonly tty: boolean;
+  /** Its first word is a matter of milliseconds: the head of the answer may wait for it. */
+  readonly speaksSoon?: boolean;
   /**
    * Speaks with the client until there is nothing more to say; called at most once. End of
    * `client`'s readable side is end of stdin, while output goes on; the caller ends `client`

@@ -54,6 +54,14 @@ export interface Context extends RuntimeOptions {
   readonly warnOnce: (message: string) => void;
 }
 
+/** Whether another runtime runs it. */
+export function isForeign(
+  { runtimes }: Pick<Context, 'runtimes'>,
+  { hostConfig }: Pick<ContainerRecord, 'hostConfig'>,
+): boolean {
+  return Object.hasOwn(runtimes, hostConfig.Runtime ?? '');
+}
+
 /** Undefined for one of our own, and for a runtime that the daemon knows no more. */
 export function foreignOf(
   { runtimes, execRoot }: Pick<Context, 'runtimes' | 'execRoot'>,

@@ -17,7 +17,11 @@ export interface ExecBasis {
   readonly namespaces: readonly NamespaceType[];
   readonly uidMappings?: readonly IdMapping[];
   readonly seccomp?: InstalledFilter;
+  /** No other configuration that this daemon has read has the same number. */
+  readonly serial: number;
 }
+
+let lastSerial = 0;
 
 /** A configuration is some 50 kB; what is larger was not written by us. */
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
@@ -60,6 +64,7 @@ async function readBasis({ config }: BundlePaths): Promise<ExecBasis> {
 function basisOf({ process, linux }: OciConfig): ExecBasis {
   const { seccomp, uidMappings } = linux;
   return {
+    serial: ++lastSerial,
     process,
     namespaces: linux.namespaces.map(({ type }) => type),
     ...(uidMappings === undefined ? {} : { uidMappings }),

@@ -19,8 +19,9 @@ import { checkRecord } from './check.js';
 import { compileLaunch, CREATED, type CompiledLaunch } from './compile.js';
 import { containerTask } from './container-task.js';
 import { foreignOf, type Context, type RuntimeOptions } from './context.js';
-import { recoverExecs, runExec } from './exec.js';
+import { aheadExecs } from './exec-ahead.js';
 import { rememberBasis } from './exec-basis.js';
+import { recoverExecs } from './exec-recover.js';
 import { groupPlaces } from './group-places.js';
 import { readHostFacts, type HostFacts } from './host-facts.js';
 import { ownRuntimes } from '../own-runtimes.js';
@@ -69,6 +70,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     const group = context.cgroups.open(context.places.pathOf(record));
     return hasGroups ? group : { ...group, pids: () => pidsWithout(record) };
   };
+  const execs = aheadExecs({ ...context, cgroup });
   return {
     host,
     cgroupVersion: host.cgroups.version,
@@ -76,7 +78,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     idMapsOf: ({ hostConfig }) => (hostConfig.UsernsMode === 'host' ? undefined : options.remap),
     cgroup,
     update: (record, changed) => updateLimits(cgroup(record), record.hostConfig, changed),
-    exec: (request) => runExec({ ...context, cgroup }, request),
+    expectExec: execs.expect,
+    exec: execs.run,
     recoverExecs: (live) => recoverExecs(context, live),
     check: (record) => {
       context.places.pathOf(record);

@@ -37,8 +37,8 @@ export interface LaunchRequest {
   /** Attached before anything has run, so that it misses nothing. */
   readonly client?: FirstClient;
   /**
-   * The gate opens as soon as init stands at it: `open` then waits for execve only, and `shim` is
-   * not to be used before.
+   * Init does not stop at the gate: `launch` resolves once execve has succeeded, and `open` at
+   * once. The shim may find the process running, or ended.
    */
   readonly opens?: boolean;
   /** A shim that was started ahead, with the fds of `passFds` and then `held`; `launch` owns it. */
@@ -123,6 +123,8 @@ export type ShimFd =
   | { readonly kind: 'netns' }
   | { readonly kind: 'rootDir' }
   | { readonly kind: 'pidfd' }
+  /** A file with the note of the launch at its beginning. */
+  | { readonly kind: 'note' }
   /** Whatever a kept slot holds: a reserved socket, for one. */
   | { readonly kind: 'slot'; readonly slot: Slot };
 

@@ -29,7 +29,7 @@ const MAX_SUN_PATH_BYTES = 107;
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const afterLogFlag = 16;
 const POSITION_BYTES = 16;
-const fdKinds = { netns: 1, rootDir: 2, pidfd: 3, slot: 4 } as const;
+const fdKinds = { netns: 1, rootDir: 2, pidfd: 3, slot: 4, note: 5 } as const;
 
 /**
  * Finds a shim of an earlier daemon again. Rejects with `ErrnoError` ENOENT or ECONNREFUSED when
@@ -58,11 +58,14 @@ export async function connectIfThere(socketPath: string): Promise<Shim | undefin
 export class ConnectedShim implements Shim {
   readonly exited: Promise<Exited>;
 
+  /** `launched`: the `wait` that went with the launch, and whether the shim goes by itself. */
   constructor(
     readonly socketPath: string,
     readonly connection: Connection,
+    readonly launched?: { readonly wait: Promise<Buffer>; readonly leaves: boolean },
   ) {
-    this.exited = connection.request(frameTypes.wait, words(), Infinity).then(
+    const wait = launched?.wait ?? connection.request(frameTypes.wait, words(), Infinity);
+    this.exited = wait.then(
       (payload) => ({ lost: false, ...decodeExit(payload) }),
       () => ({ lost: true }),
     );
@@ -210,12 +213,17 @@ export class ConnectedShim implements Shim {
   }
 
   async bye(): Promise<void> {
+    if (this.launched?.leaves === true) return this.#gone();
     try {
       await this.connection.request(frameTypes.bye, words());
     } catch (error) {
       // It went before it could answer, which is what was asked for.
       if (!(error instanceof ErrnoError && error.code === 'EPIPE')) throw error;
     }
+    await this.#gone();
+  }
+
+  async #gone(): Promise<void> {
     const timer = setTimeout(() => this.connection.socket.destroy(), CONNECT_TIMEOUT_MS);
     await this.connection.closed;
     clearTimeout(timer);

@@ -28,7 +28,7 @@ int take_reports(struct shim *shim)
             shim->ready = true;
             break;
         case REPORT_EXEC:
-            shim->executing = true;
+            shim->ready = shim->executing = true;
             break;
         default:
             shim->init_failed = true;
@@ -44,7 +44,8 @@ static int check_init(struct shim *shim)
     if (shim->report < 0)
         return 0;
     int result = take_reports(shim);
-    if (result == -EPIPE && !shim->init_failed) {
+    /* Behind a word of its execve, the end of its reports means that it has succeeded. */
+    if (result == -EPIPE && !shim->init_failed && !shim->executing) {
         shim->init_failed = true;
         shim->init_step = NO_STEP;
         shim->init_error = ESRCH;
@@ -156,15 +157,22 @@ int step_sendAnswer(struct shim *shim, struct reader *operands)
     return passed < 0 ? -EBADF : send_bytes(fd, shim->answer, shim->answer_size, passed);
 }
 
-int pass_gate(struct shim *shim)
+static void wait_at_gate(const struct shim *shim)
 {
-    report(shim, REPORT_READY, 0, 0);
     uint32_t token = 0;
     /* read(2), not recvmsg(2): the container's own seccomp filter may be on already. */
     while (token != GATE_TOKEN) {
         ssize_t got = read(shim->peer, &token, sizeof token);
         if (got <= 0 && errno != EINTR)
             _exit(127);
+    }
+}
+
+int pass_gate(struct shim *shim)
+{
+    if (!shim->opens) {
+        report(shim, REPORT_READY, 0, 0);
+        wait_at_gate(shim);
     }
     report(shim, REPORT_EXEC, 0, 0);
     shim->gate_passed = true;

@@ -31,6 +31,8 @@ static int write_record(const char *text)
 int exit_file_open(const char *path)
 {
     const char *name;
+    if (!*path)
+        return 0;
     exit_dir = open_parent(path, &name);
     if (exit_dir < 0)
         return exit_dir;
@@ -119,11 +121,9 @@ static void close_inner(void)
         slot_put(the_monitor.shim, slot, -1);
 }
 
-void finish(void)
+static void exit_file_write(const struct exit_status *status)
 {
     char text[EXIT_FILE_BYTES];
-    struct exit_status *status = &the_monitor.exit;
-    status->log_lost = log_lost();
     snprintf(text, sizeof text,
              "{\"exitCode\":%d,\"signal\":%u,\"oomKilled\":%s,\"finishedAtMs\":%llu,"
              "\"logBytesLost\":%llu}",
@@ -133,6 +133,13 @@ void finish(void)
         renameat(exit_dir, exit_draft, exit_dir, exit_name);
     close(exit_fd);
     exit_fd = -1;
+}
+
+void finish(void)
+{
+    the_monitor.exit.log_lost = log_lost();
+    if (exit_fd >= 0)
+        exit_file_write(&the_monitor.exit);
     /* Before anybody is told: who hears of the end may take the ports. */
     held_close();
     close_inner();

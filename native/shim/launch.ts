@@ -11,7 +11,7 @@ import type { EncodedProgram, Launching, LaunchRequest, Shim } from './client.js
 import { ConnectedShim } from './connected-shim.js';
 import { Connection } from './connection.js';
 import {
-  encodeLaunch, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, words, type Frame,
+  encodeLaunch, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, WAIT_TAG, words, type Frame,
 } from './protocol.js';
 import { reaped } from './reaping.js';
 
@@ -24,7 +24,8 @@ const shimParts = [
 ];
 
 /**
- * Starts a shim that carries the program out; resolves when init stands at the gate. Rejects with
+ * Starts a shim that carries the program out; resolves when init stands at the gate, or has passed
+ * it if it `opens`. Rejects with
  * `LaunchError` (a step failed), `ProgramError` (the program is malformed), what `onYield` threw,
  * or the signal's reason; by then the shim and init are gone.
  */
@@ -99,12 +100,12 @@ export async function dropShim(started: Promise<StartedShim>): Promise<void> {
 /** The launching side's half of the talk: yields are answered, failures understood. */
 class Conversation {
   readonly connection: Connection;
-  /** The pid of init, once that stands at the gate. */
+  /** The pid of init, once that stands at the gate, or has passed it if it does not stop there. */
   readonly ready: Promise<number>;
+  /** The answer to the `wait` that went with the launch. */
+  readonly ended: Promise<Buffer>;
   /** Settles (rejects) only when the launch has failed. */
   readonly failed: Promise<never>;
-  /** The answer to an `open` that went with the launch. */
-  readonly opened: Promise<Buffer> | undefined;
   #reportReady: (pid: number) => void = () => undefined;
   #reportFailure: (error: Error) => void = () => undefined;
 
@@ -114,24 +115,27 @@ class Conversation {
   ) {
     const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     this.connection = new Connection(socket, (frame) => this.#take(frame));
-    this.opened = request.opens === true
-      ? this.connection.expect(frameTypes.open, GATE_TAG, 2 * LAUNCH_TIMEOUT_MS)
-      : undefined;
-    // Awaited by `open`, if the launch comes so far.
-    this.opened?.catch(() => undefined);
     this.failed = new Promise((_, reject) => {
       this.#reportFailure = reject;
     });
     // Whoever awaits it sees the failure; when nobody does any more, it is of no interest.
     this.failed.catch(() => undefined);
-    this.ready = this.#withinTime(
-      new Promise((resolve) => {
-        this.#reportReady = resolve;
-      }),
-    );
+    this.ended = this.connection.expect(frameTypes.wait, WAIT_TAG, Infinity);
+    // Of a launch that has failed it is of no interest.
+    this.ended.catch(() => undefined);
+    const standing = new Promise<number>((resolve) => {
+      this.#reportReady = resolve;
+    });
+    this.ready = this.#withinTime(request.opens === true ? this.#opened() : standing);
     void this.connection.closed.then(() => {
       this.#reportFailure(new LaunchError('shim', 'EPIPE', 'shim'));
     });
+  }
+
+  /** An `open` that went with the launch is answered with the pid. */
+  async #opened(): Promise<number> {
+    const answer = this.connection.expect(frameTypes.open, GATE_TAG, Infinity);
+    return (await answer.catch(unlessGone)).readUInt32LE(0);
   }
 
   async #withinTime(ready: Promise<number>): Promise<number> {
@@ -179,14 +183,16 @@ class AtGate implements Launching {
     readonly gone: Promise<void>,
     readonly pid: number,
   ) {
-    this.shim = new ConnectedShim(request.monitor.socketPath, conversation.connection);
+    const { socketPath, leaves = false } = request.monitor;
+    const { connection, ended } = conversation;
+    this.shim = new ConnectedShim(socketPath, connection, { wait: ended, leaves });
   }
 
   async open(): Promise<void> {
-    const { connection, failed } = this.conversation;
+    const { connection, failed, request } = this.conversation;
+    if (request.opens === true) return;
     try {
-      const opened = this.conversation.opened ??
-        connection.request(frameTypes.open, words(), LAUNCH_TIMEOUT_MS);
+      const opened = connection.request(frameTypes.open, words(), LAUNCH_TIMEOUT_MS);
       await Promise.race([failed, opened.catch(unlessGone)]);
     } catch (error) {
       connection.socket.destroy();

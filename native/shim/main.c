@@ -66,6 +66,7 @@ static int launch(const uint8_t *message, uint32_t size)
     if (result < 0)
         return tell_failure(SHIM, part, result);
     the_shim.program = &the_launch.program;
+    the_shim.opens = the_launch.settings.open_tag != 0;
     result = prepare_monitor(&the_launch.settings, &part);
     if (result < 0)
         return tell_failure(SHIM, part, result);

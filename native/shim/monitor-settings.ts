@@ -8,8 +8,12 @@ import type { Slot } from '../launch/opcodes.js';
 export interface MonitorSettings {
   /** The shim's socket; its folder exists. Any length: it is bound through the folder's fd. */
   readonly socketPath: string;
-  /** Exit file, written by rename; its folder exists. See `ExitStatus`. */
-  readonly exitPath: string;
+  /** Exit file, written by rename; its folder exists. See `ExitStatus`. Absent for none. */
+  readonly exitPath?: string;
+  /** The shim goes by itself once it has told of the end: nobody needs to say `bye`. */
+  readonly leaves?: boolean;
+  /** Kept in memory for whoever finds the shim, by `getFd('note')`. */
+  readonly note?: Uint8Array;
   readonly stdio: StdioSettings;
   readonly log: LogSettings;
   readonly attach: AttachLimits;

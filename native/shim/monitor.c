@@ -67,6 +67,8 @@ int prepare_monitor(const struct settings *settings, enum shim_part *part)
     the_monitor.root_slot = settings->root_slot;
     int result = exit_paths_copy(settings);
     if (result == 0)
+        result = note_keep(settings);
+    if (result == 0)
         result = oom_open(settings);
     if (result == 0) {
         *part = PART_LOG;
@@ -177,8 +179,9 @@ static bool check_gate(struct launch *launch, void *message, size_t size)
     the_monitor.phase = RUNNING;
     struct client *daemon = opener();
     struct frame frame = {.type = OPEN, .tag = the_monitor.open_tag};
+    uint32_t pid = (uint32_t)shim->pid;
     if (daemon)
-        control_reply(daemon, frame, 0, NULL, 0);
+        control_reply(daemon, frame, 0, &pid, sizeof pid);
     return true;
 }
 
@@ -381,13 +384,16 @@ int monitor(struct shim *shim, struct launch *launch, void *message, size_t mess
     int result = the_monitor.signals < 0 || !daemon ? -ENOMEM : streams_open(&launch->settings);
     if (result == 0)
         result = attach_first(&launch->settings);
-    oom_baseline();
+    oom_watch();
+    if (result == 0 && launch->settings.wait_tag)
+        request_wait(daemon, (uint16_t)launch->settings.wait_tag);
+    the_monitor.farewell = launch->settings.leaves;
     uint32_t payload = (uint32_t)shim->pid;
     struct frame frame = {.size = sizeof payload, .type = READY};
-    if (result == 0)
+    if (result == 0 && shim->opens)
+        request_opened(daemon, (uint16_t)launch->settings.open_tag);
+    else if (result == 0)
         result = send_frame(shim->control, frame, &payload, -1, 0);
-    if (result == 0 && launch->settings.open_tag)
-        result = request_open(daemon, (uint16_t)launch->settings.open_tag);
     if (result < 0) {
         uint32_t failure[3] = {SHIM, PART_STREAMS, (uint32_t)-result};
         struct frame failed = {.size = sizeof failure, .type = FAILED};

@@ -189,6 +189,10 @@ void control_reply(struct client *client, struct frame request, int error, const
 int request_answer(struct client *client, struct frame frame, struct reader *reader);
 /* Who asks is told, by this tag, once execve has succeeded. */
 int request_open(struct client *client, uint16_t tag);
+/* The same of a launch whose init waits for nobody. */
+void request_opened(struct client *client, uint16_t tag);
+/* It is told of the end, by this tag. */
+void request_wait(struct client *client, uint16_t tag);
 void control_tell_exit(void);
 void control_tell_turn(void);
 void control_tell_oom(uint64_t kills);
@@ -214,7 +218,11 @@ bool forwards_reaped(pid_t pid);
 /* Ends the proxy and gives the ports back. */
 void held_close(void);
 
-/* finish.c */
+/* note.c: what is kept for who asks by get-fd; 0 or a negative errno, and a new fd of its bytes. */
+int note_keep(const struct settings *settings);
+int note_fd(void);
+
+/* finish.c; no exit file at an empty path. */
 int exit_file_open(const char *path);
 void exit_file_cancel(void);
 int exit_paths_copy(const struct settings *settings);
@@ -226,8 +234,8 @@ void finish(void);
 
 /* oom.c: processes of the container that were killed because memory had run out. */
 int oom_open(const struct settings *settings);
-/* From here on they count, and are noticed. */
-void oom_baseline(void);
+/* From here on they are noticed; those since oom_open count. */
+void oom_watch(void);
 uint64_t oom_kills(void);
 /* What to poll for POLLIN, or -1. */
 int oom_fd(void);

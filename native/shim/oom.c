@@ -78,18 +78,23 @@ static void watch_v2(const char *path)
 int oom_open(const struct settings *settings)
 {
     count = settings->oom_count;
-    return paths_copy(paths, settings->oom_files, count);
+    int result = paths_copy(paths, settings->oom_files, count);
+    for (uint32_t i = 0; result == 0 && i < count; i++)
+        before[i] = kills_in(paths[i]);
+    return result;
 }
 
-void oom_baseline(void)
+void oom_watch(void)
 {
     for (uint32_t i = 0; i < count; i++) {
         const char *name = strrchr(paths[i], '/');
-        before[i] = kills_in(paths[i]);
         if (name && strcmp(name, "/memory.oom_control") == 0)
             watch_v1(paths[i]);
         else
             watch_v2(paths[i]);
+        /* The process may have been running for a moment. */
+        if (kills_in(paths[i]) > before[i])
+            look_until_ms = now_ms() + LOOK_FOR_MS;
     }
 }
 

@@ -60,7 +60,7 @@ enum attach_flag {
 };
 enum leave_flag { LEAVE_HAND_OVER = 1 };
 enum { LAST_WORD_MS = 1000 };
-enum fd_kind { FD_NETNS = 1, FD_ROOT, FD_PIDFD, FD_SLOT };
+enum fd_kind { FD_NETNS = 1, FD_ROOT, FD_PIDFD, FD_SLOT, FD_NOTE };
 
 /* Of a socket at a path; -ENAMETOOLONG for one of more than 107 bytes. */
 int unix_address(struct sockaddr_un *address, const char *path);

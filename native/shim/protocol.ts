@@ -13,8 +13,9 @@ export const REPLY = 0x8000;
 export const FRAME_HEADER_BYTES = 8;
 /** Largest answer to a yield, as in shim.h. */
 export const MAX_ANSWER_BYTES = 64 * 1024;
-/** Of an `open` that comes with the launch; no request takes it while it waits. */
+/** Of an `open` and a `wait` that come with the launch; no request takes them while they wait. */
 export const GATE_TAG = 0xffff;
+export const WAIT_TAG = 0xfffe;
 /** Largest frame that a shim sends. */
 export const MAX_REPLY_BYTES = 4096;
 
@@ -142,7 +143,7 @@ export function encodeLaunch(
   writeSlots(writer, slots);
   writer.u32(held.length);
   writer.text(monitor.socketPath);
-  writer.text(monitor.exitPath);
+  writer.text(monitor.exitPath ?? '');
   writeStdio(writer, monitor.stdio);
   writeLog(writer, monitor);
   writer.text(monitor.attach.spillDir);
@@ -155,6 +156,9 @@ export function encodeLaunch(
   writeSlots(writer, monitor.keep);
   writeClient(writer, client);
   writer.u32(opens ? GATE_TAG : 0);
+  writer.u32(WAIT_TAG);
+  writer.u32(monitor.leaves === true ? 1 : 0);
+  writer.blob(monitor.note ?? new Uint8Array());
   writeForwards(writer, held);
   writer.blob('bytes' in program ? program.bytes : encodeProgram(program));
   return writer.bytes();

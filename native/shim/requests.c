@@ -166,6 +166,8 @@ static int open_netns(void)
 static int find_fd(uint32_t kind, uint32_t slot)
 {
     struct shim *shim = the_monitor.shim;
+    if (kind == FD_NOTE)
+        return note_fd();
     if (kind == FD_ROOT)
         slot = the_monitor.root_slot;
     int held = kind == FD_PIDFD ? shim->pidfd : slot < SLOTS ? shim->slots[slot] : -1;
@@ -227,9 +229,9 @@ static int drop_fd(struct reader *reader)
     return 0;
 }
 
-static void on_wait(struct client *client, struct frame frame)
+void request_wait(struct client *client, uint16_t tag)
 {
-    client->wait_tag = frame.tag;
+    client->wait_tag = tag;
     client->waiting = true;
     if (the_monitor.phase == ENDED)
         tell_one(client);
@@ -249,14 +251,19 @@ static int on_bye(struct client *client, struct frame frame)
     return 1;
 }
 
+void request_opened(struct client *client, uint16_t tag)
+{
+    client->opener = true;
+    the_monitor.open_tag = tag;
+    the_monitor.phase = OPENING;
+}
+
 int request_open(struct client *client, uint16_t tag)
 {
     uint32_t token = GATE_TOKEN;
     if ((!client->launcher && !the_monitor.left) || the_monitor.phase != AT_GATE)
         return -EINVAL;
-    client->opener = true;
-    the_monitor.open_tag = tag;
-    the_monitor.phase = OPENING;
+    request_opened(client, tag);
     ssize_t sent = send(the_monitor.shim->peer, &token, sizeof token, MSG_NOSIGNAL);
     /* A dead init is noticed by its report pipe; the reply comes then. */
     return sent < 0 && errno != EPIPE ? -errno : 1;
@@ -332,7 +339,7 @@ int request_answer(struct client *client, struct frame frame, struct reader *rea
         on_get_fd(client, frame, reader);
         return 1;
     case WAIT:
-        on_wait(client, frame);
+        request_wait(client, frame.tag);
         return 1;
     case LOG_TURN:
         on_log_turn(client, frame, reader);

@@ -144,8 +144,12 @@ static void read_settings(struct reader *reader, struct settings *settings)
     settings->client_flags = read_u32(reader);
     settings->client_keys = read_bytes(reader, &settings->client_key_count);
     settings->open_tag = read_u32(reader);
+    settings->wait_tag = read_u32(reader);
+    settings->leaves = read_u32(reader);
+    settings->note = read_bytes(reader, &settings->note_size);
     read_forwards(reader, settings);
     if (kept > SLOTS || settings->stdio > STDIO_PTY || settings->open_tag > UINT16_MAX ||
+        settings->wait_tag > UINT16_MAX ||
         settings->client_key_count > MAX_DETACH_KEYS)
         reader->bad = true;
 }

@@ -79,6 +79,11 @@ struct settings {
     const uint8_t *client_keys;
     /* The gate opens at once, as if an `open` with this tag had come; 0 when it waits for one. */
     uint32_t open_tag;
+    /* As good as sent: a `wait` with this tag (0 for none), and a `bye` at the end. */
+    uint32_t wait_tag, leaves;
+    /* What the shim keeps for who finds it; nothing of it is ours to read. */
+    const uint8_t *note;
+    uint32_t note_size;
     /* Passed fds that no step uses: they are open for as long as the process lives. */
     int first_held;
     uint32_t held_count, forward_count;
@@ -107,7 +112,8 @@ struct shim {
     int slots[SLOTS];
     const struct program *program;
     enum strand_name strand;
-    bool umask_set, gate_passed;
+    /* `opens`: init passes the gate without waiting there. */
+    bool umask_set, gate_passed, opens;
     uint8_t *answer;
     uint32_t answer_size;
     uint32_t failed_step;

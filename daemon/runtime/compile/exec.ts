@@ -1,7 +1,7 @@
 /**
  * The launch program of an exec. Pure.
  *
- * host: cgroup entry → streams → the container's pid namespace → clone
+ * host: cgroup entry → streams → (yield) → the container's pid namespace → clone
  * init: cgroup → the other namespaces → console → identity → execve
  *
  * From its first instruction on the new process can be seen by the container's root, who must find
@@ -42,6 +42,8 @@ export interface ExecPlan {
   readonly stdin: boolean;
   /** Whether somebody is attached from the start. */
   readonly hasClient?: boolean;
+  /** The process is made once a `yield` with `GO` has been answered. */
+  readonly waits?: boolean;
   readonly hardLimits?: HardLimits;
 }
 
@@ -119,16 +121,19 @@ function slotsToFill(builder: ProgramBuilder, { hasClient, namespaces }: ExecPla
   };
 }
 
-/** The one `yield`: its answer is for who listens to the filter. */
+/** The answer is for who listens to the filter. */
 const MADE = 1;
+/** Nothing has been made in the container yet; what can be done outside has been. */
+export const GO = 2;
 
 /** The pid namespace is entered by the next child only, so by the shim before it makes one. */
 function makeProcess(
   { host }: ProgramBuilder,
-  { namespaces, cgroup, seccomp }: ExecPlan,
+  { namespaces, cgroup, seccomp, waits }: ExecPlan,
   pidFd: Slot,
   [folder = CWD]: readonly Slot[],
 ): void {
+  if (waits === true) host.push({ op: 'yield', token: GO });
   if (namespaces.includes('pid')) {
     host.push({ op: 'setns', fd: pidFd, type: cloneFlags.pid, about: 'pid namespace' });
   }

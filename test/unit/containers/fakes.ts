@@ -220,6 +220,7 @@ function played(world: World): Played {
       }),
       update: async (record, changed) => void world.updates.push({ record, changed }),
       exec: (request) => world.exec(request),
+      expectExec: () => undefined,
       recoverExecs: () => Promise.resolve(world.foundExecs),
       sweep: () => Promise.resolve([]),
     },

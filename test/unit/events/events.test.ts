@@ -17,7 +17,7 @@ const happening = (action: string, attributes: Record<string, string> = {}): Hap
 const setUp = (t: Test, nowNs?: () => bigint) => {
   const store = openStore(join(t.testdir(), 'db'), [baseTables]);
   t.teardown(() => store.close());
-  return createEvents(store, nowNs);
+  return createEvents(store, nowNs === undefined ? {} : { nowNs });
 };
 
 test('filters: any value of one name, every name, labels all', (t) => {

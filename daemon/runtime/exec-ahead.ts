@@ -1,0 +1,88 @@
+/**
+ * Execs that are launched before they are started: who creates one will most likely start it next,
+ * and in the time in which the client turns round its shim comes up, and does all that can be done
+ * outside of the container. It ends with this process, and after a while by itself.
+ */
+import { isForeign } from './context.js';
+import { launchExec, type ExecContext } from './exec-launch.js';
+import type { ExecRequest, LiveExec } from './exec-task.js';
+import type { Task } from './task.js';
+
+/** The execs that wait to be started. */
+export interface AheadExecs {
+  /** A start with just this request is to be expected; makes no promise. */
+  expect(request: ExecRequest): void;
+  /** Starts the one that was expected if the request is the same, else another; as `launchExec`. */
+  run(request: ExecRequest): Promise<LiveExec>;
+}
+
+interface Waiting {
+  readonly task: Task;
+  readonly key: string;
+  readonly live: Promise<LiveExec>;
+  readonly go: () => void;
+  readonly drop: () => void;
+}
+
+/** How many wait at once: those who start many at a time are not served faster by more. */
+const MOST = 4;
+const KEPT_MS = 2000;
+
+/** None is made before the first is expected; `keptMs` is for how long one waits. */
+export function aheadExecs(context: ExecContext, keptMs = KEPT_MS): AheadExecs {
+  const waiting = new Map<string, Waiting>();
+  const watched = new WeakSet<Task>();
+  const watch = (task: Task): void => {
+    if (watched.has(task)) return;
+    watched.add(task);
+    void task.exited.then(() => {
+      for (const each of waiting.values()) if (each.task === task) each.drop();
+    });
+  };
+  return {
+    expect: (request) => {
+      const { id, user } = request.exec;
+      // Who a name is may change until it is started; another runtime's program is all in one.
+      if (user !== '' || isForeign(context, request.container)) return;
+      if (waiting.size >= MOST) return;
+      const made = wait(context, request);
+      waiting.set(id, made);
+      watch(request.task);
+      const timer = setTimeout(made.drop, keptMs).unref();
+      // What goes wrong ahead goes wrong once more, and is told then, when it is started.
+      const end = (): void => {
+        clearTimeout(timer);
+        if (waiting.get(id) === made) waiting.delete(id);
+      };
+      made.live.then(end, end);
+    },
+    run: async (request) => {
+      const found = waiting.get(request.exec.id);
+      waiting.delete(request.exec.id);
+      if (found?.key === keyOf(request)) {
+        found.go();
+        return found.live;
+      }
+      found?.drop();
+      // The name of its socket is free once it has gone.
+      await found?.live.catch(() => undefined);
+      return launchExec(context, request);
+    },
+  };
+}
+
+function wait(context: ExecContext, request: ExecRequest): Waiting {
+  let go = (): void => undefined;
+  let drop = (): void => undefined;
+  const going = new Promise<void>((resolve, reject) => {
+    go = resolve;
+    drop = () => reject(new Error('an exec that was not started'));
+  });
+  going.catch(() => undefined);
+  return { task: request.task, key: keyOf(request), live: launchExec(context, request, going), go, drop };
+}
+
+/** What of a request a start may say otherwise than was expected. */
+function keyOf({ exec, attach }: ExecRequest): string {
+  return JSON.stringify([exec.stdin, exec.consoleSize, attach]);
+}
