@@ -29,7 +29,7 @@ export async function createExec(
   refuseUnlessRunning(container, ref);
   const exec = new Exec(recordOf(container.id, body));
   context.execs.add(exec, container);
-  setImmediate(() => expectStart(context, container, exec));
+  expectStart(context, container, exec);
   tellExec(context, container, exec.record, 'exec_create');
   return { Id: exec.record.id };
 }

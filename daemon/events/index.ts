@@ -1,19 +1,15 @@
 import type { Statement, Store } from '../store/index.js';
 import { matches } from './filter.js';
 import type { EventFilters, Happening } from './filter.js';
+import { Gathering } from './gathering.js';
+import { stamps, type StampedEvent } from './stamps.js';
 
 export { eventFilterNames } from './filter.js';
 export type { EventFilters, Happening } from './filter.js';
+export type { StampedEvent } from './stamps.js';
 
-/** How many events are kept for `since`; the oldest go first. */
-const maxKept = 20_000;
 /** How many events may wait for a client that does not read before it is cut off. */
 const maxWaiting = 10_000;
-
-/** An event with its place in time; `timeNs` grows strictly. */
-export interface StampedEvent extends Happening {
-  readonly timeNs: bigint;
-}
 
 /** An event that will be true once its transaction is. */
 export interface PendingEvent {
@@ -59,9 +55,6 @@ interface Row extends Record<string, string | number> {
   attributes: string;
 }
 
-/** How long an event waits for others while nobody listens. */
-const gatherMs = 20;
-
 /** What events are made by, where it is not the usual. */
 export interface EventsOptions {
   readonly nowNs?: () => bigint;
@@ -72,82 +65,27 @@ export interface EventsOptions {
 /** Events in a store of their own table: one sequence, strictly growing times. */
 export function createEvents(
   store: Store,
-  { nowNs = wallClockNs, onLost = () => undefined }: EventsOptions = {},
+  { nowNs, onLost = () => undefined }: EventsOptions = {},
 ): Events {
   const listeners = new Set<(event: StampedEvent) => void>();
-  let later: (PendingEvent & { readonly event: StampedEvent })[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let lastNs = 0n;
-  let sinceTrim = 0;
-
-  const nextNs = (): bigint => {
-    const now = nowNs();
-    lastNs = now > lastNs ? now : lastNs + 1n;
-    return lastNs;
-  };
-  const trim = (): readonly Statement[] => {
-    sinceTrim += 1;
-    if (sinceTrim % 500 !== 1) return [];
-    const sql = 'DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?';
-    return [{ sql, params: [maxKept] }];
-  };
-
-  const next = (happening: Happening) => {
-    const event = { ...happening, timeNs: nextNs() };
-    const insert = {
-      sql:
-        'INSERT INTO events (time_ns, type, action, actor_id, attributes) ' +
-        'VALUES (?, ?, ?, ?, ?)',
-      params: [
-        event.timeNs,
-        event.type,
-        event.action,
-        event.id,
-        JSON.stringify(event.attributes),
-      ],
-    };
-    return {
-      event,
-      statements: [insert, ...trim()],
-      announce: () => listeners.forEach((listener) => listener(event)),
-    };
-  };
-
-  const flush = async (): Promise<void> => {
-    if (later.length === 0) return;
-    const those = later;
-    later = [];
-    clearTimeout(timer);
-    timer = undefined;
-    // Not to who begins to listen meanwhile: it has happened before.
-    const audience = [...listeners];
-    await store.commit(those.flatMap(({ statements }) => statements), 'normal');
-    for (const { event } of those) for (const listener of audience) listener(event);
-  };
-  const flushSoon = (): void => {
-    flush().catch(onLost);
-  };
+  const next = stamps(nowNs);
+  const later = new Gathering({ store, listeners, onLost });
   const stamp = (happening: Happening): PendingEvent => {
-    flushSoon();
-    return next(happening);
+    later.flushUnwaited();
+    const { event, statements } = next(happening);
+    return { statements, announce: () => listeners.forEach((listener) => listener(event)) };
   };
-
   return {
     stamp,
-    flush,
-    soon(happening) {
-      later.push(next(happening));
-      if (later.length > 1) return;
-      if (listeners.size > 0) setImmediate(flushSoon);
-      else timer = setTimeout(flushSoon, gatherMs).unref();
-    },
+    soon: (happening) => later.add(next(happening)),
+    flush: () => later.flush(),
     async emit(happening) {
       const pending = stamp(happening);
       await store.commit(pending.statements, 'normal');
       pending.announce();
     },
     watch(range, signal) {
-      flushSoon();
+      later.flushUnwaited();
       const queue = new LiveQueue(signal);
       const listener = (event: StampedEvent): void => queue.push(event);
       listeners.add(listener);
@@ -251,9 +189,4 @@ function fromRow(row: Row): StampedEvent {
     attributes: JSON.parse(row.attributes) as Record<string, string>,
     timeNs: BigInt(row.time_ns),
   };
-}
-
-/** The wall clock, with the monotonic clock's sub-millisecond digits to tell neighbours apart. */
-function wallClockNs(): bigint {
-  return BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n);
 }

@@ -9,7 +9,7 @@ import { demandJson } from './guard.js';
 import { bodyLengthOf, splitJson } from './hijack-body.js';
 import { converse } from './hijack.js';
 import { limits } from './limits.js';
-import type { Conversation } from './needs.js';
+import type { Conversation } from './conversation.js';
 
 /** What all requests share. */
 export interface Surroundings {
@@ -49,7 +49,7 @@ export async function answer(
     const result =
       operation.answer.kind === 'json'
         ? await handler(call as StreamCall<Operation>)
-        : await handler({ ...call, request, response, signal: goneSignal(response) });
+        : await handler(streamCall(call, request, response));
     if (!response.headersSent) sendResult(response, operation.answer, result);
   } catch (error) {
     const refusal = refusalOf(error);
@@ -64,6 +64,23 @@ export function setHeaders(
   headers: Readonly<Record<string, string>>,
 ): void {
   for (const name in headers) response.setHeader(name, headers[name] ?? '');
+}
+
+/** Most handlers do not ask for the signal, which costs as much as finding the route. */
+function streamCall(
+  call: Call<Operation>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): StreamCall<Operation> {
+  let signal: AbortSignal | undefined;
+  return {
+    ...call,
+    request,
+    response,
+    get signal() {
+      return (signal ??= goneSignal(response));
+    },
+  };
 }
 
 function goneSignal(response: ServerResponse): AbortSignal {
@@ -106,7 +123,7 @@ async function hijackWithoutUpgrade(
   const { request, response } = exchange;
   const { body, stdin } = await cutStdin(operation, request);
   // The operation's own schema described what was decoded, and a hijack returns a conversation.
-  const call = { ...head, body, request, response, signal: goneSignal(response) };
+  const call = { ...head, body } as Call<Operation>;
   const conversation = (await handler(call as StreamCall<Operation>)) as Conversation | undefined;
   if (conversation === undefined) {
     response.writeHead(200, { 'Content-Length': 0 }).end();

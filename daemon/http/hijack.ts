@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { multiplexedStream, rawStream } from '../../api-spec/operations/index.js';
 import { limits } from './limits.js';
-import type { Conversation } from './needs.js';
+import type { Conversation } from './conversation.js';
 
 /** Which media type a conversation's output has: frames are told apart from API 1.42 on. */
 export const outputType = (tty: boolean, apiMinor: number): string =>

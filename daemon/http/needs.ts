@@ -5,7 +5,7 @@
  * What a *value* means is the service's business, and so is refusing it with `ApiError` in
  * Docker's words.
  */
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type {
   AuthConfig,
   AuthResponse,
@@ -53,6 +53,7 @@ import type {
 } from '../../api-spec/index.js';
 import type { QueryOf } from '../../api-spec/operation.js';
 import type { Operations } from '../../api-spec/operations/index.js';
+import type { Conversation } from './conversation.js';
 
 /** All services; the root of the wiring. */
 export interface Services {
@@ -73,25 +74,6 @@ export type Filters = Readonly<Record<string, readonly string[]>>;
  * room. Lines with a `progressDetail` are dropped while the client is slow; others never.
  */
 export type ProgressSink = (message: JsonMessage) => Promise<void>;
-
-/**
- * A conversation that is ready to begin. What refuses it (no such container, paused) is thrown by
- * the call that returns it, so that the client gets a status; from here on nothing is missed.
- */
-export interface Conversation {
-  /** Whether bytes are a terminal's: then they are never framed. */
-  readonly tty: boolean;
-  /** Its first word is a matter of milliseconds: the head of the answer may wait for it. */
-  readonly speaksSoon?: boolean;
-  /**
-   * Speaks with the client until there is nothing more to say; called at most once. End of
-   * `client`'s readable side is end of stdin, while output goes on; the caller ends `client`
-   * afterwards. `signal`: the client is gone, or the daemon stops.
-   */
-  run(client: Duplex, signal: AbortSignal): Promise<void>;
-  /** Instead of `run`, when the client went away before. */
-  abandon(): void;
-}
 
 /** How to join a container's streams. */
 export interface AttachRequest {

@@ -12,7 +12,7 @@ import { refusalBody, refusalOf, type Refusal } from './errors.js';
 import { answerHead, converse, needsHold, outputType } from './hijack.js';
 import { bodyLengthOf, skipBody, takeJson } from './hijack-body.js';
 import { demandJson } from './guard.js';
-import type { Conversation } from './needs.js';
+import type { Conversation } from './conversation.js';
 import { headWithoutUpgrade, oldHijack } from './transport.js';
 import { rewriteUrl } from './versioning.js';
 

@@ -6,7 +6,7 @@ import { setHeaders, type Surroundings } from './answer.js';
 import { decodeHead, type Call, type Handler } from './call.js';
 import { refusalOf, sendRefusal } from './errors.js';
 import { converse } from './hijack.js';
-import type { Conversation } from './needs.js';
+import type { Conversation } from './conversation.js';
 import { bytesOf } from './websocket.js';
 
 type Described = Operations['ContainerAttachWebsocket'];

@@ -79,10 +79,12 @@ function wait(context: ExecContext, request: ExecRequest): Waiting {
     drop = () => reject(new Error('an exec that was not started'));
   });
   going.catch(() => undefined);
-  return { task: request.task, key: keyOf(request), live: launchExec(context, request, going), go, drop };
+  const live = launchExec(context, request, going);
+  return { task: request.task, key: keyOf(request), live, go, drop };
 }
 
 /** What of a request a start may say otherwise than was expected. */
 function keyOf({ exec, attach }: ExecRequest): string {
-  return JSON.stringify([exec.stdin, exec.consoleSize, attach]);
+  const { framed, stdin, detachKeys } = attach ?? {};
+  return [exec.stdin, exec.consoleSize, attach === undefined, framed, stdin, detachKeys].join(' ');
 }

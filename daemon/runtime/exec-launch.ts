@@ -1,6 +1,7 @@
 /** The launch of one exec, at once or as far as can be before it is wanted. */
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { dropShim, launch, startShim, type LaunchRequest } from '../../native/shim/client.js';
 import type { AttachLimits } from '../../native/shim/monitor-settings.js';
 import { closeFds, socketPair } from '../../native/spawn.js';
@@ -36,6 +37,8 @@ export async function launchExec(
   const { exec, attach } = request;
   const paths = execPaths(context.execRoot, exec.id);
   const { started, pidFd, ours, theirs } = await startExecShim(request, basename(paths.socket));
+  // The shim comes up meanwhile; whoever is to be answered first is.
+  if (going !== undefined) await nextTurn();
   try {
     const compiled = await execProgram(context, request, { paths, waits: going !== undefined })
       .catch(async (error: unknown) => {
@@ -45,8 +48,8 @@ export async function launchExec(
     const { shim, pid } = await launch({
       program: compiled.program,
       monitor: {
-        socketPath: paths.socket, note: noteBytes(exec), stdio: compiled.stdio,
-        leaves: true, log: { kind: 'none' }, attach: context.attach, drainMs: DRAIN_MS, oomFiles: [],
+        socketPath: paths.socket, note: noteBytes(exec), stdio: compiled.stdio, leaves: true,
+        log: { kind: 'none' }, attach: context.attach, drainMs: DRAIN_MS, oomFiles: [],
         killAtExit: [], keep: [],
       },
       passFds: new Map([

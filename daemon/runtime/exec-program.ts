@@ -1,11 +1,11 @@
-/** What the shim of an exec is to do: the container's own process, changed where the exec says so. */
+/** What an exec's shim is to do: the container's own process, changed where the exec says so. */
 import { invalidParameter } from '../../api-spec/errors.js';
 import { encodeProgram } from '../../native/launch/encode.js';
 import type { EncodedProgram } from '../../native/shim/client.js';
 import type { MountRecipe } from '../../storage-drivers/driver.js';
 import { bundlePaths, configText } from './bundle.js';
-import type { ContainerCgroup } from './cgroup/index.js';
-import { compileExec, type CompiledExec, type ExecPlan } from './compile/exec.js';
+import type { CgroupEntry, ContainerCgroup } from './cgroup/index.js';
+import { compileExec, type CompiledExec } from './compile/exec.js';
 import { foreignOf, type RuntimeOptions } from './context.js';
 import { execBasis, recipeOf, type ExecBasis } from './exec-basis.js';
 import { execEntry } from './exec-cgroup.js';
@@ -41,48 +41,67 @@ const known = new Map<string, EncodedExec>();
 /** Larger ones carry much that is nobody's to keep. */
 const MAX_KEPT_BYTES = 16 * 1024;
 
-/** `waits`: the process is made once a `yield` with `GO` has been answered. Rejects as `launchExec`. */
+/** `waits`: the process is made once a `yield` with `GO` is answered. Rejects as `launchExec`. */
 export async function execProgram(
   context: ExecProgramContext,
   request: ExecRequest,
   { paths, waits }: { readonly paths: ExecPaths; readonly waits: boolean },
 ): Promise<EncodedExec> {
-  const { exec, container, task } = request;
+  const { container, task } = request;
   const bundle = bundlePaths(context.dataRoot, context.execRoot, container.id);
   const basis = await execBasis(task, bundle);
-  const process = await processOf(context, request, basis);
-  const hasClient = request.attach !== undefined;
   const foreign = foreignOf(context, container, bundle)?.execCommand(task.pid, paths.process);
   if (foreign !== undefined) {
+    const process = await processOf(context, request, basis);
+    const { attach, exec: { stdin } } = request;
     describeProcess(paths, configText(process));
-    const plan = { ...foreign, process, stdin: exec.stdin, hasClient };
+    const plan = { ...foreign, process, stdin, hasClient: attach !== undefined };
     return encoded(compileForeignExec(plan), true);
   }
-  const { hardLimits, cgroups } = context.host;
-  const plan = {
-    containerId: container.id,
-    process,
-    namespaces: basis.namespaces,
-    ...(basis.uidMappings === undefined ? {} : { uidMappings: basis.uidMappings }),
-    cgroup: execEntry(cgroups, context.cgroup(container).entry, task.pid),
-    stdin: exec.stdin,
-    hasClient,
-    waits,
-    ...(hardLimits === undefined ? {} : { hardLimits }),
-  };
-  return compiledOnce(plan, basis);
-}
-
-function compiledOnce(plan: ExecPlan, { seccomp, serial }: ExecBasis): EncodedExec {
-  // The filter is the basis's own.
-  const key = `${serial} ${JSON.stringify(plan)}`;
+  const own = context.cgroup(container).entry;
+  const cgroup = execEntry(context.host.cgroups, own, task.pid);
+  // A name is looked up, and whatever the container has done to its own group is seen, each time.
+  if (request.exec.user !== '' || cgroup !== own) {
+    return compiledOf(context, request, { basis, cgroup, waits });
+  }
+  const key = keyOf(request, basis, waits);
   const found = known.get(key);
   if (found !== undefined) return found;
-  const compiled = encoded(
-    compileExec({ ...plan, ...(seccomp === undefined ? {} : { seccomp }) }), false,
-  );
+  const compiled = await compiledOf(context, request, { basis, cgroup, waits });
   if (compiled.program.bytes.length > MAX_KEPT_BYTES) return compiled;
   return remember(known, key, compiled);
+}
+
+/** All that a program depends on, where the user is the container's own and so is its group. */
+function keyOf({ exec, attach }: ExecRequest, { serial }: ExecBasis, waits: boolean): string {
+  const { command, env, workingDir, tty, privileged, stdin, consoleSize } = exec;
+  const flags = [tty, privileged, stdin, attach !== undefined, waits].map(Number).join('');
+  return JSON.stringify([serial, flags, workingDir, consoleSize, env, command]);
+}
+
+async function compiledOf(
+  context: ExecProgramContext,
+  request: ExecRequest,
+  { basis, cgroup, waits }: {
+    readonly basis: ExecBasis;
+    readonly cgroup: CgroupEntry;
+    readonly waits: boolean;
+  },
+): Promise<EncodedExec> {
+  const { hardLimits } = context.host;
+  const { namespaces, uidMappings, seccomp } = basis;
+  return encoded(compileExec({
+    containerId: request.container.id,
+    process: await processOf(context, request, basis),
+    namespaces,
+    ...(uidMappings === undefined ? {} : { uidMappings }),
+    cgroup,
+    ...(seccomp === undefined ? {} : { seccomp }),
+    stdin: request.exec.stdin,
+    hasClient: request.attach !== undefined,
+    waits,
+    ...(hardLimits === undefined ? {} : { hardLimits }),
+  }), false);
 }
 
 function encoded({ program, ...rest }: CompiledExec, leavesFiles: boolean): EncodedExec {

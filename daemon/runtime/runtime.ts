@@ -78,8 +78,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     idMapsOf: ({ hostConfig }) => (hostConfig.UsernsMode === 'host' ? undefined : options.remap),
     cgroup,
     update: (record, changed) => updateLimits(cgroup(record), record.hostConfig, changed),
-    expectExec: execs.expect,
-    exec: execs.run,
+    expectExec: (request) => execs.expect(request),
+    exec: (request) => execs.run(request),
     recoverExecs: (live) => recoverExecs(context, live),
     check: (record) => {
       context.places.pathOf(record);

@@ -106,6 +106,7 @@ class Conversation {
   readonly ended: Promise<Buffer>;
   /** Settles (rejects) only when the launch has failed. */
   readonly failed: Promise<never>;
+  #isReady = false;
   #reportReady: (pid: number) => void = () => undefined;
   #reportFailure: (error: Error) => void = () => undefined;
 
@@ -128,14 +129,17 @@ class Conversation {
     });
     this.ready = this.#withinTime(request.opens === true ? this.#opened() : standing);
     void this.connection.closed.then(() => {
-      this.#reportFailure(new LaunchError('shim', 'EPIPE', 'shim'));
+      // An error costs as much as all the rest of an end.
+      if (!this.#isReady) this.#reportFailure(new LaunchError('shim', 'EPIPE', 'shim'));
     });
   }
 
   /** An `open` that went with the launch is answered with the pid. */
   async #opened(): Promise<number> {
     const answer = this.connection.expect(frameTypes.open, GATE_TAG, Infinity);
-    return (await answer.catch(unlessGone)).readUInt32LE(0);
+    const pid = (await answer.catch(unlessGone)).readUInt32LE(0);
+    this.#isReady = true;
+    return pid;
   }
 
   async #withinTime(ready: Promise<number>): Promise<number> {

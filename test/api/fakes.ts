@@ -4,7 +4,6 @@ import { notFound } from '../../api-spec/errors.js';
 import type {
   BuilderApi,
   ContainersApi,
-  Conversation,
   EventsApi,
   ImagesApi,
   NetworksApi,
@@ -12,6 +11,7 @@ import type {
   SystemApi,
   VolumesApi,
 } from '../../daemon/http/needs.js';
+import type { Conversation } from '../../daemon/http/conversation.js';
 
 /** Overrides, by service. */
 export interface Overrides {

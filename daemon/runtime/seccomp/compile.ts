@@ -1,12 +1,16 @@
 /**
  * From a seccomp configuration to the kernel's BPF: an assembler of our own. The calls of each
- * architecture become sorted ranges of one outcome, and those a balanced tree of comparisons: a
- * call takes about eight instructions instead of several hundred, and the kernel, which walks the
- * filter once for every call number when it is installed, is done three times sooner.
+ * architecture become sorted ranges of one outcome, and those a balanced tree of comparisons, whose
+ * leaves are shared: a call takes about eight instructions instead of several hundred, and the
+ * kernel, which compiles the filter and walks it once for every call number when it is installed,
+ * is done four times sooner.
  */
 import { createHash } from 'node:crypto';
 import { invalidParameter } from '../../../api-spec/errors.js';
 import type { OciSeccomp, OciSeccompArg, OciSyscall, SeccompAction } from '../oci.js';
+import {
+  AND, Backwards, JA, JEQ, JGE, JGT, LD_W_ABS, op, RET, type Instruction, type Place,
+} from './instructions.js';
 import { syscallNumbers, type SyscallArch } from './syscalls.js';
 import { remember } from '../../remember.js';
 
@@ -27,28 +31,10 @@ const X32_BIT = 0x40000000;
 const EPERM = 1;
 const ENOSYS = 38;
 
-// linux/bpf_common.h
-const LD_W_ABS = 0x20;
-const JA = 0x05;
-const JEQ = 0x15;
-const JGT = 0x25;
-const JGE = 0x35;
-const AND = 0x54;
-const RET = 0x06;
 const OFFSET_NR = 0;
 const OFFSET_ARCH = 4;
 const OFFSET_ARGS = 16;
 const MAX_INSTRUCTIONS = 4096;
-const MAX_JUMP = 255;
-
-interface Instruction {
-  readonly code: number;
-  readonly k: number;
-  readonly jt: number;
-  readonly jf: number;
-}
-
-const op = (code: number, k: number, jt = 0, jf = 0): Instruction => ({ code, k: k >>> 0, jt, jf });
 
 const cache = new Map<string, Buffer>();
 /** Of objects that come again, such as the built-in profile: no digest is needed. */
@@ -172,15 +158,21 @@ function isSame(a: Outcome, b: Outcome): boolean {
 }
 
 function tree(list: readonly Range[]): Instruction[] {
+  const code = new Backwards();
+  return code.from(node(code, list));
+}
+
+/** Puts what these ranges need before what is there, and returns where it begins. */
+function node(code: Backwards, list: readonly Range[]): Place {
   const [only] = list;
-  if (only === undefined) return [];
-  if (list.length === 1) return leaf(only.outcome);
+  if (only !== undefined && list.length === 1) {
+    const { rules, otherwise } = only.outcome;
+    return rules.length === 0 ? code.ret(otherwise) : code.put(leaf(only.outcome));
+  }
   const middle = list.length >> 1;
-  const from = list[middle]?.from ?? 0;
-  const below = tree(list.slice(0, middle));
-  const above = tree(list.slice(middle));
-  if (below.length <= MAX_JUMP) return [op(JGE, from, below.length, 0), ...below, ...above];
-  return [op(JGE, from, 0, 1), op(JA, below.length), ...below, ...above];
+  const above = node(code, list.slice(middle));
+  const below = node(code, list.slice(0, middle));
+  return code.branch(list[middle]?.from ?? 0, above, below);
 }
 
 function leaf(outcome: Outcome): Instruction[] {

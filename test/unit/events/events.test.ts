@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import type { Test } from 'tap';
 import { createEvents } from '../../../daemon/events/index.js';
@@ -108,4 +109,51 @@ test('what is being written when somebody asks is of the past', async (t) => {
   }
   t.same(seen, ['destroy']);
   await emitted;
+});
+
+test('what nobody waits for is stored with others, in its place', async (t) => {
+  const store = openStore(join(t.testdir(), 'db'), [baseTables]);
+  t.teardown(() => store.close());
+  const stored = (): string[] =>
+    store.rows<{ action: string }>('SELECT action FROM events ORDER BY seq')
+      .map(({ action }) => action);
+  const events = createEvents(store);
+  events.soon(happening('first'));
+  events.soon(happening('second'));
+  t.same(stored(), [], 'while nobody listens it waits for others');
+  await events.emit(happening('third'));
+  t.same(stored(), ['first', 'second', 'third'], 'what is stamped later is stored later');
+  events.soon(happening('fourth'));
+  await sleep(100);
+  t.equal(stored().at(-1), 'fourth', 'it does not wait for long');
+  events.soon(happening('fifth'));
+  await events.flush();
+  t.equal(stored().at(-1), 'fifth');
+});
+
+test('what nobody waits for is told to who listens, and not to who comes later', async (t) => {
+  const events = setUp(t);
+  const ended = new AbortController();
+  const seen: string[] = [];
+  const watch = async (): Promise<void> => {
+    for await (const { action } of events.watch({ filters: {} }, ended.signal)) seen.push(action);
+  };
+  events.soon(happening('before'));
+  const watched = watch();
+  await sleep(50);
+  events.soon(happening('now'));
+  await sleep(50);
+  ended.abort();
+  await watched;
+  t.same(seen, ['now']);
+});
+
+test('what could not be stored is told to who made the book', async (t) => {
+  const store = openStore(join(t.testdir(), 'db'), [baseTables]);
+  const lost: unknown[] = [];
+  const events = createEvents(store, { onLost: (error) => lost.push(error) });
+  events.soon(happening('lost'));
+  await store.close();
+  await sleep(100);
+  t.match(lost, [/the database is closed/]);
 });
