@@ -172,7 +172,8 @@ async function converse(
   if (stream === undefined) client.resume();
   else await exchange(stream, client, { stdin, signal });
   if (signal.aborted) return;
-  if (stream !== undefined && (await isAlive(exec))) {
+  // Only keys on its input end the output of one that lives.
+  if (stream !== undefined && stdin && (await isAlive(exec))) {
     tellExec(context, container, exec.record, 'exec_detach');
     return;
   }

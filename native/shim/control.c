@@ -74,6 +74,17 @@ void control_close(void)
     unlinkat(socket_dir, socket_name, 0);
 }
 
+void control_take_leave(void)
+{
+    if (!the_monitor.leaves || the_monitor.listener < 0)
+        return;
+    control_close();
+    /* Not a close: who writes just then would lose what it has not read yet. */
+    for (struct client *client = the_monitor.clients; client; client = client->next)
+        if (!client->attached)
+            shutdown(client->fd, SHUT_WR);
+}
+
 struct client *control_add(int fd, bool launcher)
 {
     struct client *client = calloc(1, sizeof *client);

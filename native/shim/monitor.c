@@ -300,8 +300,10 @@ static int loop(struct launch *launch, void *message, size_t size)
         if (the_monitor.phase == RUNNING && oom_check(&kills))
             control_tell_oom(kills);
         check_drained();
-        if (the_monitor.phase == ENDED)
+        if (the_monitor.phase == ENDED) {
             attach_end();
+            control_take_leave();
+        }
         control_tell_turn();
         control_sweep();
         /* The daemon died, or has thought better of it: nothing of the container has run. */
@@ -329,7 +331,7 @@ int monitor(struct shim *shim, struct launch *launch, void *message, size_t mess
     oom_watch();
     if (result == 0 && launch->settings.wait_tag)
         request_wait(daemon, (uint16_t)launch->settings.wait_tag);
-    the_monitor.farewell = launch->settings.leaves;
+    the_monitor.leaves = launch->settings.leaves;
     uint32_t payload = (uint32_t)shim->pid;
     struct frame frame = {.size = sizeof payload, .type = READY};
     if (result == 0 && shim->opens)

@@ -85,6 +85,8 @@ struct monitor {
     enum phase phase;
     uint32_t stdio;
     bool stdin_once, stdin_seen, farewell;
+    /* Nobody needs to say bye. */
+    bool leaves;
     /* The launcher has gone and wants no undoing; after execve the shim is not needed. */
     bool left, hand_over;
     int out[STREAMS]; /* read ends; a pty's controller is OUT */
@@ -182,6 +184,8 @@ void control_input(struct client *client);
 struct client *control_add(int fd, bool launcher);
 void control_drop(struct client *client);
 void control_sweep(void);
+/* A shim that leaves by itself has nothing more to say; it goes when its clients have heard it. */
+void control_take_leave(void);
 void control_reply(struct client *client, struct frame request, int error, const void *payload,
                    uint32_t size);
 

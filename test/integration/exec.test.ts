@@ -141,6 +141,14 @@ test('an exit code is there as soon as the output has ended', async (t) => {
     await daemon.api.post(`/exec/${exec}/start`, { Detach: false });
     t.match(await inspected(daemon, exec), { Running: false, ExitCode: code });
   }
+  // With input it is asked whether it lives, just when its shim goes.
+  const codes = new Set<unknown>();
+  for (let round = 0; round < 200; round += 1) {
+    const exec = await created(daemon, { Cmd: ['sh', '-c', 'exit 7'], AttachStdin: true });
+    await daemon.api.post(`/exec/${exec}/start`, { Detach: false });
+    codes.add((await inspected(daemon, exec)).ExitCode);
+  }
+  t.same([...codes], [7]);
   await until('no shim is left', async () => readdirSync(`${daemon.execRoot}/e`).length === 0);
 });
 
