@@ -123,7 +123,8 @@ test('a client that detaches leaves it running', async (t) => {
   const { task } = played();
   const gone = new PassThrough();
   world.exec = async () => ({ task, stream: gone });
-  const { Id } = await containers.execCreate('box', { Cmd: ['sh'], Tty: true, ...all });
+  const body = { Cmd: ['sh'], Tty: true, AttachStdin: true, ...all };
+  const { Id } = await containers.execCreate('box', body);
   const conversation = await containers.execStart(Id, { Tty: true });
   setTimeout(() => gone.end(), 10);
   await conversation?.run(new PassThrough(), new AbortController().signal);
