@@ -3,6 +3,8 @@
  * and in the time in which the client turns round its shim comes up, and does all that can be done
  * outside of the container. It ends with this process, and after a while by itself.
  */
+import { ApiError } from '../../api-spec/errors.js';
+import { LaunchError } from '../../native/launch/encode.js';
 import { isForeign } from './context.js';
 import { launchExec, type ExecContext } from './exec-launch.js';
 import type { ExecRequest, LiveExec } from './exec-task.js';
@@ -59,24 +61,37 @@ export function aheadExecs(context: ExecContext, keptMs = KEPT_MS): AheadExecs {
     run: async (request) => {
       const found = waiting.get(request.exec.id);
       waiting.delete(request.exec.id);
-      if (found?.key === keyOf(request)) {
-        found.go();
-        return found.live;
+      if (found?.key === keyOf(request)) found.go();
+      else found?.drop();
+      try {
+        const live = await found?.live;
+        if (live !== undefined) return live;
+      } catch (error) {
+        if (!isStale(error)) throw error;
       }
-      found?.drop();
-      // The name of its socket is free once it has gone.
-      await found?.live.catch(() => undefined);
       return launchExec(context, request);
     },
   };
 }
+
+/**
+ * Dropped, or by now wrong in a step before its execve, and not by the user's doing: nothing has
+ * run, and the name of its socket is free again.
+ */
+function isStale(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return error instanceof NotStarted;
+  const { kind, cause } = error;
+  return kind === 'System' && cause instanceof LaunchError && cause.step !== undefined;
+}
+
+class NotStarted extends Error {}
 
 function wait(context: ExecContext, request: ExecRequest): Waiting {
   let go = (): void => undefined;
   let drop = (): void => undefined;
   const going = new Promise<void>((resolve, reject) => {
     go = resolve;
-    drop = () => reject(new Error('an exec that was not started'));
+    drop = () => reject(new NotStarted('an exec that was not started'));
   });
   going.catch(() => undefined);
   const live = launchExec(context, request, going);

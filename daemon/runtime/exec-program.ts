@@ -38,6 +38,7 @@ export interface EncodedExec extends Omit<CompiledExec, 'program'> {
 
 /** Programs by all that they depend on: probes and scripts run the same again and again. */
 const known = new Map<string, EncodedExec>();
+const MAX_KEPT = 16;
 /** Larger ones carry much that is nobody's to keep. */
 const MAX_KEPT_BYTES = 16 * 1024;
 
@@ -69,7 +70,7 @@ export async function execProgram(
   if (found !== undefined) return found;
   const compiled = await compiledOf(context, request, { basis, cgroup, waits });
   if (compiled.program.bytes.length > MAX_KEPT_BYTES) return compiled;
-  return remember(known, key, compiled);
+  return remember(known, key, compiled, MAX_KEPT);
 }
 
 /** All that a program depends on, where the user is the container's own and so is its group. */

@@ -24,7 +24,7 @@ export async function resolveMounts(
 ): Promise<readonly ResolvedMount[]> {
   const specs = new Map(userSpecs(record.hostConfig).map((spec) => [spec.destination, spec]));
   const subpaths = { ...subpathsOf(record.hostConfig), ...record.subpaths };
-  const held = usesOfContainer(context.store, record.id);
+  const held = record.mounts.length === 0 ? [] : usesOfContainer(context.store, record.id);
   const uses = new Map(held.map((use) => [use.destination, use]));
   const resolved: ResolvedMount[] = [];
   for (const point of record.mounts) {

@@ -42,8 +42,17 @@ const maxLinkNameBytes = 15;
 const smallestMtuBytes = 68;
 const largestMtuBytes = 65_535;
 
+/** Of a network's record, which never changes: a start asks four times. */
+const known = new WeakMap<Readonly<Record<string, string>>, BridgeOptions>();
+
 /** Reads driver options; `ApiError` 400 for a value that means nothing. */
 export function parseBridgeOptions(options: Readonly<Record<string, string>>): BridgeOptions {
+  const found = known.get(options) ?? parse(options);
+  known.set(options, found);
+  return found;
+}
+
+function parse(options: Readonly<Record<string, string>>): BridgeOptions {
   const flag = (key: string, otherwise: boolean): boolean => {
     const value = options[key];
     if (value === undefined) return otherwise;

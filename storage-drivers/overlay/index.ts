@@ -89,7 +89,7 @@ export async function createOverlayDriver(root: string): Promise<StorageDriver> 
     },
     async mount(id, layers, options) {
       const container = folders.path('containers', nameOfContainer(id));
-      makeUpper(container);
+      if (!hasUpper(container)) makeUpper(container);
       // What a volatile mount left means "do not trust after a power cut"; a start is meant to.
       const distrust = join(container, 'work', 'work', 'incompat');
       if (existsSync(distrust)) rmSync(distrust, { recursive: true, force: true });
@@ -207,6 +207,9 @@ function makeUpper(container: string): void {
   mkdirSync(join(container, 'diff'), { recursive: true, mode: 0o755 });
   mkdirSync(join(container, 'work'), { recursive: true, mode: 0o700 });
 }
+
+const hasUpper = (container: string): boolean =>
+  ['diff', 'work'].every((name) => existsSync(`${container}/${name}`));
 
 function requireLayers(folders: Folders, layers: readonly string[]): void {
   for (const key of layers) {

@@ -54,9 +54,9 @@ test('until it is started nothing of it is in the container', async (t) => {
   await waits(here, exec);
   const shim = shimOf(exec);
   t.ok(shim > 0);
+  t.equal(readFileSync(`/proc/${shim}/task/${shim}/children`, 'utf8'), '');
   const { json: top } = await daemon.api.get('/containers/box/top');
   t.equal((top.Processes as unknown[]).length, 1);
-  t.equal(readFileSync(`/proc/${shim}/task/${shim}/children`, 'utf8'), '');
   t.match((await daemon.api.get(`/exec/${exec}/json`)).json, { Running: false, ExitCode: null });
   t.match(await start(exec), /^0\s/);
   t.equal(shimOf(exec), 0, 'the very shim that waited has run it, and gone');
