@@ -1,6 +1,7 @@
 /** An exec is launched when it is created, as far as can be outside of its container. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
 import type { Test } from 'tap';
 import { isAlive } from '../support/alive.js';
@@ -69,6 +70,17 @@ test('one that is not started goes after a while, and can be started all the sam
   await waits(here, exec);
   await until('it has gone', async () => here.sockets().length === 0);
   t.equal(await here.start(exec), 'late');
+});
+
+test('one whose shim was killed is launched once more when it is started', async (t) => {
+  const here = await world(t);
+  const exec = await here.create({ Cmd: ['echo', 'again'] });
+  await waits(here, exec);
+  process.kill(shimOf(exec), 'SIGKILL');
+  // A start that meets the very moment of its end is refused.
+  await sleep(200);
+  t.equal(await here.start(exec), 'again');
+  await until('nothing is left', async () => here.sockets().length === 0);
 });
 
 test('a start that says anything else than was expected is done as it says', async (t) => {
