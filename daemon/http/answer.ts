@@ -85,9 +85,12 @@ function streamCall(
 
 function goneSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  response.once('close', () => {
+  const close = (): void => {
     if (!response.writableFinished) controller.abort();
-  });
+  };
+  // Whoever asks late may have missed it.
+  if (response.destroyed) close();
+  else response.once('close', close);
   return controller.signal;
 }
 
