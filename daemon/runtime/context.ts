@@ -54,22 +54,22 @@ export interface Context extends RuntimeOptions {
   readonly warnOnce: (message: string) => void;
 }
 
+type Named = Pick<ContainerRecord, 'hostConfig'>;
+
 /** Whether another runtime runs it. */
-export function isForeign(
-  { runtimes }: Pick<Context, 'runtimes'>,
-  { hostConfig }: Pick<ContainerRecord, 'hostConfig'>,
-): boolean {
+export function isForeign({ runtimes }: Pick<Context, 'runtimes'>, { hostConfig }: Named): boolean {
   return Object.hasOwn(runtimes, hostConfig.Runtime ?? '');
 }
 
 /** Undefined for one of our own, and for a runtime that the daemon knows no more. */
 export function foreignOf(
-  { runtimes, execRoot }: Pick<Context, 'runtimes' | 'execRoot'>,
-  { id, hostConfig }: ContainerRecord,
+  context: Pick<Context, 'runtimes' | 'execRoot'>,
+  record: ContainerRecord,
   paths: BundlePaths,
 ): ForeignContainer | undefined {
-  const name = hostConfig.Runtime ?? '';
-  const runtime = Object.hasOwn(runtimes, name) ? runtimes[name] : undefined;
+  const { runtimes, execRoot } = context;
+  const { id, hostConfig: { Runtime: name = '' } } = record;
+  const runtime = isForeign(context, record) ? runtimes[name] : undefined;
   return runtime === undefined
     ? undefined
     : foreignContainer(name, runtime, { id, execRoot, paths });

@@ -28,10 +28,11 @@ interface Waiting {
 
 /** How many wait at once: those who start many at a time are not served faster by more. */
 const MOST = 4;
+/** For how long one waits. */
 const KEPT_MS = 2000;
 
-/** None is made before the first is expected; `keptMs` is for how long one waits. */
-export function aheadExecs(context: ExecContext, keptMs = KEPT_MS): AheadExecs {
+/** None is made before the first is expected. */
+export function aheadExecs(context: ExecContext): AheadExecs {
   const waiting = new Map<string, Waiting>();
   const watched = new WeakSet<Task>();
   const watch = (task: Task): void => {
@@ -50,7 +51,7 @@ export function aheadExecs(context: ExecContext, keptMs = KEPT_MS): AheadExecs {
       const made = wait(context, request);
       waiting.set(id, made);
       watch(request.task);
-      const timer = setTimeout(made.drop, keptMs).unref();
+      const timer = setTimeout(made.drop, KEPT_MS).unref();
       // What goes wrong ahead goes wrong once more, and is told then, when it is started.
       const end = (): void => {
         clearTimeout(timer);
