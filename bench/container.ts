@@ -1,5 +1,6 @@
 import type { ContainerInspectResponse } from '../api-spec/container.js';
 import type { Client } from './client.js';
+import { made, type Step } from './talk/index.js';
 
 /** What a container of the bench is made of. */
 export interface ContainerWish {
@@ -12,32 +13,36 @@ export interface ContainerWish {
 
 /** Makes a container and answers its id. */
 export async function create(client: Client, wish: ContainerWish): Promise<string> {
-  const ports = wish.publishes === true;
-  const made = await client.json<{ readonly Id: string }>('POST', '/containers/create', {
-    body: {
-      Image: wish.image,
-      Cmd: wish.command,
-      Labels: { 'tsdocker.bench': '1' },
-      ...(ports ? { ExposedPorts: { '80/tcp': {} } } : {}),
-      HostConfig: {
-        NetworkMode: wish.network,
-        ...(ports ? { PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }] } } : {}),
-      },
-    },
+  const { Id } = await client.json<{ readonly Id: string }>('POST', '/containers/create', {
+    body: bodyOf(wish),
   });
-  return made.Id;
+  return Id;
+}
+
+function bodyOf(wish: ContainerWish): object {
+  const ports = wish.publishes === true;
+  return {
+    Image: wish.image,
+    Cmd: wish.command,
+    Labels: { 'tsdocker.bench': '1' },
+    ...(ports ? { ExposedPorts: { '80/tcp': {} } } : {}),
+    HostConfig: {
+      NetworkMode: wish.network,
+      ...(ports ? { PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '' }] } } : {}),
+    },
+  };
 }
 
 /** Create, start, wait for the end, remove: what `run --rm` comes to. */
-export async function runOnce(client: Client, wish: ContainerWish): Promise<void> {
-  const id = await create(client, wish);
-  const wait = await client.begin('POST', `/containers/${id}/wait?condition=next-exit`);
-  await client.text('POST', `/containers/${id}/start`);
-  const answer = await wait.body;
-  if (!/"StatusCode":0\b/.test(answer)) {
-    throw new Error(`a container of the bench failed: ${answer}`);
-  }
-  await client.text('DELETE', `/containers/${id}`);
+export function lifeOf(wish: ContainerWish): readonly Step[] {
+  const path = `/containers/${made}`;
+  return [
+    { line: 0, request: ['POST', '/containers/create', bodyOf(wish)], until: 'end' },
+    { line: 1, request: ['POST', `${path}/wait?condition=next-exit`], until: 'head' },
+    { line: 0, request: ['POST', `${path}/start`], until: 'end' },
+    { line: 1, until: 'end', expected: '"StatusCode":0' },
+    { line: 0, request: ['DELETE', path], until: 'end' },
+  ];
 }
 
 /** Kills and removes; a container that is gone already is fine. */

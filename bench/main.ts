@@ -22,6 +22,7 @@ import { serveRegistry } from './registry.js';
 import { reportTable, type Result } from './report.js';
 import { median, shown } from './statistics.js';
 import type { Measure, Plan, Subject } from './subject.js';
+import { Talker } from './talk/index.js';
 
 const usage = `usage: npm run bench -- [--reference unix://SOCKET] [--reference-netns NAME]
          [--reference-tmpfs unix://SOCKET] [--socket unix://SOCKET] [--only WORD] [--quick]
@@ -163,12 +164,14 @@ async function ourSubject(
   const registry = folder === undefined ? undefined : await registryFor(folder, undefined, undo);
   const engine = options.socket === undefined ? await startLocalEngine() : undefined;
   if (engine !== undefined) undo.push(engine.stop);
-  const client = await prepared(engine?.socket ?? options.socket ?? '', plan, undo);
+  const socket = engine?.socket ?? options.socket ?? '';
+  const client = await prepared(socket, plan, undo);
   const onTmpfs = engine === undefined ? undefined : await tmpfsClient(plan, undo);
   const pid = engine?.pid;
   return {
     name: 'tsdocker',
     client,
+    talker: talkerOf(socket, undo),
     registry,
     onTmpfs,
     pids: () => (pid === undefined ? [] : family(pid, [])),
@@ -198,6 +201,7 @@ async function referenceSubject(
   return {
     name: 'reference',
     client: await prepared(reference, plan, undo),
+    talker: talkerOf(reference, undo),
     registry,
     onTmpfs: referenceTmpfs === undefined ? undefined : await prepared(referenceTmpfs, plan, undo),
     // Docker's daemon is two processes.
@@ -213,6 +217,12 @@ async function registryFor(
   const registry = await serveRegistry(folder, netns);
   undo.push(registry.stop);
   return registry.address;
+}
+
+function talkerOf(socket: string, undo: Undo[]): Talker {
+  const talker = new Talker(socket);
+  undo.push(() => talker.close());
+  return talker;
 }
 
 /** A client of an engine that has the image, which goes again at the end. */

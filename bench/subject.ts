@@ -1,9 +1,12 @@
 import type { Client } from './client.js';
+import type { Talker } from './talk/index.js';
 
 /** One engine under measurement. */
 export interface Subject {
   readonly name: 'tsdocker' | 'reference';
   readonly client: Client;
+  /** The client of what is timed to the tenth of a millisecond. */
+  readonly talker: Talker;
   /** Where its pulls find the registry: `127.0.0.1:5000`; undefined while there is none. */
   readonly registry: string | undefined;
   /** Its processes, for memory; empty if they cannot be seen. */

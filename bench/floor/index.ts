@@ -10,16 +10,16 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openClient } from '../client.js';
-import { runOnce } from '../container.js';
-import { execOnce, execsInARow } from '../measures/streams.js';
+import { lifeOf } from '../container.js';
+import { execsInARow, execSteps } from '../measures/streams.js';
 import { meanOf } from '../statistics.js';
 import type { Measure } from '../subject.js';
 import { makeCrunBundle, runWithCrun } from './crun.js';
-import { startAsked, type AskedProgram } from './asked-program.js';
+import { startAsked, Talker, type AskedProgram } from '../talk/index.js';
 
 const restMs = 250;
 const microsecondsPerMs = 1000;
+const noId = '0'.repeat(64);
 /** As those of the daemon. */
 const nodeFlags = ['--max-semi-space-size=8'];
 const sources = ['life.c', 'veth.c'].map((name) =>
@@ -47,7 +47,7 @@ export async function openFloor(rounds: number): Promise<Floor> {
   const socket = join(folder, 's');
   const serverPath = fileURLToPath(new URL('empty-server.js', import.meta.url));
   opened.push(await startAsked(process.execPath, [...nodeFlags, serverPath, socket]));
-  const client = openClient(socket);
+  const talker = new Talker(socket);
   const bundle = makeCrunBundle(join(folder, 'crun'));
   const row = (name: string, act: () => Promise<number | undefined>): Measure => ({
     name: `floor: ${name}`,
@@ -67,15 +67,15 @@ export async function openFloor(rounds: number): Promise<Floor> {
       row('the kernel calls of one life, no network', () => asked(alone)),
       row('the kernel calls of one life, bridge', () => asked(bridged)),
       row('four answers of an empty Node server', () =>
-        timed(() => runOnce(client, { image: 'i', command: ['/bin/true'], network: 'none' }))),
+        talker.ms({ steps: lifeOf({ image: 'i', command: ['/bin/true'], network: 'none' }) })),
       row('the kernel calls of one exec', () => meanOf(execsInARow, () => asked(execs))),
-      row('three answers of an empty Node server, for an exec', () =>
-        meanOf(execsInARow, () => timed(() => execOnce(client, '0')))),
+      row('three answers of an empty Node server, for an exec', async () =>
+        (await talker.ms({ steps: execSteps(), times: execsInARow, id: noId })) / execsInARow),
       row('crun run, a bare bundle without network', async () =>
         bundle === undefined ? undefined : timed(() => runWithCrun(bundle))),
     ],
     close: async () => {
-      client.close();
+      await talker.close();
       await Promise.all(opened.map(({ stop }) => stop()));
       rmSync(folder, { recursive: true, force: true });
     },

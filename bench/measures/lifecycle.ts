@@ -1,8 +1,9 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
-import { create, pidOf, removeAll, runOnce } from '../container.js';
+import { create, lifeOf, pidOf, removeAll } from '../container.js';
 import { parentOf, proportionalBytes, residentBytes } from '../processes.js';
 import type { Measure, Plan, Subject } from '../subject.js';
+import { given, type Talk } from '../talk/index.js';
 
 const megabyte = 1_000_000;
 const crowd = 60;
@@ -20,19 +21,19 @@ export function lifecycleMeasures(plan: Plan): readonly Measure[] {
   const { image, isQuick } = plan;
   const rounds = isQuick ? 5 : 20;
   const single = { image, command: ['/bin/true'] };
-  const timed = async (act: () => Promise<void>): Promise<number> => {
+  const timed = async ({ talker }: Subject, talk: Talk): Promise<number> => {
+    await talker.ready(talk);
     await pause(restMs);
-    const start = performance.now();
-    await act();
-    return performance.now() - start;
+    return talker.ms(talk);
   };
+  const bridged = lifeOf({ ...single, network: 'bridge' });
   const one = (name: string, wish: { network: string; publishes?: boolean }): Measure => ({
     name: `create, start, wait, remove: ${name}`,
     unit: 'ms',
     better: 'lower',
     target: { ratio: 20 },
     rounds,
-    run: ({ client }) => timed(() => runOnce(client, { ...single, ...wish })),
+    run: (subject) => timed(subject, { steps: lifeOf({ ...single, ...wish }) }),
   });
   return [
     one('no network', { network: 'none' }),
@@ -43,13 +44,8 @@ export function lifecycleMeasures(plan: Plan): readonly Measure[] {
       unit: 'ms',
       better: 'lower',
       rounds: isQuick ? 1 : 5,
-      run: async ({ client }) => {
-        const totalMs = await timed(async () => {
-          const wish = { ...single, network: 'bridge' };
-          for (let done = 0; done < inARow; done++) await runOnce(client, wish);
-        });
-        return totalMs / inARow;
-      },
+      run: async (subject) =>
+        (await timed(subject, { steps: bridged, times: inARow })) / inARow,
     },
     {
       name: 'ten at once, bridge',
@@ -57,11 +53,7 @@ export function lifecycleMeasures(plan: Plan): readonly Measure[] {
       better: 'lower',
       target: { ratio: 12 },
       rounds: isQuick ? 3 : 7,
-      run: ({ client }) =>
-        timed(async () => {
-          const wish = { ...single, network: 'bridge' };
-          await Promise.all(Array.from({ length: 10 }, () => runOnce(client, wish)));
-        }),
+      run: (subject) => timed(subject, { steps: bridged, lanes: 10 }),
     },
     {
       name: 'start on a user network with a port, 100 ms apart',
@@ -75,7 +67,7 @@ export function lifecycleMeasures(plan: Plan): readonly Measure[] {
 }
 
 /** The mean of ten starts, each begun a while after the one before was answered. */
-async function spacedStarts({ client }: Subject, { image, prefix }: Plan): Promise<number> {
+async function spacedStarts({ client, talker }: Subject, { image, prefix }: Plan): Promise<number> {
   const network = `${prefix}-net`;
   const ids: string[] = [];
   await client.text('POST', '/networks/create', { body: { Name: network, Driver: 'bridge' } });
@@ -83,11 +75,12 @@ async function spacedStarts({ client }: Subject, { image, prefix }: Plan): Promi
     const wish = { image, command: ['/bin/sleep', '1000'], network, publishes: true };
     for (let made = 0; made < 10; made++) ids.push(await create(client, wish));
     let totalMs = 0;
+    const request = ['POST', `/containers/${given}/start`] as const;
+    const talk = { steps: [{ line: 0, request, until: 'end' }] } as const;
+    await talker.ready(talk);
     for (const id of ids) {
       await pause(spacingMs);
-      const start = performance.now();
-      await client.text('POST', `/containers/${id}/start`);
-      totalMs += performance.now() - start;
+      totalMs += await talker.ms({ ...talk, id });
     }
     return totalMs / ids.length;
   } finally {

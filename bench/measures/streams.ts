@@ -4,6 +4,7 @@ import type { Client } from '../client.js';
 import { create, removeAll } from '../container.js';
 import { residentBytes } from '../processes.js';
 import type { Measure, Plan, Subject } from '../subject.js';
+import { given, made, type Step } from '../talk/index.js';
 
 const megabyte = 1_000_000;
 const followers = 50;
@@ -26,14 +27,14 @@ export function streamMeasures(plan: Plan): readonly Measure[] {
       name: 'exec: create, start, output, inspect',
       target: { ratio: 15 },
       rounds: isQuick ? 1 : 3,
-      run: ({ client }) => meanExec(client, image, isQuick ? 10 : execsInARow),
+      run: (subject) => meanExec(subject, image, isQuick ? 10 : execsInARow),
     },
     {
       ...lower,
       name: 'stop of a container that obeys SIGTERM',
       target: { ratio: 5 },
       rounds: isQuick ? 3 : 10,
-      run: ({ client }) => stopOne(client, image),
+      run: (subject) => stopOne(subject, image),
     },
     {
       ...lower,
@@ -67,34 +68,33 @@ async function withContainer<Result>(
   }
 }
 
-function meanExec(client: Client, image: string, count: number): Promise<number> {
+function meanExec({ client, talker }: Subject, image: string, times: number): Promise<number> {
+  const talk = { steps: execSteps(), times };
   return withContainer(client, { image, command: sleeping }, async (id) => {
+    await talker.ready(talk);
     await pause(restMs);
-    const start = performance.now();
-    for (let done = 0; done < count; done++) await execOnce(client, id);
-    return (performance.now() - start) / count;
+    return (await talker.ms({ ...talk, id })) / times;
   });
 }
 
 /** One exec as a client sees it: made, started, read to its end, asked for its exit code. */
-export async function execOnce(client: Client, id: string): Promise<void> {
-  const exec = await client.json<{ readonly Id: string }>('POST', `/containers/${id}/exec`, {
-    body: { Cmd: ['/bin/true'], AttachStdout: true, AttachStderr: true },
-  });
-  await client.text('POST', `/exec/${exec.Id}/start`, { body: { Detach: false, Tty: false } });
-  const { ExitCode } = await client.json<{ readonly ExitCode: number | null }>(
-    'GET',
-    `/exec/${exec.Id}/json`,
-  );
-  if (ExitCode !== 0) throw new Error(`an exec of the bench ended with ${String(ExitCode)}`);
+export function execSteps(): readonly Step[] {
+  const wish = { Cmd: ['/bin/true'], AttachStdout: true, AttachStderr: true };
+  const start = { Detach: false, Tty: false };
+  return [
+    { line: 0, request: ['POST', `/containers/${given}/exec`, wish], until: 'end' },
+    { line: 1, request: ['POST', `/exec/${made}/start`, start], until: 'end' },
+    { line: 0, request: ['GET', `/exec/${made}/json`], until: 'end', expected: '"ExitCode":0' },
+  ];
 }
 
-function stopOne(client: Client, image: string): Promise<number> {
+function stopOne({ client, talker }: Subject, image: string): Promise<number> {
+  const request = ['POST', `/containers/${given}/stop`] as const;
+  const talk = { steps: [{ line: 0, request, until: 'end' }] } as const;
   return withContainer(client, { image, command: obedient }, async (id) => {
+    await talker.ready(talk);
     await pause(restMs);
-    const start = performance.now();
-    await client.text('POST', `/containers/${id}/stop`);
-    return performance.now() - start;
+    return talker.ms({ ...talk, id });
   });
 }
 

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
-const answerTimeoutMs = 10_000;
+const answerTimeoutMs = 300_000;
 
 /** A program that answers each line with a line, and ends with its stdin. */
 export interface AskedProgram {
-  /** Its answer without the line feed; rejects when it ends, or after ten seconds. */
+  /** Its answer without the line feed; rejects when it ends, or after five minutes. */
   readonly ask: (line: string) => Promise<string>;
   readonly stop: () => Promise<void>;
 }
