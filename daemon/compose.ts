@@ -97,7 +97,6 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
     await Promise.all([listeners?.close() ?? Promise.resolve(), http.close()]);
     await Promise.all([parts.networks.close(), parts.volumes.close(), parts.logs.close()]);
     await Promise.all([parts.closeNetlink(), parts.closeRegistry(), parts.driver.close()]);
-    await parts.base.events.flush();
     await store.close();
   };
   return {

@@ -84,6 +84,10 @@ interface Library {
   ) => number;
   /** slow: the disk */
   readonly tsd_remove_small: Slow<[string, number]>;
+  /** slow */
+  readonly tsd_make_folders: Slow<[(string | null)[], number]>;
+  /** slow */
+  readonly tsd_remove_folders: Slow<[(string | null)[]]>;
 }
 
 let library: Library | undefined;
@@ -115,6 +119,8 @@ function loadLibrary(): Library {
     tsd_datagram_open: 'int32_t tsd_datagram_open(const char *)',
     tsd_datagram_send: 'int32_t tsd_datagram_send(int32_t, const uint8_t *, int32_t, int32_t)',
     tsd_remove_small: 'int32_t tsd_remove_small(const char *, int32_t)',
+    tsd_make_folders: 'int32_t tsd_make_folders(const char **, uint32_t)',
+    tsd_remove_folders: 'int32_t tsd_remove_folders(const char **)',
   };
   const functions = Object.entries(declarations).map(([name, text]) => [name, so.func(text)]);
   // The declarations above and the interface say the same; C is checked against tsdocker.h.

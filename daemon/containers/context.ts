@@ -84,8 +84,11 @@ export function containerEvent(
 
 /** How a change is kept, and what is told once it is; `normal` and no events by default. */
 export interface Save {
-  /** `full` for what a client is told and must find again after a power cut. */
-  readonly durability?: 'full' | 'normal';
+  /**
+   * `full` for what a client is told and must find again after a power cut; `soon` for what the
+   * next daemon sees for itself, should this one be killed before it is written.
+   */
+  readonly durability?: 'full' | 'normal' | 'soon';
   readonly events?: readonly ContainerEvent[];
   /** What belongs into the same transaction. */
   readonly also?: readonly Statement[];
@@ -103,11 +106,13 @@ export async function save(
   { durability = 'normal', events: happened = [], also = [] }: Save = {},
 ): Promise<void> {
   const stamped = happened.map((event) => events.stamp(event));
-  if (durability === 'normal') container.record = record;
-  await store.commit(
-    [upsert(record), ...also, ...stamped.flatMap(({ statements }) => statements)],
-    durability,
-  );
+  if (durability !== 'full') container.record = record;
+  const statements = [upsert(record), ...also, ...stamped.flatMap((event) => event.statements)];
+  if (durability === 'soon' && !stamped.some(({ isHeard }) => isHeard)) {
+    store.soon(statements);
+    return;
+  }
+  await store.commit(statements, durability === 'soon' ? 'normal' : durability);
   if (durability === 'full') container.record = record;
   for (const { announce } of stamped) announce();
 }

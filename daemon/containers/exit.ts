@@ -75,7 +75,9 @@ export function recordEnd(context: Context, container: Container, exit: TaskExit
     restartCount: record.restartCount,
   });
   const events = endEvents(record, exit, startedAtMs);
-  return { again, recorded: save(context, container, ended(record, exit, again), { events }) };
+  return { again, recorded: save(context, container, ended(record, exit, again), {
+    durability: 'soon', events,
+  }) };
 }
 
 /** Frees names in the kernel now, and what nobody waits for afterwards. */

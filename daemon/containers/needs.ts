@@ -312,6 +312,8 @@ export interface EventsNeed {
   stamp(event: ContainerEvent): {
     readonly statements: readonly Statement[];
     readonly announce: () => void;
+    /** Somebody listens. */
+    readonly isHeard: boolean;
   };
 }
 

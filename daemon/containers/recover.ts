@@ -60,10 +60,10 @@ async function reattach(context: Context, container: Container): Promise<void> {
   const found = await context.runtime.adopt(record);
   if (found !== undefined && 'task' in found) {
     container.task = found.task;
-    container.exitIsWanted = record.stoppedByUser;
     if (!isLive(record.state)) {
       await save(context, container, ranUnseen(record, found.task.pid, Date.now()));
     }
+    container.exitIsWanted = container.record.stoppedByUser;
     return;
   }
   if (isLive(record.state)) await endUnseen(context, container, found?.exit ?? lostExit());
@@ -83,7 +83,8 @@ async function endUnseen(context: Context, container: Container, exit: TaskExit)
 
 /** The record as it would be had the last daemon come so far. */
 function ranUnseen(record: ContainerRecord, pid: number, startedAtMs: number): ContainerRecord {
-  return { ...record, state: become(record.state, { status: 'running', pid, startedAtMs }) };
+  const state = become(record.state, { status: 'running', pid, startedAtMs });
+  return { ...record, stoppedByUser: false, state };
 }
 
 function endedUnseen({ state }: ContainerRecord, exit: TaskExit): boolean {

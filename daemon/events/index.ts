@@ -1,7 +1,6 @@
 import type { Statement, Store } from '../store/index.js';
 import { matches } from './filter.js';
 import type { EventFilters, Happening } from './filter.js';
-import { Gathering } from './gathering.js';
 import { stamps, type StampedEvent } from './stamps.js';
 
 export { eventFilterNames } from './filter.js';
@@ -17,6 +16,8 @@ export interface PendingEvent {
   readonly statements: readonly Statement[];
   /** Tells the listeners; to be called once the transaction has been committed. */
   readonly announce: () => void;
+  /** Somebody listens: it may not wait for other changes to be stored with. */
+  readonly isHeard: boolean;
 }
 
 /** The book of events: each is stored before anybody is told, and times never repeat or go back. */
@@ -25,13 +26,11 @@ export interface Events {
   /** Stores and tells an event that belongs to no other change. */
   emit(event: Happening): Promise<void>;
   /**
-   * The same of one that nobody waits for: it has its time now, and is stored and told together
-   * with others, before anything that is stamped later and before anybody is told what there was.
-   * At once if somebody listens, else in so little time that only a daemon that is killed loses it.
+   * The same of one that nobody waits for: it has its time now, and is stored before anything that
+   * is stamped later and before anybody is told what there was. At once if somebody listens, else
+   * in so little time that only a daemon that is killed loses it.
    */
   soon(event: Happening): void;
-  /** Stores what `soon` has left for later. */
-  flush(): Promise<void>;
   /**
    * What happened since `sinceNs` (from the store), then what happens until `untilNs` or `signal`.
    * Without either only what is new; with `untilNs` alone all that there is. It listens from the
@@ -58,7 +57,7 @@ interface Row extends Record<string, string | number> {
 /** What events are made by, where it is not the usual. */
 export interface EventsOptions {
   readonly nowNs?: () => bigint;
-  /** Told when events that nobody waits for could not be stored. */
+  /** Told when an event that nobody waits for could not be stored. */
   readonly onLost?: (error: unknown) => void;
 }
 
@@ -69,23 +68,26 @@ export function createEvents(
 ): Events {
   const listeners = new Set<(event: StampedEvent) => void>();
   const next = stamps(nowNs);
-  const later = new Gathering({ store, listeners, onLost });
   const stamp = (happening: Happening): PendingEvent => {
-    later.flushUnwaited();
     const { event, statements } = next(happening);
-    return { statements, announce: () => listeners.forEach((listener) => listener(event)) };
+    // Who begins to listen later finds it in the store.
+    const announce = (): void => listeners.forEach((listener) => listener(event));
+    return { statements, announce, isHeard: listeners.size > 0 };
+  };
+  const emit = async (happening: Happening): Promise<void> => {
+    const pending = stamp(happening);
+    await store.commit(pending.statements, 'normal');
+    pending.announce();
   };
   return {
     stamp,
-    soon: (happening) => later.add(next(happening)),
-    flush: () => later.flush(),
-    async emit(happening) {
-      const pending = stamp(happening);
-      await store.commit(pending.statements, 'normal');
-      pending.announce();
+    emit,
+    soon(happening) {
+      if (listeners.size > 0) emit(happening).catch(onLost);
+      else store.soon(stamp(happening).statements);
     },
     watch(range, signal) {
-      later.flushUnwaited();
+      store.flush();
       const queue = new LiveQueue(signal);
       const listener = (event: StampedEvent): void => queue.push(event);
       listeners.add(listener);

@@ -40,12 +40,17 @@ export async function releaseSandbox(context: Context, sandboxId: string): Promi
       networkEvent('disconnect', networkOf(context, endpoint), record.containerId)));
   // Before anything is waited for: who releases tells of what comes after it. Nor is its writing
   // waited for: a row that stays is found to be of nobody by the next start.
-  context.store
-    .commit([dropSandbox(sandboxId), ...pending.flatMap(({ statements }) => statements)], 'normal')
-    .then(() => pending.forEach((event) => event.announce()))
-    .catch((error: unknown) => {
-      context.warn(`sandbox ${sandboxId} is not forgotten: ${String(error)}`);
-    });
+  const statements = [dropSandbox(sandboxId), ...pending.flatMap((event) => event.statements)];
+  if (pending.some(({ isHeard }) => isHeard)) {
+    context.store
+      .commit(statements, 'normal')
+      .then(() => pending.forEach((event) => event.announce()))
+      .catch((error: unknown) => {
+        context.warn(`sandbox ${sandboxId} is not forgotten: ${String(error)}`);
+      });
+  } else {
+    context.store.soon(statements);
+  }
   // What is being made would stay: it is let finish, and then taken back.
   const made = Promise.allSettled([held?.published, held?.netns?.joined])
     .then(() => closeTaken(held));
@@ -72,8 +77,10 @@ export async function leave(
   const { released } = await plugin.leave(network.spec, endpoint.spec, netns);
   if (endpoint.spec.addresses.length === 0) return;
   released
-    .then(() => context.store.commit([freeAddresses(endpoint.spec.id)], 'normal'))
-    .then(() => context.book.freeAddresses(endpoint.networkId, endpoint.spec.id))
+    .then(() => {
+      context.store.soon([freeAddresses(endpoint.spec.id)]);
+      context.book.freeAddresses(endpoint.networkId, endpoint.spec.id);
+    })
     .catch((error: unknown) => {
       context.warn(`address of endpoint ${endpoint.spec.id} is not free again: ${String(error)}`);
     });

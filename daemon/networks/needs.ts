@@ -28,6 +28,8 @@ export interface EventsNeed {
   stamp(event: NetworkEvent): {
     readonly statements: readonly Statement[];
     announce(): void;
+    /** Somebody listens. */
+    readonly isHeard: boolean;
   };
 }
 

@@ -107,17 +107,18 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   const started = startShim(basename(paths.socket), [
     ...(netns === undefined ? [] : [netns]), ...heldFor(context, request).map(({ fd }) => fd),
   ]);
-  const { config, cgroup } = await groundwork(context, request, paths, foreign).catch(
+  const { config, limited } = await groundwork(context, request, paths, foreign).catch(
     async (error: unknown) => {
       await dropShim(started);
       throw error;
     },
   );
+  const cgroup = context.cgroups.open(config.linux.cgroupsPath);
   try {
     const launching = await launchTask(context, request, {
-      config, text: configText(config), cgroup, paths, foreign, started, netns,
+      config, text: configText(config), cgroup, limited, paths, foreign, started, netns,
     });
-    await cgroup.settled();
+    await (await limited).settled();
     const { pid: shimPid } = await started;
     const task = containerTask({
       containerId: record.id, pid: launching.pid, shimPid, shim: launching.shim, cgroup, paths,
@@ -126,6 +127,7 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
     rememberBasis(task, config);
     return task;
   } catch (error) {
+    await Promise.allSettled([limited]);
     await cgroup.kill();
     await foreign?.remove();
     await cgroup.remove();
@@ -146,25 +148,37 @@ function netnsFor(
 const heldFor = ({ held = [] }: Context, { sandbox }: TaskRequest): readonly HeldSocket[] =>
   [...sandbox.reservations, ...held];
 
-/** Everything that the launch program speaks of and that is not the shim's to make. */
+/**
+ * Everything that the launch program speaks of and that is not the shim's to make. The control
+ * group is begun at once and `limited` when it resolves, which what follows need not wait for.
+ */
 async function groundwork(
   context: Context,
   request: TaskRequest,
   paths: BundlePaths,
   foreign: ForeignContainer | undefined,
 ) {
-  const own = await configOf(context, request);
-  const config = foreign?.config(own) ?? own;
-  const { apparmorParser } = context.host;
-  if (config.process.apparmorProfile === DEFAULT_PROFILE && apparmorParser !== undefined) {
-    await ensureDefaultProfile(apparmorParser);
+  const configured = configOf(context, request).then((own) => foreign?.config(own) ?? own);
+  const resources = configured.then(({ linux }) => linux.resources);
+  const limited = context.cgroups
+    .create(context.places.pathOf(request.record), resources)
+    .catch((error: unknown) => {
+      throw limitFailure(error);
+    });
+  // Each is awaited: what one rejects with may come before or after the other.
+  for (const promise of [resources, limited]) promise.catch(() => undefined);
+  try {
+    const config = await configured;
+    const { apparmorParser } = context.host;
+    if (config.process.apparmorProfile === DEFAULT_PROFILE && apparmorParser !== undefined) {
+      await ensureDefaultProfile(apparmorParser);
+    }
+    prepareBundle(paths);
+    return { config, limited };
+  } catch (error) {
+    await limited.then((cgroup) => cgroup.remove(), () => undefined);
+    throw error;
   }
-  prepareBundle(paths);
-  const { cgroupsPath, resources } = config.linux;
-  const cgroup = await context.cgroups.create(cgroupsPath, resources).catch((error: unknown) => {
-    throw limitFailure(error);
-  });
-  return { config, cgroup };
 }
 
 async function configOf(context: Context, request: TaskRequest): Promise<OciConfig> {
@@ -195,6 +209,8 @@ interface Prepared {
   /** The same as JSON. */
   readonly text: string;
   readonly cgroup: ContainerCgroup;
+  /** Resolves when it is there. */
+  readonly limited: Promise<ContainerCgroup>;
   readonly paths: BundlePaths;
   readonly foreign: ForeignContainer | undefined;
   readonly started: Promise<StartedShim>;
@@ -251,14 +267,16 @@ function readable({ hiddenEnv = [] }: TaskRequest, config: OciConfig, text: stri
 
 type AnyLaunch = CompiledLaunch | EncodedLaunch;
 
-/** What cannot be compiled takes the shim that waits for it along. */
+/** What cannot be compiled or limited takes the shim that waits for it along. */
 async function compiledOrDropped(
   context: Context,
   request: TaskRequest,
   prepared: Prepared,
 ): Promise<AnyLaunch> {
   try {
-    return compile(context, request, prepared);
+    const compiled = compile(context, request, prepared);
+    await prepared.limited;
+    return compiled;
   } catch (error) {
     await dropShim(prepared.started);
     throw error;

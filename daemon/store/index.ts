@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3';
 import { ApiError, conflict, noSpace, systemError } from '../../api-spec/errors.js';
 import { createCheckpoints } from './checkpoints.js';
 import { createInline } from './inline.js';
+import { Later } from './later.js';
 import { createLogSync } from './log-sync.js';
 import { openDatabase } from './open.js';
 import { createPreparer, type SqliteRefusal } from './prepared.js';
@@ -22,7 +23,8 @@ interface Waiting {
 /**
  * Opens the database at `path`, brought to the newest of `migrations`. Throws `NewerSchemaError`
  * for one of a later program, and SQLite's own error for a file that is none. `warn` hears of what
- * keeps the log from being moved into the database. The caller closes it.
+ * keeps the log from being moved into the database, and of changes that nobody waited for and that
+ * were refused. The caller closes it.
  */
 export function openStore(
   path: string,
@@ -31,28 +33,21 @@ export function openStore(
 ): Store {
   const database = openDatabase(path, migrations);
   const log = createLogSync(`${path}-wal`);
-  const inline = createInline(database);
+  const later = new Later(() => flush());
+  const inline = withLater(createInline(database), later, warn);
   let waiting: Waiting[] = [];
-  let failed: Error | undefined;
+  let closed: Error | undefined;
 
-  /** A log of which a sync has failed may have lost anything: what follows in it is lost too. */
-  const durable = async (): Promise<void> => {
-    try {
-      await log.durable();
-    } catch (error) {
-      failed ??= systemError(
-        `database: ${error instanceof Error ? error.message : String(error)}; nothing more is ` +
-          'written until the daemon is started again',
-      );
-      throw failed;
-    }
-  };
   const carryOut = (statements: readonly Statement[], full: boolean): Promise<void> => {
+    const failed = closed ?? log.failure();
     if (failed !== undefined) return Promise.reject(failed);
     const refused = inline(statements);
     if (refused !== undefined) return Promise.reject(refusal(refused));
     checkpoints.count();
-    return full ? durable() : Promise.resolve();
+    return full ? log.durable() : Promise.resolve();
+  };
+  const flush = (): void => {
+    if ((closed ?? log.failure()) === undefined) inline([]);
   };
   const goOn = (): void => {
     const those = waiting;
@@ -72,15 +67,35 @@ export function openStore(
       return new Promise((settle) => waiting.push({ statements, durability, settle }));
     },
 
+    soon: (statements) => later.add(statements),
+    flush,
     rows: createReader(database),
 
     async close(): Promise<void> {
       await checkpoints.close();
       goOn();
+      flush();
       await log.close();
-      failed = systemError('the database is closed');
+      closed = systemError('the database is closed');
       database.close();
     },
+  };
+}
+
+type Inline = ReturnType<typeof createInline>;
+
+/** What waits goes into the same transaction, unless one of the two is refused. */
+function withLater(inline: Inline, later: Later, warn: (reason: string) => void): Inline {
+  return (statements) => {
+    const waiting = later.take();
+    const all = waiting.length === 0 ? statements : [...waiting.flat(), ...statements];
+    const refused = all.length === 0 ? undefined : inline(all);
+    if (refused === undefined || waiting.length === 0) return refused;
+    for (const each of waiting) {
+      const why = inline(each);
+      if (why !== undefined) warn(`a change is lost: ${why.message}`);
+    }
+    return inline(statements);
   };
 }
 

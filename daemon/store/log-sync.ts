@@ -1,12 +1,15 @@
-import { close, fdatasync, openSync } from 'node:fs';
+import { close, fdatasync, fstatSync, openSync, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { ErrnoError } from '../../native/errno-error.js';
+import { systemError } from '../../api-spec/errors.js';
+import { ErrnoError, hasCode } from '../../native/errno-error.js';
 import { keepRoom } from '../../native/keep-room.js';
 
 /** Makes what is in a file last. */
 export interface LogSync {
   /** Resolves when everything written before the call would survive a power cut. */
   durable(): Promise<void>;
+  /** A log of which a sync has failed may have lost anything: what follows in it is lost too. */
+  failure(): Error | undefined;
   /** Waits for what is under way. */
   close(): Promise<void>;
 }
@@ -16,6 +19,11 @@ export interface LogSync {
  * can still be removed, which begins with a record.
  */
 const roomBytes = 8 * 1024 * 1024;
+/**
+ * As much of it is written once: a sync of what lies there waits for data alone, half as long as
+ * one of a file that grows, whose filesystem has to note where.
+ */
+const writtenBytes = 4 * 1024 * 1024;
 
 /**
  * Syncs of the file at `path`, in the pool's threads. Who comes while one is under way shares the
@@ -24,23 +32,34 @@ const roomBytes = 8 * 1024 * 1024;
 export function createLogSync(path: string): LogSync {
   const fd = openSync(path, 'r+');
   keepRoomFor(fd);
+  writeAhead(fd);
   let current: Promise<void> | undefined;
   let next: Promise<void> | undefined;
+  let failed: Error | undefined;
 
   const begin = (): Promise<void> => {
     next = undefined;
+    if (failed !== undefined) return Promise.reject(failed);
     const sync = new Promise<void>((resolve, reject) => {
       fdatasync(fd, (error) => {
         if (current === sync) current = undefined;
-        if (error === null) resolve();
-        else reject(error);
+        if (error === null) {
+          resolve();
+          return;
+        }
+        failed ??= systemError(
+          `database: ${error.message}; nothing more is written until the daemon is started again`);
+        reject(failed);
       });
     });
     current = sync;
     return sync;
   };
+  // Of what it begins with; a failure is kept for who comes next.
+  begin().catch(() => undefined);
 
   return {
+    failure: () => failed,
     durable() {
       if (current === undefined) return begin();
       next ??= current.then(begin, begin);
@@ -59,5 +78,16 @@ function keepRoomFor(fd: number): void {
   } catch (error) {
     // A disk that is full already, or that keeps no room for anyone.
     if (!(error instanceof ErrnoError)) throw error;
+  }
+}
+
+/** Zeros are no frame of SQLite's log (sqlite.org/fileformat2.html, 4.1): it ends before them. */
+function writeAhead(fd: number): void {
+  const { size } = fstatSync(fd);
+  if (size >= writtenBytes) return;
+  try {
+    writeSync(fd, Buffer.alloc(writtenBytes - size), 0, writtenBytes - size, size);
+  } catch (error) {
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
   }
 }

@@ -10,7 +10,17 @@ export interface Store {
    * Rejects with `ApiError` 409 `UNIQUE` on a constraint, 507 when the disk is full.
    */
   commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void>;
-  /** Rows of a read; sees every commit that has resolved, and may see later ones. */
+  /**
+   * As `commit`, for what nobody waits for: carried out before the next transaction and with it, or
+   * in 20 ms. A daemon that is killed meanwhile loses it. Who opened the store hears of a refusal.
+   */
+  soon(statements: readonly Statement[]): void;
+  /** Carries out what `soon` has left for later. */
+  flush(): void;
+  /**
+   * Rows of a read; sees every commit that has resolved, and may see later ones. What `soon` was
+   * told is seen after `flush`.
+   */
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the columns
   rows<Row extends SqlRow>(sql: string, ...params: readonly SqlValue[]): readonly Row[];
   close(): Promise<void>;

@@ -113,6 +113,7 @@ async function open(t: Test, ground: Ground): Promise<World> {
       stamp: ({ action, attributes }) => ({
         statements: [],
         announce: () => void told.push(`${action} ${attributes['name'] ?? ''}`),
+        isHeard: true,
       }),
     },
     bundlePath: (id) => `${folder}/${id}`,

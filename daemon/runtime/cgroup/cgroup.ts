@@ -6,9 +6,13 @@ export interface Cgroups {
   readonly version: 1 | 2;
   /**
    * Makes the group and its parents, and limits it; the limits that the kernel lacks are passed
-   * over (`warnings` tells them). Rejects with `ApiError` and the limit's name, and leaves nothing.
+   * over (`warnings` tells them). Limits that are still being worked out may come later; if they
+   * reject, so does this. Rejects with `ApiError` and the limit's name, and leaves nothing.
    */
-  create(path: string, resources: OciResources): Promise<ContainerCgroup>;
+  create(
+    path: string,
+    resources: OciResources | Promise<OciResources>,
+  ): Promise<ContainerCgroup>;
   /** One that exists, or existed: nothing is looked at yet. */
   open(path: string): ContainerCgroup;
   /** What of `resources` this kernel cannot do, in Docker's words. */

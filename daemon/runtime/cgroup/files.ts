@@ -16,6 +16,8 @@ export interface ControlWrite {
   readonly required?: true;
 }
 
+/** Of the folders of groups. */
+export const GROUP_MODE = 0o755;
 /** How long dying processes may keep a group from being removed. */
 const REMOVE_TIMEOUT_MS = 5_000;
 const KILL_TIMEOUT_MS = 10_000;
@@ -129,7 +131,7 @@ export function makeGroup(folder: string): void {
 /** As `makeGroup`, but false when its parent is missing. */
 export function tryMakeGroup(folder: string): boolean {
   try {
-    fs.mkdirSync(folder, 0o755);
+    fs.mkdirSync(folder, GROUP_MODE);
     return true;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return false;

@@ -13,7 +13,8 @@ export function systemdCgroups(inner: Cgroups, unified: string | undefined): Cgr
   return {
     ...inner,
     open,
-    create: (path, resources) => create(inner, path, { resources, unified }),
+    create: async (path, resources) =>
+      create(inner, path, { resources: await resources, unified }),
     sweep: async (parent, known) => {
       const names = await inner.sweep(parent, known);
       const { endScope } = await scopes();

@@ -1,13 +1,15 @@
 /** Control groups of version 1, one folder per hierarchy; in hybrid set-ups too. */
 import * as fs from 'node:fs';
 import { hasCode } from '../../../native/errno-error.js';
+import { makeFolders, removeFolders } from '../../../native/folders.js';
 import type { OciDeviceRule, OciResources } from '../oci.js';
 import type {
   BlockIoEntry, CgroupEntry, Cgroups, CgroupStats, CgroupView, ContainerCgroup, RealtimeBudget,
 } from './cgroup.js';
 import {
   childrenOf, failures, killAll, makeGroup, readNumber, readPids, readTable, readText,
-  removeGroup, tryMakeGroup, undoGroup, until, writeControl, writeFile, type ControlWrite,
+  GROUP_MODE, removeGroup, tryMakeGroup, undoGroup, until, writeControl, writeFile,
+  type ControlWrite,
 } from './files.js';
 import type { Hierarchy } from './layout.js';
 import { v1DeviceWrites, v1Writes } from './v1-limits.js';
@@ -28,24 +30,27 @@ export function cgroupsV1(
   return {
     version: 1,
     open,
-    create: async (path, resources) => create(hierarchies, path, resources, { open, budget }),
+    create: (path, resources) => create(hierarchies, path, resources, { open, budget }),
     warnings: (resources) => warnings(hierarchies, resources),
     sweep: (parent, known) => sweep(hierarchies, parent, known, open),
   };
 }
 
-function create(
+/** Its dozen folders are a millisecond of the kernel's, which a thread waits for. */
+async function create(
   hierarchies: readonly Hierarchy[],
   path: string,
-  resources: OciResources,
+  wanted: OciResources | Promise<OciResources>,
   { open, budget }: {
     readonly open: (path: string) => ContainerCgroup;
     readonly budget: RealtimeBudget;
   },
-): ContainerCgroup {
-  const made: string[] = [];
+): Promise<ContainerCgroup> {
+  const folders = hierarchies.map((hierarchy) => joined(hierarchy, path));
+  const there = await makeFolders(folders, GROUP_MODE);
   try {
-    for (const hierarchy of hierarchies) made.push(makeIn(hierarchy, path));
+    const resources = await wanted;
+    for (const hierarchy of hierarchies.slice(there)) makeIn(hierarchy, path);
     const cpuset = folderOf(hierarchies, 'cpuset', path);
     if (cpuset !== undefined) inheritCpuset(cpuset.slice(0, cpuset.lastIndexOf('/')), cpuset);
     if ((resources.cpu?.realtimeRuntime ?? 0) > 0) giveRealtime(hierarchies, path, budget);
@@ -53,7 +58,7 @@ function create(
     applyDeviceRules(folderOf(hierarchies, 'devices', path), resources.devices);
     return open(path);
   } catch (error) {
-    for (const folder of made) undoGroup(folder);
+    for (const folder of folders) undoGroup(folder);
     throw error;
   }
 }
@@ -101,6 +106,7 @@ function giveRealtime(
 
 /** One whose parent does not clone its own: an operator's, named by `CgroupParent`. */
 function inheritCpuset(parent: string, folder: string): void {
+  if (readText(`${parent}/cgroup.clone_children`).trim() === '1') return;
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
     if (readText(`${folder}/${file}`).trim() !== '') continue;
     writeFile(`${folder}/${file}`, readText(`${parent}/${file}`).trim());
@@ -170,6 +176,7 @@ function group(hierarchies: readonly Hierarchy[], path: string): ContainerCgroup
     kill: () => kill(home, folder('freezer')),
     stats: () => stats(folder),
     remove: async () => {
+      if ((await removeFolders(folders)) === 0) return;
       const results = await Promise.allSettled(folders.map(removeGroup));
       const errors = failures(results);
       if (errors.length > 0) throw new AggregateError(errors, `cgroup ${path} is not removed`);

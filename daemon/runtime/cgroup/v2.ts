@@ -20,7 +20,7 @@ export function cgroupsV2(mount: string): Cgroups {
   return {
     version: 2,
     open,
-    create: async (path, resources) => create(mount, path, resources, open),
+    create: async (path, resources) => create(mount, path, await resources, open),
     warnings: (resources) => warnings(mount, resources),
     sweep: (parent, known) => sweep(folderOf(mount, parent), parent, known, open),
   };

@@ -127,7 +127,7 @@ test('what nobody waits for is stored with others, in its place', async (t) => {
   await sleep(100);
   t.equal(stored().at(-1), 'fourth', 'it does not wait for long');
   events.soon(happening('fifth'));
-  await events.flush();
+  store.flush();
   t.equal(stored().at(-1), 'fifth');
 });
 
@@ -152,8 +152,12 @@ test('what could not be stored is told to who made the book', async (t) => {
   const store = openStore(join(t.testdir(), 'db'), [baseTables]);
   const lost: unknown[] = [];
   const events = createEvents(store, { onLost: (error) => lost.push(error) });
-  events.soon(happening('lost'));
+  const ended = new AbortController();
+  const watched = events.watch({ filters: {} }, ended.signal);
   await store.close();
-  await sleep(100);
+  events.soon(happening('lost'));
+  await sleep(50);
+  ended.abort();
+  await watched.return();
   t.match(lost, [/the database is closed/]);
 });
