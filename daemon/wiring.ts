@@ -43,7 +43,7 @@ import { DEFAULT_PROFILE } from './runtime/apparmor.js';
 import { readCdiDevices } from './runtime/cdi/registry.js';
 import { isWithout } from './runtime/cgroup/index.js';
 import { requireSystemd } from './runtime/cgroup/scope.js';
-import { createRuntime } from './runtime/index.js';
+import { createRuntime, makeBundle } from './runtime/index.js';
 import type { Runtime } from './runtime/index.js';
 import { readDefaultProfile } from './runtime/seccomp/daemon-profile.js';
 import { resolveUser } from './runtime/spec/user.js';
@@ -233,6 +233,7 @@ export function buildContainers(base: Base, parts: ContainerParts): Containers {
     logs: logsOf(parts.logs),
     log,
     bundlePath: (id) => layout.bundle(id),
+    makeBundle: (id) => makeBundle(layout.bundle(id)),
     discardBundle: (id) => base.trash.take(layout.bundle(id)),
     defaults: {
       logDriver: given.logDriver,

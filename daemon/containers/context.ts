@@ -41,6 +41,8 @@ export interface Context {
   };
   /** Folder of a container's bundle: config.json, hosts, log. */
   bundlePath(id: string): string;
+  /** Makes it. Throws what `mkdir` does. */
+  makeBundle(id: string): void;
   /** Its name is free when it resolves, its files go later; absence is no error. */
   discardBundle(id: string): Promise<void>;
 }
@@ -92,6 +94,8 @@ export interface Save {
   readonly events?: readonly ContainerEvent[];
   /** What belongs into the same transaction. */
   readonly also?: readonly Statement[];
+  /** Done while the disk is waited for; nobody is told before it is. */
+  readonly meanwhile?: () => Promise<void>;
 }
 
 /**
@@ -103,7 +107,7 @@ export async function save(
   { store, events }: Context,
   container: Container,
   record: ContainerRecord,
-  { durability = 'normal', events: happened = [], also = [] }: Save = {},
+  { durability = 'normal', events: happened = [], also = [], meanwhile }: Save = {},
 ): Promise<void> {
   const stamped = happened.map((event) => events.stamp(event));
   if (durability !== 'full') container.record = record;
@@ -112,9 +116,17 @@ export async function save(
     store.soon(statements);
     return;
   }
-  await store.commit(statements, durability === 'soon' ? 'normal' : durability);
+  const committed = store.commit(statements, durability === 'soon' ? 'normal' : durability);
+  await (meanwhile === undefined ? committed : bothOf(committed, meanwhile()));
   if (durability === 'full') container.record = record;
   for (const { announce } of stamped) announce();
+}
+
+/** Rejects when neither is under way any more. */
+async function bothOf(committed: Promise<void>, done: Promise<void>): Promise<void> {
+  await Promise.allSettled([committed, done]);
+  await committed;
+  await done;
 }
 
 /** Tells of something that changes no record. */

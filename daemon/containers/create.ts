@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { hostname as osHostname } from 'node:os';
 import { ApiError, invalidParameter } from '../../api-spec/errors.js';
 import type {
@@ -10,7 +9,7 @@ import type {
   HostConfig,
 } from '../../api-spec/index.js';
 import { Container } from './container.js';
-import { containerEvent, save } from './context.js';
+import { containerEvent, forget, save } from './context.js';
 import type { Context } from './context.js';
 import { checkEndpointCount, endpointsOf } from './endpoints.js';
 import { failuresOf } from './failures.js';
@@ -128,7 +127,10 @@ function checkMountTypes({ Mounts: mounts = [] }: HostConfig, apiMinor: number):
   throw invalidParameter('invalid mount config for type "image": mount type unknown');
 }
 
-/** Volumes, folders and the writable layer, then the record: in this order, undone in reverse. */
+/**
+ * Volumes, then the record, and folders and the writable layer while its sync is waited for; undone
+ * in reverse. What a crash leaves unmade is made by who needs it, as after a power cut.
+ */
 async function make(
   context: Context,
   draft: ContainerRecord,
@@ -144,16 +146,19 @@ async function make(
       mounts: draft.hostConfig.Mounts ?? [],
       from: volumesFrom(context, draft.hostConfig),
     });
-    undo.unshift(() => context.discardBundle(id));
-    mkdirSync(context.bundlePath(id), { recursive: true, mode: 0o710 });
-    undo.unshift(() => context.rootfs.remove(id));
-    await context.rootfs.create(id, draft.layers);
-    await makeFolders(context, draft, folders);
     const container = new Container({ ...draft, mounts });
     await save(context, container, container.record, {
       // Nobody is told of a container that the next start of the daemon removes.
       durability: draft.ephemeral === true ? 'normal' : 'full',
       events: [containerEvent(container.record, 'create')],
+      meanwhile: async () => {
+        undo.unshift(() => forgetUntold(context, container.record));
+        undo.unshift(() => context.discardBundle(id));
+        context.makeBundle(id);
+        undo.unshift(() => context.rootfs.remove(id));
+        await context.rootfs.create(id, draft.layers);
+        await makeFolders(context, draft, folders);
+      },
     });
     context.book.add(container);
     return container;
@@ -164,6 +169,14 @@ async function make(
       context.log.error({ id, failed }, 'a failed create left something behind');
     throw error;
   }
+}
+
+/** One that was recorded, and whose folders could not be made: it has come and gone. */
+async function forgetUntold(context: Context, record: ContainerRecord): Promise<void> {
+  const isRecorded = context.store.rows('SELECT 1 FROM containers WHERE id = ?', record.id);
+  if (isRecorded.length === 0) return;
+  const { statements } = context.events.stamp(containerEvent(record, 'destroy'));
+  await context.store.commit([forget(record.id), ...statements], 'normal');
 }
 
 interface Draft {

@@ -88,6 +88,7 @@ export interface ContainersOptions {
   readonly log: Logger;
   readonly defaults: ContainerDefaults;
   readonly bundlePath: (id: string) => string;
+  readonly makeBundle: (id: string) => void;
   readonly discardBundle: (id: string) => Promise<void>;
 }
 

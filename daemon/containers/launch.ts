@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError, conflict } from '../../api-spec/errors.js';
+import type { BegunGroup } from '../runtime/begun-group.js';
 import type { Task } from '../runtime/task.js';
 import { dropPending, joinPending } from './attach.js';
 import type { Container } from './container.js';
@@ -65,6 +66,21 @@ async function takeLease({ id, lease }: Container): Promise<() => void> {
 }
 
 async function run(context: Context, container: Container): Promise<void> {
+  // A thread is at it while the rest is worked out.
+  const group = context.runtime.begin(container.record);
+  try {
+    await runIn(context, container, group);
+  } catch (error) {
+    await group.drop();
+    throw error;
+  }
+}
+
+async function runIn(
+  context: Context,
+  container: Container,
+  group: BegunGroup,
+): Promise<void> {
   const { record } = container;
   const rootfs = await context.rootfs.mount(record);
   const mounts = await context.volumes.resolve(record, rootfs);
@@ -82,7 +98,7 @@ async function run(context: Context, container: Container): Promise<void> {
       onCreated: (pid) => context.networks.connect(sandbox, pid),
       runsAtOnce: container.pendingAttaches.size === 0,
       signal: AbortSignal.timeout(maxLaunchMs),
-    } satisfies TaskRequest);
+    } satisfies TaskRequest, group);
     await open(context, container, { task, sandbox });
   } catch (error) {
     container.task = undefined;

@@ -14,6 +14,7 @@ import type { HeldSocket } from '../../native/shim/held-socket.js';
 import type { IdMappings } from '../../native/id-maps.js';
 import type { ContainerRoot, FileStat, PutOptions } from '../../native/unpack/index.js';
 import type { Change, LayerStack, MountRecipe } from '../../storage-drivers/driver.js';
+import type { BegunGroup } from '../runtime/begun-group.js';
 import type { ContainerCgroup } from '../runtime/cgroup/index.js';
 import type { ExecRequest, FoundExec, LiveExec } from '../runtime/exec-task.js';
 import type { Task, TaskExit, TaskPorts } from '../runtime/task.js';
@@ -281,7 +282,10 @@ export interface RuntimeNeed {
    * 400.
    */
   check(record: ContainerRecord): readonly string[];
-  create(request: TaskRequest): Promise<Task>;
+  /** Begins the control group of a task to come, or throws as `check` does. */
+  begin(record: ContainerRecord): BegunGroup;
+  /** Goes on with a group that was begun, or begins one now; drops it when it fails. */
+  create(request: TaskRequest, group?: BegunGroup): Promise<Task>;
   /** After a restart of the daemon: the live task, or how it ended, or nothing known. */
   adopt(record: ContainerRecord): Promise<{ task: Task } | { exit: TaskExit } | undefined>;
   /** Who its processes are, by the account files of its own layers; `ApiError` 400. */

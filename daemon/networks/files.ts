@@ -1,5 +1,5 @@
 /** hosts, resolv.conf and hostname of a container, as text and on disk, by Docker's rules. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { isIP, isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import type { HostConfig } from '../../api-spec/index.js';
@@ -131,7 +131,7 @@ export function writeFiles(
   bundlePath: string,
   texts: Readonly<Partial<Record<'hosts' | 'resolv.conf' | 'hostname', string>>>,
 ): void {
-  mkdirSync(bundlePath, { recursive: true, mode: 0o710 });
+  if (!existsSync(bundlePath)) mkdirSync(bundlePath, { recursive: true, mode: 0o710 });
   for (const [name, text] of Object.entries(texts)) {
     writeFileSync(join(bundlePath, name), text, { mode: 0o644 });
   }

@@ -12,6 +12,8 @@ export interface BundlePaths {
   readonly socket: string;
 }
 
+const ROOTFS = 'rootfs';
+
 /** Hex digits of the id in a socket's name: long names do not fit a socket's address. */
 const SOCKET_NAME_DIGITS = 16;
 
@@ -20,18 +22,25 @@ export function bundlePaths(dataRoot: string, execRoot: string, id: string): Bun
   const bundle = `${dataRoot}/containers/${id}`;
   return {
     bundle,
-    rootfs: `${bundle}/rootfs`,
+    rootfs: `${bundle}/${ROOTFS}`,
     config: `${bundle}/config.json`,
     exit: `${bundle}/exit`,
     socket: `${execRoot}/s/${id.slice(0, SOCKET_NAME_DIGITS)}`,
   };
 }
 
+const BUNDLE_MODE = 0o710;
+
+/** Makes the bundle of a new container. Throws what `mkdir` does. */
+export function makeBundle(bundle: string): void {
+  mkdirSync(`${bundle}/${ROOTFS}`, { recursive: true, mode: BUNDLE_MODE });
+}
+
 /** Folders are there, traces of an earlier run are not. */
 export function prepareBundle(paths: BundlePaths): void {
   const folder = paths.socket.slice(0, paths.socket.lastIndexOf('/'));
-  mkdirSync(paths.rootfs, { recursive: true, mode: 0o710 });
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (!existsSync(paths.rootfs)) makeBundle(paths.bundle);
+  if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (const trace of [paths.exit, paths.socket]) {
     // Looking first is cheap; the error of a removal that finds nothing is not.
     if (existsSync(trace)) rmSync(trace, { force: true });

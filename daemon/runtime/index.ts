@@ -1,3 +1,4 @@
+export { makeBundle } from './bundle.js';
 export { createRuntime, type Runtime } from './runtime.js';
 export type { RuntimeOptions } from './context.js';
 export type { CgroupStats, ContainerCgroup } from './cgroup/index.js';

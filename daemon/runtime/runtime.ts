@@ -13,6 +13,7 @@ import type { ContainerRecord } from '../containers/record.js';
 import { adopt, sweep } from './adopt.js';
 import { DEFAULT_PROFILE, ensureDefaultProfile } from './apparmor.js';
 import { bundlePaths, configText, prepareBundle, writeConfig, type BundlePaths } from './bundle.js';
+import { beginGroup, type BegunGroup } from './begun-group.js';
 import { isWithout, openCgroups, type ContainerCgroup } from './cgroup/index.js';
 import { cdiEdits, withCdiEdits } from './cdi/inject.js';
 import { checkRecord } from './check.js';
@@ -70,6 +71,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     const group = context.cgroups.open(context.places.pathOf(record));
     return hasGroups ? group : { ...group, pids: () => pidsWithout(record) };
   };
+  const begin = (record: ContainerRecord): BegunGroup =>
+    beginGroup(context.cgroups, context.places.pathOf(record));
   const execs = aheadExecs({ ...context, cgroup });
   return {
     host,
@@ -85,13 +88,22 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       context.places.pathOf(record);
       return checkRecord(record, context);
     },
-    create: (request) => create(context, request),
+    begin,
+    create: (request, group = begin(request.record)) =>
+      create(context, request, group).catch(async (error: unknown) => {
+        await group.drop();
+        throw error;
+      }),
     adopt: (record) => adopt(context, record),
     sweep: (known) => sweep(context, known),
   };
 }
 
-async function create(context: Context, request: TaskRequest): Promise<Task> {
+async function create(
+  context: Context,
+  request: TaskRequest,
+  group: BegunGroup,
+): Promise<Task> {
   const { record } = request;
   request.signal.throwIfAborted();
   // What followed its last end may not meet what it has now.
@@ -107,7 +119,7 @@ async function create(context: Context, request: TaskRequest): Promise<Task> {
   const started = startShim(basename(paths.socket), [
     ...(netns === undefined ? [] : [netns]), ...heldFor(context, request).map(({ fd }) => fd),
   ]);
-  const { config, limited } = await groundwork(context, request, paths, foreign).catch(
+  const { config, limited } = await groundwork(context, request, { paths, foreign, group }).catch(
     async (error: unknown) => {
       await dropShim(started);
       throw error;
@@ -150,23 +162,25 @@ const heldFor = ({ held = [] }: Context, { sandbox }: TaskRequest): readonly Hel
 
 /**
  * Everything that the launch program speaks of and that is not the shim's to make. The control
- * group is begun at once and `limited` when it resolves, which what follows need not wait for.
+ * group is there when `limited` resolves, which what follows need not wait for.
  */
 async function groundwork(
   context: Context,
   request: TaskRequest,
-  paths: BundlePaths,
-  foreign: ForeignContainer | undefined,
+  { paths, foreign, group }: {
+    readonly paths: BundlePaths;
+    readonly foreign: ForeignContainer | undefined;
+    readonly group: BegunGroup;
+  },
 ) {
   const configured = configOf(context, request).then((own) => foreign?.config(own) ?? own);
-  const resources = configured.then(({ linux }) => linux.resources);
-  const limited = context.cgroups
-    .create(context.places.pathOf(request.record), resources)
+  const limited = group
+    .limit(configured.then(({ linux }) => linux.resources))
     .catch((error: unknown) => {
       throw limitFailure(error);
     });
-  // Each is awaited: what one rejects with may come before or after the other.
-  for (const promise of [resources, limited]) promise.catch(() => undefined);
+  // It is awaited later.
+  limited.catch(() => undefined);
   try {
     const config = await configured;
     const { apparmorParser } = context.host;

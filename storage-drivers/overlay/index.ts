@@ -12,8 +12,8 @@
  */
 // The calls of a create or a start are synchronous: some twenty microseconds each on the data
 // root's own disk, a tenth of what a turn through the thread pool takes.
-import { existsSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { isOpaqueFolder } from '../../native/inside.js';
 import { inUserNamespace } from '../../native/userns.js';
@@ -33,7 +33,7 @@ import type {
   StorageDriver,
   TakenLayer,
 } from '../driver.js';
-import { ErrnoError, hasCode } from '../../native/errno-error.js';
+import { ErrnoError } from '../../native/errno-error.js';
 import {
   type Folders,
   nameOfContainer,
@@ -43,6 +43,7 @@ import {
   treeOptions,
 } from '../folders.js';
 import { type InitLayers, openInitLayers } from '../init-layer.js';
+import { openLinks, type Links } from './links.js';
 import { checkOverlay } from './support.js';
 
 /** A mount's options fit a page with 127 of them; 80 bits are not found twice on purpose. */
@@ -60,8 +61,7 @@ const options = (): readonly string[] =>
 /** Opens the driver below `root`; refuses a filesystem that overlayfs cannot lie on. */
 export async function createOverlayDriver(root: string): Promise<StorageDriver> {
   const folders = await openFolders(root);
-  const links = join(root, 'l');
-  await mkdir(links, { recursive: true, mode: 0o700 });
+  const links = await openLinks(join(root, 'l'));
   await mkdir(join(root, EMPTY), { recursive: true, mode: 0o755 });
   const backing = await checkOverlay(root);
   const inits = openInitLayers(folders);
@@ -148,14 +148,14 @@ async function stageFolder(folders: Folders): Promise<string> {
   return staged;
 }
 
-async function removeLayer(folders: Folders, links: string, name: string): Promise<void> {
-  await rm(join(links, shortName(name)), { force: true });
+async function removeLayer(folders: Folders, links: Links, name: string): Promise<void> {
+  await links.remove(shortName(name));
   await folders.discard(folders.path('layers', name));
 }
 
 interface Place {
   readonly folders: Folders;
-  readonly links: string;
+  readonly links: Links;
 }
 
 async function take(
@@ -238,13 +238,13 @@ async function openStack(
 }
 
 function recipe(
-  links: string,
+  links: Links,
   container: string,
   { names, lower, init }: Stack,
   { volatile }: MountOptions,
 ): MountRecipe {
   const initName = basename(init);
-  makeLink(links, initName, join('..', 'init', initName));
+  links.make(initName, join('..', 'init', initName));
   for (const name of names) makeLayerLink(links, name);
   return {
     kind: 'overlay',
@@ -253,25 +253,25 @@ function recipe(
     workdir: join(container, 'work'),
     volatile,
     options: options(),
-    shortNames: { dir: links, lowerdir: [initName, ...names.map(shortName)].join(':') },
+    shortNames: { dir: links.dir, lowerdir: [initName, ...names.map(shortName)].join(':') },
   };
 }
 
 function layersRecipe(
   folders: Folders,
-  links: string,
+  links: Links,
   layers: readonly string[],
 ): LayersRecipe {
   const names = layerNames(folders, layers);
   const empty = join(folders.root, EMPTY);
   if (names.length === 0) return { kind: 'bind', source: empty };
-  makeLink(links, EMPTY, join('..', EMPTY));
+  links.make(EMPTY, join('..', EMPTY));
   for (const name of names) makeLayerLink(links, name);
   return {
     kind: 'overlay',
     lowerdirs: [...names.map((name) => diffOf(folders, 'layers', name)), empty],
     options: options(),
-    shortNames: { dir: links, lowerdir: [...names.map(shortName), EMPTY].join(':') },
+    shortNames: { dir: links.dir, lowerdir: [...names.map(shortName), EMPTY].join(':') },
   };
 }
 
@@ -286,23 +286,11 @@ function visible(folders: Folders, topFirst: readonly string[]): readonly string
   return topFirst;
 }
 
-function makeLayerLink(links: string, name: string): void {
-  makeLink(links, shortName(name), join('..', 'layers', name, 'diff'));
+function makeLayerLink(links: Links, name: string): void {
+  links.make(shortName(name), join('..', 'layers', name, 'diff'));
 }
 
-function makeLink(links: string, name: string, target: string): void {
-  const path = join(links, name);
-  try {
-    symlinkSync(target, path);
-  } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
-    const there = readlinkSync(path);
-    if (there !== target) throw new ErrnoError('symlink', 'EEXIST', `${path} -> ${there}`);
-  }
-}
-
-async function mendLinks(folders: Folders, links: string): Promise<void> {
-  await rm(links, { recursive: true, force: true });
-  await mkdir(links, { mode: 0o700 });
+async function mendLinks(folders: Folders, links: Links): Promise<void> {
+  await links.clear();
   for (const name of await folders.names('layers')) makeLayerLink(links, name);
 }

@@ -202,6 +202,10 @@ function played(world: World): Played {
         Promise.resolve(new Map(live.map(({ record }) => [record.id, sandboxOf(record)]))),
     },
     runtime: {
+      begin: () => ({
+        limit: () => Promise.reject(new Error('a fake')),
+        drop: () => Promise.resolve(),
+      }),
       check: () => [],
       userOf: () => ({ uid: 0, gid: 0 }),
       idMapsOf: () => undefined,
@@ -272,6 +276,7 @@ export function setUp(t: Test): SetUp {
         readonlyPaths: ['/proc/sys'],
       },
       bundlePath: (id) => join(folder, 'containers', id),
+      makeBundle: () => undefined,
       discardBundle: () => Promise.resolve(),
     });
     t.teardown(() => containers.close());

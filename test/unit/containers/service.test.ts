@@ -154,12 +154,15 @@ test('a start that fails gives everything back, and the reason stays', async (t)
 });
 
 test('a create that fails leaves neither name nor folder nor volume', async (t) => {
-  const { containers, world } = setUp(t);
+  const { containers, world, again, actions } = setUp(t);
   world.rootfsError = new Error('no space');
   await t.rejects(create(containers), /no space/);
   world.rootfsError = undefined;
   t.same([...world.volumes.values()], [true]);
-  t.same(await containers.list({ all: true, limit: 0, size: false, filters: {} }), []);
+  const all = { all: true, limit: 0, size: false, filters: {} };
+  t.same(await containers.list(all), []);
+  t.same(await again().list(all), [], 'nor a record for the next daemon');
+  t.same(await actions(), ['create', 'destroy'], 'it was recorded when its folders were not made');
   await t.resolves(create(containers));
 });
 
