@@ -84,6 +84,8 @@ interface Library {
   ) => number;
   /** slow: the disk */
   readonly tsd_remove_small: Slow<[string, number]>;
+  /** slow: the disk */
+  readonly tsd_write_files: Slow<[(string | null)[], (string | null)[], number]>;
   /** slow */
   readonly tsd_make_folders: Slow<[(string | null)[], number]>;
   /** slow */
@@ -119,6 +121,7 @@ function loadLibrary(): Library {
     tsd_datagram_open: 'int32_t tsd_datagram_open(const char *)',
     tsd_datagram_send: 'int32_t tsd_datagram_send(int32_t, const uint8_t *, int32_t, int32_t)',
     tsd_remove_small: 'int32_t tsd_remove_small(const char *, int32_t)',
+    tsd_write_files: 'int32_t tsd_write_files(const char **, const char **, uint32_t)',
     tsd_make_folders: 'int32_t tsd_make_folders(const char **, uint32_t)',
     tsd_remove_folders: 'int32_t tsd_remove_folders(const char **)',
   };

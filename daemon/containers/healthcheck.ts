@@ -81,6 +81,7 @@ export function shownHealth({ health }: Container): Health | undefined {
 
 function planOf({ images }: Context, { record }: Container): ProbePlan | undefined {
   const { Healthcheck: config, Shell: own } = record.config;
+  if (config === undefined) return undefined;
   const shell = [own, images.byId(record.imageId)?.config.Shell].find((words) => words?.length);
   return probePlan(config, shell ?? defaultShell);
 }

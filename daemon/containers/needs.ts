@@ -181,6 +181,8 @@ export interface Sandbox {
   readonly hostsPath: string;
   readonly resolvConfPath: string;
   readonly hostnamePath: string;
+  /** Resolves when these are written, where they were not before. */
+  readonly ready?: Promise<void>;
   readonly hostname: string;
   readonly domainname: string;
   /** `NAME=value` of those it is linked to; only at its start. */

@@ -7,8 +7,17 @@ import type { Context } from './context.js';
 import type { ContainerState } from './state.js';
 import { isLive } from './state.js';
 
+/** Of one that has ended by then its end says it. */
+const firstLookMs = 50;
+
 /** Notes what `task` says of it until it ends; what is known from before is not told again. */
 export function watchOom(context: Context, container: Container, task: Task): void {
+  setTimeout(() => {
+    if (container.task === task) watchOomNow(context, container, task);
+  }, firstLookMs).unref();
+}
+
+function watchOomNow(context: Context, container: Container, task: Task): void {
   keepWatching(context, container, task).catch((error: unknown) => {
     // It has ended, or it was a shim that only tells at the end.
     if (error instanceof ErrnoError && ['EPIPE', 'ENOSYS'].includes(error.code)) return;

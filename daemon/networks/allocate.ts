@@ -27,8 +27,8 @@ export interface Joined {
 }
 
 /**
- * Makes the sandbox of one start; what was taken is given back when it fails. The files are there
- * when it resolves; that it is recorded is awaited by connect, while the shim starts.
+ * Makes the sandbox of one start; what was taken is given back when it fails. Its files are there
+ * when it is `ready`; that it is recorded is awaited by connect, while the shim starts.
  */
 export async function allocate(
   context: Context,
@@ -52,13 +52,15 @@ export async function allocate(
   published.catch(() => undefined);
   held.set(sandbox.id, { reservations, recorded, published });
   try {
-    await writeSandboxFiles(context, record, sandbox, resolver);
+    const ready = writeSandboxFiles(context, record, sandbox, resolver);
+    // Whoever needs the files waits for it.
+    ready.catch(() => undefined);
     const linked = linkEnvironment(context, record, endpoints);
     const view = sandboxView(context, sandbox);
     // Assigned, since the view answers by getters.
     return Object.assign(
       view,
-      { takeNetns: () => takeNetns(context, sandbox) },
+      { ready, takeNetns: () => takeNetns(context, sandbox) },
       linked.length === 0 ? {} : { linkVariables: linked },
     );
   } catch (error) {

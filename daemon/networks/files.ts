@@ -1,8 +1,9 @@
 /** hosts, resolv.conf and hostname of a container, as text and on disk, by Docker's rules. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { isIP, isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import type { HostConfig } from '../../api-spec/index.js';
+import { writeSmallFiles } from '../../native/small-files.js';
 
 /** What the host's resolv.conf says. */
 export interface ResolverConfig {
@@ -123,17 +124,21 @@ export function filePaths(bundlePath: string) {
   };
 }
 
-/**
- * Writes files in place: a live container has their inodes mounted. Synchronous, for three small
- * files cost less than one turn through the thread pool.
- */
-export function writeFiles(
+const FILE_MODE = 0o644;
+
+/** Writes files in place: a live container has their inodes mounted. */
+export async function writeFiles(
   bundlePath: string,
   texts: Readonly<Partial<Record<'hosts' | 'resolv.conf' | 'hostname', string>>>,
-): void {
-  if (!existsSync(bundlePath)) mkdirSync(bundlePath, { recursive: true, mode: 0o710 });
-  for (const [name, text] of Object.entries(texts)) {
-    writeFileSync(join(bundlePath, name), text, { mode: 0o644 });
+): Promise<void> {
+  const files = Object.entries(texts)
+    .map(([name, text]) => ({ path: join(bundlePath, name), text }));
+  const written = await writeSmallFiles(files, FILE_MODE);
+  if (written === files.length) return;
+  // Again, for the reason why not, or for want of the folder.
+  await mkdir(bundlePath, { recursive: true, mode: 0o710 });
+  for (const { path, text } of files.slice(written)) {
+    await writeFile(path, text, { mode: FILE_MODE });
   }
 }
 

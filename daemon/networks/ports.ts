@@ -74,7 +74,7 @@ export function createPortBook(sockets: HostSockets = ownSockets): PortBook {
   return {
     reserve: (requests, target) => {
       const done: Reservation[] = [];
-      const hasSix = requests.length > 0 && hostHasSix(sockets);
+      const hasSix = asksForAll(requests) && hostHasSix(sockets);
       try {
         for (const request of inOrder(requests)) {
           done.push(...reserveOne(state, request, placesOf(request, target, hasSix)));
@@ -128,6 +128,10 @@ export function aimedAnew(
     return was !== undefined && was.containerPort !== mapping.containerPort;
   });
 }
+
+/** Whether any names no address: then it is those of both families. */
+const asksForAll = (requests: readonly PortRequest[]): boolean =>
+  requests.some(({ hostIp }) => hostIp === '');
 
 /** As Docker finds out whether it may listen there: `disable_ipv6` takes the address away. */
 function hostHasSix(sockets: HostSockets): boolean {
@@ -226,7 +230,7 @@ interface Replan {
 }
 
 function replan(state: State, { before, requests, target }: Replan): readonly Reservation[] {
-  const hasSix = requests.length > 0 && hostHasSix(state.sockets);
+  const hasSix = asksForAll(requests) && hostHasSix(state.sockets);
   const wanted = inOrder(requests).map((request) => ({
     request, places: placesOf(request, target, hasSix),
   }));

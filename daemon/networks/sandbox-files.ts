@@ -34,7 +34,7 @@ export async function writeSandboxFiles(
   sandbox: SandboxRecord,
   resolver: ResolverConfig,
 ): Promise<void> {
-  writeFiles(context.bundlePath(record.id), {
+  await writeFiles(context.bundlePath(record.id), {
     hosts: await hostsOf(context, record, sandbox),
     'resolv.conf': resolvConfOf(sandbox, resolver),
     hostname: sandbox.hostname === '' ? '' : `${sandbox.hostname}\n`,

@@ -281,7 +281,7 @@ function readable({ hiddenEnv = [] }: TaskRequest, config: OciConfig, text: stri
 
 type AnyLaunch = CompiledLaunch | EncodedLaunch;
 
-/** What cannot be compiled or limited takes the shim that waits for it along. */
+/** What cannot be compiled, limited or written takes the shim that waits for it along. */
 async function compiledOrDropped(
   context: Context,
   request: TaskRequest,
@@ -289,7 +289,7 @@ async function compiledOrDropped(
 ): Promise<AnyLaunch> {
   try {
     const compiled = compile(context, request, prepared);
-    await prepared.limited;
+    await Promise.all([prepared.limited, request.sandbox.ready]);
     return compiled;
   } catch (error) {
     await dropShim(prepared.started);

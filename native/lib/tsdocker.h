@@ -50,6 +50,8 @@ TSD_EXPORT int32_t tsd_datagram_send(int32_t socket, const uint8_t *bytes, int32
  * some of which have gone by then. Slow (disk).
  */
 TSD_EXPORT int32_t tsd_remove_small(const char *path, int32_t entries);
+/* Writes each text into its file, which it makes; how many are done before one that fails. Slow. */
+TSD_EXPORT int32_t tsd_write_files(char *const *paths, char *const *texts, uint32_t mode);
 /* Makes one after the other; how many are there now before the first that cannot be made. Slow. */
 TSD_EXPORT int32_t tsd_make_folders(char *const *paths, uint32_t mode);
 /* Removes those that are empty; how many are left. Slow. */
