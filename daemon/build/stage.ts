@@ -1,7 +1,7 @@
 /** One stage from its `FROM` to its last instruction. */
-import { randomBytes } from 'node:crypto';
 import { StringDecoder } from 'node:string_decoder';
 import { ApiError, invalidParameter } from '../../api-spec/errors.js';
+import { randomId } from '../random-id.js';
 import { checkPlatform, hostArchitecture } from './platform.js';
 import { BuildArgs } from './build-args.js';
 import type { Build } from './build.js';
@@ -200,7 +200,7 @@ async function pretend(
     await step.tell({ kind: 'cached' });
     return found;
   }
-  const containerId = randomBytes(32).toString('hex');
+  const containerId = randomId();
   await step.tell({ kind: 'running', containerId });
   const layer = workdir === undefined ? undefined : await makeWorkdir(build, state, workdir);
   const next = await remember(build, state, { step: key, layer });

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { hostname as osHostname } from 'node:os';
 import { ApiError, invalidParameter } from '../../api-spec/errors.js';
 import type {
@@ -18,6 +17,7 @@ import { isInheritedMode } from './inherited-mode.js';
 import { mergeImageConfig } from './merge-image.js';
 import { generateName } from './names.js';
 import { ownRuntimes } from '../own-runtimes.js';
+import { randomId } from '../random-id.js';
 import type { ContainerImage } from './needs.js';
 import { checkPlatform } from './platform.js';
 import type { ContainerRecord, MountedImage } from './record.js';
@@ -316,7 +316,7 @@ function runtimesOf({ defaults }: Context): readonly string[] {
 /** 64 hex; never all digits at the start, so that no client takes its prefix for a number. */
 function newId(isTaken: (id: string) => boolean): string {
   for (;;) {
-    const id = randomBytes(32).toString('hex');
+    const id = randomId();
     if (!/^\d{12}/.test(id) && !isTaken(id)) return id;
   }
 }

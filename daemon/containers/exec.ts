@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { conflict, invalidParameter, notFound, systemError } from '../../api-spec/errors.js';
 import type {
   ExecCreateBody,
@@ -7,6 +6,7 @@ import type {
   IDResponse,
 } from '../../api-spec/index.js';
 import type { ExecRecord } from '../runtime/exec-task.js';
+import { randomId } from '../random-id.js';
 import type { AttachConversation } from './attach.js';
 import type { Container } from './container.js';
 import type { Context } from './context.js';
@@ -73,7 +73,7 @@ function recordOf(containerId: string, body: ExecCreateBody): ExecRecord {
   if (keys !== '') parseDetachKeys(keys, 'escape');
   const size = sizeOf(body.ConsoleSize);
   return {
-    id: randomBytes(32).toString('hex'),
+    id: randomId(),
     containerId,
     command,
     user: body.User ?? '',

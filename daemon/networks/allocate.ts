@@ -1,11 +1,11 @@
 /** At start: addresses, ports and files of a container, recorded before they are used. */
-import { randomBytes } from 'node:crypto';
 import { isIPv4, isIPv6 } from 'node:net';
 import type { EndpointSettings } from '../../api-spec/index.js';
 import { ApiError } from '../../api-spec/errors.js';
 import { parseBridgeOptions } from '../../netplugins/bridge/index.js';
 import type { Sandbox } from '../containers/needs.js';
 import type { ContainerRecord } from '../containers/record.js';
+import { randomId } from '../random-id.js';
 import { currentName, hasNames, networkEvent, networkOf, type Context } from './context.js';
 import { dnsNames, makeEndpoint } from './endpoint.js';
 import { filePaths, ownAddresses } from './files.js';
@@ -100,7 +100,7 @@ function giveBack(
 
 function joinedSandbox({ pid, sandbox }: Joined): Sandbox {
   return {
-    id: newId(),
+    id: randomId(),
     joinPid: pid,
     kind: 'joined',
     hostsPath: sandbox.hostsPath,
@@ -113,8 +113,6 @@ function joinedSandbox({ pid, sandbox }: Joined): Sandbox {
     reservations: [],
   };
 }
-
-const newId = (): string => randomBytes(32).toString('hex');
 
 /** The sandbox as the containers service sees it; endpoints and ports follow later changes. */
 export function sandboxView(context: Context, made: SandboxRecord): Sandbox {
@@ -255,7 +253,7 @@ function sandboxRecord(
   const mode = networkMode(record);
   const isBare = endpoints.every(({ spec }) => spec.addresses.length === 0);
   return {
-    id: newId(),
+    id: randomId(),
     containerId: record.id,
     containerName: record.name,
     kind: mode === 'host' ? 'host' : isBare ? 'none' : 'isolated',

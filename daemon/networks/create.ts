@@ -1,5 +1,4 @@
 /** A new network: refused in Docker's words, or chosen, recorded and made. */
-import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import type {
   IPAMConfig, NetworkCreateRequest, NetworkCreateResponse,
@@ -9,6 +8,7 @@ import {
 } from '../../api-spec/errors.js';
 import { parseBridgeOptions } from '../../netplugins/bridge/index.js';
 import type { NetworkSpec } from '../../netplugins/plugin.js';
+import { randomId } from '../random-id.js';
 import { networkEvent, pluginOf, type Context } from './context.js';
 import {
   addressNumber, contains, defaultGateway, freeSubnet, overlaps, parseSubnet, subnetText,
@@ -142,7 +142,7 @@ function rangeFaults(subnet: Subnet, text: string): readonly string[] {
 
 /** Chooses what the user left open. */
 async function design(context: Context, body: NetworkCreateRequest): Promise<NetworkRecord> {
-  const id = randomBytes(32).toString('hex');
+  const id = randomId();
   const usual = body.ConfigOnly === true ? 'null' : 'bridge';
   const driver = body.Driver === undefined || body.Driver === '' ? usual : body.Driver;
   const options = { ...context.settings.defaultOptions[driver], ...body.Options };

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import type { EndpointSettings } from '../../api-spec/index.js';
 import { invalidParameter } from '../../api-spec/errors.js';
+import { randomId } from '../random-id.js';
 import type { NetworkBook } from './book.js';
 import { hasNames } from './context.js';
 import { linkLocalCidr } from './endpoint-check.js';
@@ -26,7 +27,7 @@ export interface EndpointPlan {
 /** Takes addresses and makes the endpoint; they are the caller's to free if it goes no further. */
 export function makeEndpoint(book: NetworkBook, plan: EndpointPlan): EndpointRecord {
   const { network, asked, container, links } = plan;
-  const id = randomBytes(32).toString('hex');
+  const id = randomId();
   const isAddressed = network.pools.length > 0;
   const addresses = book.takeAddresses(network, id, {
     four: asked.IPAMConfig?.IPv4Address ?? '',

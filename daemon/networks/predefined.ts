@@ -1,8 +1,8 @@
 /** The three networks that always exist: bridge, host and none. */
-import { randomBytes } from 'node:crypto';
 import { invalidParameter } from '../../api-spec/errors.js';
 import { optionNames } from '../../netplugins/bridge/options.js';
 import type { Statement } from '../store/store.js';
+import { randomId } from '../random-id.js';
 import type { Context } from './context.js';
 import { pickSubnet, usedSubnets } from './create.js';
 import {
@@ -60,7 +60,7 @@ export async function ensurePredefined(
 function plain(name: string, driver: string): NetworkRecord {
   return {
     spec: {
-      id: randomBytes(32).toString('hex'),
+      id: randomId(),
       name, driver, internal: false, subnets: [], options: {}, linkName: '', mtu: 0,
     },
     created: new Date().toISOString(),

@@ -54,10 +54,10 @@ const UNLIMITED = '18446744073709551615';
  * number is.
  */
 export function configText(config: OciConfig | OciProcess): string {
-  return JSON.stringify(config).replace(
-    /("(?:soft|hard)":)-1\b/g,
-    (_, key: string) => `${key}${UNLIMITED}`,
-  );
+  const text = JSON.stringify(config);
+  // Most have none, and it is long.
+  if (!text.includes('":-1')) return text;
+  return text.replace(/("(?:soft|hard)":)-1\b/g, (_, key: string) => `${key}${UNLIMITED}`);
 }
 
 /** Writes config.json by rename. */

@@ -1,6 +1,6 @@
 /** Names of volumes. Pure. */
-import { randomBytes } from 'node:crypto';
 import { invalidParameter } from '../../api-spec/errors.js';
+import { randomId } from '../random-id.js';
 
 /** Marks a volume that got its name from us. */
 export const anonymousLabel = 'com.docker.volume.anonymous';
@@ -10,7 +10,7 @@ const MAX_NAME_BYTES = 255;
 
 /** 64 hex. */
 export function newVolumeName(): string {
-  return randomBytes(32).toString('hex');
+  return randomId();
 }
 
 /** Whether it can be a volume's name; a folder of another name is none of ours. */

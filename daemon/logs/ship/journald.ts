@@ -1,9 +1,9 @@
 /** journald's native protocol: one datagram of fields for each line. */
-import { randomBytes } from 'node:crypto';
 import { openDatagrams } from '../../../native/datagrams.js';
 import { extraAttributes } from '../attributes.js';
 import type { LogOptions } from '../options.js';
 import { tagOf, type TaggedContainer } from '../tag.js';
+import { randomId } from '../../random-id.js';
 import type { SpooledLine } from './line.js';
 import type { OpenSender } from './sender.js';
 
@@ -71,7 +71,7 @@ export class JournalEncoder {
   #partialFields({ stream, isPartial }: SpooledLine): readonly Buffer[] {
     const known = this.#partials.get(stream);
     if (known === undefined && !isPartial) return [];
-    const partial = known ?? { id: randomBytes(32).toString('hex'), ordinal: 0 };
+    const partial = known ?? { id: randomId(), ordinal: 0 };
     partial.ordinal += 1;
     if (isPartial) this.#partials.set(stream, partial);
     else this.#partials.delete(stream);
