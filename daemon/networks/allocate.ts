@@ -50,11 +50,11 @@ export async function allocate(
   // Ports need no namespace: they are served by the time that the container has one.
   const published = recorded.then(() => publish(context, sandbox));
   published.catch(() => undefined);
-  held.set(sandbox.id, { reservations, recorded, published });
+  // Whoever needs the files waits for them.
+  const ready = writeSandboxFiles(context, record, sandbox, resolver);
+  ready.catch(() => undefined);
+  held.set(sandbox.id, { reservations, recorded, published, ready });
   try {
-    const ready = writeSandboxFiles(context, record, sandbox, resolver);
-    // Whoever needs the files waits for it.
-    ready.catch(() => undefined);
     const linked = linkEnvironment(context, record, endpoints);
     const view = sandboxView(context, sandbox);
     // Assigned, since the view answers by getters.
@@ -64,7 +64,7 @@ export async function allocate(
       linked.length === 0 ? {} : { linkVariables: linked },
     );
   } catch (error) {
-    await Promise.allSettled([recorded, published]);
+    await Promise.allSettled([recorded, published, ready]);
     await unpublish(context, sandbox);
     book.removeSandbox(sandbox.id);
     held.delete(sandbox.id);

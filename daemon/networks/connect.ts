@@ -52,7 +52,7 @@ export async function releaseSandbox(context: Context, sandboxId: string): Promi
     context.store.soon(statements);
   }
   // What is being made would stay: it is let finish, and then taken back.
-  const made = Promise.allSettled([held?.published, held?.netns?.joined])
+  const made = Promise.allSettled([held?.published, held?.netns?.joined, held?.ready])
     .then(() => closeTaken(held));
   const works = record.endpoints.map((endpoint) =>
     made.then(() => leave(context, endpoint, 'dying')));

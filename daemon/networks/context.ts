@@ -38,6 +38,8 @@ export interface Held {
   readonly recorded: Promise<void>;
   /** Settles when its ports are served, which waits for no namespace. */
   readonly published: Promise<void>;
+  /** Settles when its files are written: from then on nothing of ours is in its bundle. */
+  readonly ready?: Promise<void>;
   /** The namespace made ahead that it is set up in, until somebody lives there. */
   netns?: TakenNetns;
   dns?: DnsServer;

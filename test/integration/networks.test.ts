@@ -1,8 +1,9 @@
 /** The networks service on the real kernel, in a namespace of the test's own. */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import type { EndpointSettings, HostConfig } from '../../api-spec/index.js';
@@ -103,6 +104,7 @@ function facts(): void {
     let third = '';
     while (third !== '172.17.0.2' && performance.now() < deadline) {
       const sandbox = await here.networks.allocate(here.add());
+      await sandbox.ready;
       third = sandbox.endpoints['bridge']?.IPAddress ?? '';
       await here.networks.release(sandbox.id);
       // The kernel is not asked for so much that it has no time for the link.
@@ -286,6 +288,7 @@ function facts(): void {
       hostConfig: { NetworkMode: 'own' }, endpoints: { own: { IPAMConfig: { IPv4Address } } },
     });
     const sandbox = await here.networks.allocate(ask(`${base}.9`));
+    await sandbox.ready;
     t.equal(sandbox.endpoints['own']?.IPAddress, `${base}.9`);
     await t.rejects(here.networks.allocate(ask(`${base}.9`)), forbidden('Address already in use'));
     t.throws(() => here.networks.check(ask('1.2.3.4')), {
@@ -311,9 +314,22 @@ function facts(): void {
     const [links] = await here.netlink.run([{ do: 'links', netns: { pid: none.pid } }]);
     t.same(links.map(({ name }) => name), ['lo']);
     const sandbox = await here.networks.allocate(here.add({ hostConfig: { NetworkMode: 'host' } }));
+    await sandbox.ready;
     t.equal(sandbox.kind, 'host');
     t.match(readFileSync(sandbox.resolvConfPath, 'utf8'), 'nameserver 127.0.0.53');
     await here.networks.release(sandbox.id);
+  });
+
+  test('who gives a sandbox back at once is not written to afterwards', async (t) => {
+    const here = await world(t);
+    const record = here.add({ hostConfig: { NetworkMode: 'none' } });
+    const sandbox = await here.networks.allocate(record);
+    await here.networks.release(sandbox.id);
+    const folder = dirname(sandbox.hostsPath);
+    rmSync(folder, { recursive: true });
+    await sleep(100);
+    t.notOk(existsSync(folder));
+    t.equal(await sandbox.ready, undefined, 'its files were written by then');
   });
 
   test('the default pools are Docker\'s', (t) => {

@@ -198,6 +198,7 @@ async function run(
 ): Promise<Running> {
   networks.check(record);
   const sandbox = await networks.allocate(record);
+  await sandbox.ready;
   const sleeper = await startSleeper();
   t.teardown(() => sleeper.end());
   await networks.connect(sandbox, sleeper.pid);
