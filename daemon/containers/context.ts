@@ -109,14 +109,11 @@ export async function save(
   record: ContainerRecord,
   { durability = 'normal', events: happened = [], also = [], meanwhile }: Save = {},
 ): Promise<void> {
-  const stamped = happened.map((event) => events.stamp(event));
   if (durability !== 'full') container.record = record;
+  if (durability === 'soon') return events.keepSoon([upsert(record), ...also], happened);
+  const stamped = happened.map((event) => events.stamp(event));
   const statements = [upsert(record), ...also, ...stamped.flatMap((event) => event.statements)];
-  if (durability === 'soon' && !stamped.some(({ isHeard }) => isHeard)) {
-    store.soon(statements);
-    return;
-  }
-  const committed = store.commit(statements, durability === 'soon' ? 'normal' : durability);
+  const committed = store.commit(statements, durability);
   await (meanwhile === undefined ? committed : bothOf(committed, meanwhile()));
   if (durability === 'full') container.record = record;
   for (const { announce } of stamped) announce();

@@ -318,9 +318,9 @@ export interface EventsNeed {
   stamp(event: ContainerEvent): {
     readonly statements: readonly Statement[];
     readonly announce: () => void;
-    /** Somebody listens. */
-    readonly isHeard: boolean;
   };
+  /** A change that nobody waits for, and its events. */
+  keepSoon(statements: readonly Statement[], events: readonly ContainerEvent[]): Promise<void>;
 }
 
 /**

@@ -16,8 +16,6 @@ export interface PendingEvent {
   readonly statements: readonly Statement[];
   /** Tells the listeners; to be called once the transaction has been committed. */
   readonly announce: () => void;
-  /** Somebody listens: it may not wait for other changes to be stored with. */
-  readonly isHeard: boolean;
 }
 
 /** The book of events: each is stored before anybody is told, and times never repeat or go back. */
@@ -31,6 +29,11 @@ export interface Events {
    * in so little time that only a daemon that is killed loses it.
    */
   soon(event: Happening): void;
+  /**
+   * Stores a change that nobody waits for together with its events, as `soon` does; resolves when
+   * there is nothing left to tell.
+   */
+  keepSoon(statements: readonly Statement[], events: readonly Happening[]): Promise<void>;
   /**
    * What happened since `sinceNs` (from the store), then what happens until `untilNs` or `signal`.
    * Without either only what is new; with `untilNs` alone all that there is. It listens from the
@@ -72,20 +75,27 @@ export function createEvents(
     const { event, statements } = next(happening);
     // Who begins to listen later finds it in the store.
     const announce = (): void => listeners.forEach((listener) => listener(event));
-    return { statements, announce, isHeard: listeners.size > 0 };
+    return { statements, announce };
   };
-  const emit = async (happening: Happening): Promise<void> => {
-    const pending = stamp(happening);
-    await store.commit(pending.statements, 'normal');
-    pending.announce();
+  const keepSoon: Events['keepSoon'] = async (also, happened) => {
+    const pending = happened.map(stamp);
+    const statements = [...also, ...pending.flatMap((event) => event.statements)];
+    if (pending.length === 0 || listeners.size === 0) {
+      store.soon(statements);
+      return;
+    }
+    await store.commit(statements, 'normal');
+    for (const { announce } of pending) announce();
   };
   return {
     stamp,
-    emit,
-    soon(happening) {
-      if (listeners.size > 0) emit(happening).catch(onLost);
-      else store.soon(stamp(happening).statements);
+    async emit(happening) {
+      const pending = stamp(happening);
+      await store.commit(pending.statements, 'normal');
+      pending.announce();
     },
+    soon: (happening) => void keepSoon([], [happening]).catch(onLost),
+    keepSoon,
     watch(range, signal) {
       store.flush();
       const queue = new LiveQueue(signal);

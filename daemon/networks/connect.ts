@@ -35,22 +35,13 @@ export async function releaseSandbox(context: Context, sandboxId: string): Promi
   const held = context.held.get(sandboxId);
   context.held.delete(sandboxId);
   held?.dns?.close();
-  const pending = record.endpoints.map((endpoint) =>
-    context.events.stamp(
-      networkEvent('disconnect', networkOf(context, endpoint), record.containerId)));
   // Before anything is waited for: who releases tells of what comes after it. Nor is its writing
   // waited for: a row that stays is found to be of nobody by the next start.
-  const statements = [dropSandbox(sandboxId), ...pending.flatMap((event) => event.statements)];
-  if (pending.some(({ isHeard }) => isHeard)) {
-    context.store
-      .commit(statements, 'normal')
-      .then(() => pending.forEach((event) => event.announce()))
-      .catch((error: unknown) => {
-        context.warn(`sandbox ${sandboxId} is not forgotten: ${String(error)}`);
-      });
-  } else {
-    context.store.soon(statements);
-  }
+  const events = record.endpoints.map((endpoint) =>
+    networkEvent('disconnect', networkOf(context, endpoint), record.containerId));
+  context.events.keepSoon([dropSandbox(sandboxId)], events).catch((error: unknown) => {
+    context.warn(`sandbox ${sandboxId} is not forgotten: ${String(error)}`);
+  });
   // What is being made would stay: it is let finish, and then taken back.
   const made = Promise.allSettled([held?.published, held?.netns?.joined, held?.ready])
     .then(() => closeTaken(held));

@@ -28,9 +28,9 @@ export interface EventsNeed {
   stamp(event: NetworkEvent): {
     readonly statements: readonly Statement[];
     announce(): void;
-    /** Somebody listens. */
-    readonly isHeard: boolean;
   };
+  /** A change that nobody waits for, and its events. */
+  keepSoon(statements: readonly Statement[], events: readonly NetworkEvent[]): Promise<void>;
 }
 
 /** What happened to a network, in the API's words. */

@@ -113,8 +113,13 @@ async function open(t: Test, ground: Ground): Promise<World> {
       stamp: ({ action, attributes }) => ({
         statements: [],
         announce: () => void told.push(`${action} ${attributes['name'] ?? ''}`),
-        isHeard: true,
       }),
+      keepSoon: async (statements, happened) => {
+        await store.commit(statements, 'normal');
+        for (const { action, attributes } of happened) {
+          told.push(`${action} ${attributes['name'] ?? ''}`);
+        }
+      },
     },
     bundlePath: (id) => `${folder}/${id}`,
     settings: {
