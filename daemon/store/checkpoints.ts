@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { CheckpointReply } from './checkpointer.js';
 
-/** Transactions between two checkpoints: a few pages each, so the log stays at some megabytes. */
-const commitsBetween = 200;
+/** Transactions between two checkpoints: some ten pages each, so the log stays in its room. */
+const commitsBetween = 150;
 /** Transactions during one checkpoint, after which the others wait for it. */
 const maxCommitsDuring = 500;
 /** Pages (of 4 KiB) that the log may have before writers wait until it can begin anew. */

@@ -16,14 +16,13 @@ export interface LogSync {
 
 /**
  * What the log grows to before checkpoints let it begin anew, and some more: on a full disk things
- * can still be removed, which begins with a record.
+ * can still be removed, which begins with a record. All of it is written once: a sync of what lies
+ * there waits for data alone, half as long as one of a file that grows, whose filesystem has to
+ * note where.
  */
 const roomBytes = 8 * 1024 * 1024;
-/**
- * As much of it is written once: a sync of what lies there waits for data alone, half as long as
- * one of a file that grows, whose filesystem has to note where.
- */
-const writtenBytes = 4 * 1024 * 1024;
+/** What is written at once. */
+const pieceBytes = 1024 * 1024;
 
 /**
  * Syncs of the file at `path`, in the pool's threads. Who comes while one is under way shares the
@@ -83,10 +82,11 @@ function keepRoomFor(fd: number): void {
 
 /** Zeros are no frame of SQLite's log (sqlite.org/fileformat2.html, 4.1): it ends before them. */
 function writeAhead(fd: number): void {
-  const { size } = fstatSync(fd);
-  if (size >= writtenBytes) return;
+  const zeros = Buffer.alloc(pieceBytes);
   try {
-    writeSync(fd, Buffer.alloc(writtenBytes - size), 0, writtenBytes - size, size);
+    for (let { size } = fstatSync(fd); size < roomBytes;) {
+      size += writeSync(fd, zeros, 0, Math.min(pieceBytes, roomBytes - size), size);
+    }
   } catch (error) {
     if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
   }
