@@ -18,11 +18,19 @@ export interface Trash {
   sweep(folder: string, known: ReadonlySet<string>): Promise<readonly string[]>;
 }
 
+/** For how long things lie there before they are removed: whoever took them goes on undisturbed. */
+const REST_MS = 50;
+
 /** Opens the trash below `folder`, which is on the same filesystem as what it will take. */
 export function openTrash(folder: string, onError: (error: unknown) => void): Trash {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const remove = async (path: string): Promise<void> => {
     if (!(await removeSmallTree(path))) await rm(path, { recursive: true, force: true });
+  };
+  let resting: string[] = [];
+  const removeRested = (): void => {
+    for (const path of resting) remove(path).catch(onError);
+    resting = [];
   };
   const trash: Trash = {
     take(path) {
@@ -35,7 +43,8 @@ export function openTrash(folder: string, onError: (error: unknown) => void): Tr
         }
         throw error;
       }
-      remove(taken).catch(onError);
+      if (resting.length === 0) setTimeout(removeRested, REST_MS).unref();
+      resting.push(taken);
       return Promise.resolve();
     },
     async empty() {

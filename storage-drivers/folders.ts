@@ -6,10 +6,10 @@
  *     <root>/containers/<64 hex>/  one writable layer, by the container's id
  *     <root>/init/<16 hex>/        what lies between the two, see init-layer.ts; kept for ever
  *     <root>/stage/<random>/       being made; of no worth after a crash
- *     <root>/trash/<random>/       things to be removed, by one process for many
+ *     <root>/trash/<random>/       things to be removed, some at a time
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,7 +23,7 @@ import { removeTree, treeDigest, type TreeOptions } from '../native/unpack/index
  * start.
  */
 const CLOSE_WAIT_MS = 5_000;
-/** How long things are gathered for one process that removes them: starting it costs 3 ms. */
+/** How long things are gathered before they are removed: nobody is disturbed by it just then. */
 const GATHER_MS = 1000;
 
 /** The kinds of things that a driver keeps. */
@@ -99,43 +99,42 @@ interface Trash {
   close(): Promise<void>;
 }
 
-/** What is taken within `GATHER_MS` goes into one folder, which one process removes. */
+/** What is taken within `GATHER_MS` is removed together, one thing after the other. */
 function openTrash(folder: string): Trash {
   const removals = new Set<Promise<void>>();
   const stopping = new AbortController();
-  let gathering: { readonly path: string; readonly timer: NodeJS.Timeout } | undefined;
+  let gathering: { readonly paths: string[]; readonly timer: NodeJS.Timeout } | undefined;
 
-  const remove = (path: string): void => {
+  const removeOne = async (path: string): Promise<void> => {
     // Most containers wrote little: then no process is needed.
-    const removal = removeSmallTree(path)
-      .then((isGone) => (isGone ? undefined : removeTree(path, { signal: stopping.signal })))
-      // What cannot be removed now stays in the trash: the next start tries again and tells.
-      .catch(() => undefined)
-      .finally(() => removals.delete(removal));
+    if (await removeSmallTree(path)) return;
+    await removeTree(path, { signal: stopping.signal });
+  };
+  const remove = async (paths: readonly string[]): Promise<void> => {
+    // What cannot be removed now stays in the trash: the next start tries again and tells.
+    for (const path of paths) await removeOne(path).catch(() => undefined);
+  };
+  const begin = (paths: readonly string[]): void => {
+    const removal = remove(paths).finally(() => removals.delete(removal));
     removals.add(removal);
   };
   const removeGathered = (): void => {
     if (gathering === undefined) return;
     clearTimeout(gathering.timer);
-    remove(gathering.path);
+    begin(gathering.paths);
     gathering = undefined;
-  };
-  const gathered = (): string => {
-    if (gathering === undefined) {
-      const path = join(folder, randomName());
-      mkdirSync(path, { mode: 0o700 });
-      gathering = { path, timer: setTimeout(removeGathered, GATHER_MS).unref() };
-    }
-    return gathering.path;
   };
 
   return {
     take(path) {
-      renamed(path, join(gathered(), randomName()));
+      const taken = join(folder, randomName());
+      if (!renamed(path, taken)) return Promise.resolve();
+      gathering ??= { paths: [], timer: setTimeout(removeGathered, GATHER_MS).unref() };
+      gathering.paths.push(taken);
       return Promise.resolve();
     },
     async emptyAll() {
-      for (const name of await readdir(folder)) remove(join(folder, name));
+      begin((await readdir(folder)).map((name) => join(folder, name)));
     },
     async close() {
       removeGathered();
@@ -206,11 +205,14 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-function renamed(from: string, to: string): void {
+/** False when there is nothing by that name. */
+function renamed(from: string, to: string): boolean {
   try {
     renameSync(from, to);
+    return true;
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
+    return false;
   }
 }
 

@@ -23,7 +23,7 @@ test('what is discarded is gone by its name at once, and wholly at the end', asy
     await folders.discard(path);
     t.notOk(existsSync(path), 'its name is free at once');
   }
-  t.equal(readdirSync(trash).length, 1, 'they are gathered');
+  t.equal(readdirSync(trash).length, 3, 'they are gathered');
   await folders.close();
   t.same(readdirSync(trash), []);
 });
