@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { removeLeaks } from '../../test/support/leaks.js';
 import { lifeOf } from '../container.js';
 import { execsInARow, execSteps } from '../measures/streams.js';
 import { meanOf } from '../statistics.js';
@@ -21,7 +22,7 @@ const restMs = 250;
 const microsecondsPerMs = 1000;
 const noId = '0'.repeat(64);
 /** As those of the daemon. */
-const nodeFlags = ['--max-semi-space-size=8'];
+const nodeFlags = ['--max-semi-space-size=8', '--always-sparkplug'];
 const sources = ['life.c', 'veth.c'].map((name) =>
   fileURLToPath(new URL(`../../../bench/floor/${name}`, import.meta.url)),
 );
@@ -44,10 +45,21 @@ export async function openFloor(rounds: number): Promise<Floor> {
   const alone = await life('none', []);
   const bridged = await life('bridge', [`tsblife${folder.slice(-6)}`]);
   const execs = await life('exec', ['exec']);
-  const socket = join(folder, 's');
-  const serverPath = fileURLToPath(new URL('empty-server.js', import.meta.url));
-  opened.push(await startAsked(process.execPath, [...nodeFlags, serverPath, socket]));
-  const talker = new Talker(socket);
+  const serve = async (program: string, words: readonly string[]): Promise<void> => {
+    const path = fileURLToPath(new URL(`${program}.js`, import.meta.url));
+    opened.push(await startAsked(process.execPath, [...nodeFlags, path, ...words]));
+  };
+  const talkTo = async (program: string, words: readonly string[] = []): Promise<Talker> => {
+    const socket = join(folder, `${program}.sock`);
+    await serve(program, [socket, ...words]);
+    return new Talker(socket);
+  };
+  const bare = join(folder, 'bare');
+  const empty = await talkTo('empty-server');
+  const engine = await talkTo('bare-engine', [bare]);
+  const execEngine = await talkTo('bare-exec');
+  const ofLife = { steps: lifeOf({ image: 'i', command: ['/bin/true'], network: 'none' }) };
+  const ofExec = { steps: execSteps(), times: execsInARow, id: noId };
   const bundle = makeCrunBundle(join(folder, 'crun'));
   const row = (name: string, act: () => Promise<number | undefined>): Measure => ({
     name: `floor: ${name}`,
@@ -66,17 +78,20 @@ export async function openFloor(rounds: number): Promise<Floor> {
     measures: [
       row('the kernel calls of one life, no network', () => asked(alone)),
       row('the kernel calls of one life, bridge', () => asked(bridged)),
-      row('four answers of an empty Node server', () =>
-        talker.ms({ steps: lifeOf({ image: 'i', command: ['/bin/true'], network: 'none' }) })),
+      row('four answers of an empty Node server', () => empty.ms(ofLife)),
+      row('one life by an engine that decides nothing, no network', () => engine.ms(ofLife)),
       row('the kernel calls of one exec', () => meanOf(execsInARow, () => asked(execs))),
       row('three answers of an empty Node server, for an exec', async () =>
-        (await talker.ms({ steps: execSteps(), times: execsInARow, id: noId })) / execsInARow),
+        (await empty.ms(ofExec)) / execsInARow),
+      row('one exec by an engine that keeps no book', async () =>
+        (await execEngine.ms(ofExec)) / execsInARow),
       row('crun run, a bare bundle without network', async () =>
         bundle === undefined ? undefined : timed(() => runWithCrun(bundle))),
     ],
     close: async () => {
-      await talker.close();
+      await Promise.all([empty, engine, execEngine].map((talker) => talker.close()));
       await Promise.all(opened.map(({ stop }) => stop()));
+      removeLeaks({ dataRoot: join(bare, 'data'), execRoot: join(bare, 'x') });
       rmSync(folder, { recursive: true, force: true });
     },
   };
