@@ -33,6 +33,8 @@
 static const char *root;
 static char groups[MAX_GROUPS][128];
 static int group_count;
+/* With version 1 a thread at a time: `cgroup.procs` would wait for a grace period. */
+static const char *entry = "tasks";
 
 void fail(const char *what) {
   fprintf(stderr, "life: %s: %s\n", what, strerror(errno));
@@ -48,6 +50,7 @@ static void find_groups(void) {
   static const char *const v1[] = {"memory", "pids", "cpu", "devices", "freezer"};
   if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0) {
     snprintf(groups[group_count++], sizeof *groups, "/sys/fs/cgroup/life-%d", getpid());
+    entry = "cgroup.procs";
     return;
   }
   for (size_t at = 0; at < sizeof v1 / sizeof *v1; at++) {
@@ -118,7 +121,7 @@ static void join_groups(pid_t pid) {
   char text[1200], own[16];
   snprintf(own, sizeof own, "%d", pid);
   for (int at = 0; at < group_count; at++) {
-    snprintf(text, sizeof text, "%s/cgroup.procs", groups[at]);
+    snprintf(text, sizeof text, "%s/%s", groups[at], entry);
     write_text(text, own);
   }
 }
