@@ -145,6 +145,18 @@ export function setChildSubreaper(): void {
   if (result < 0) throw new ErrnoError('prctl', errnoName(koffi.errno()), 'PR_SET_CHILD_SUBREAPER');
 }
 
+/** What a slow function of ours returns, called in a thread of the pool. */
+export function inThread<Parameters extends readonly unknown[]>(
+  { async: call }: Slow<Parameters>,
+  ...parameters: Parameters
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | null, result: number): void =>
+      error === null ? resolve(result) : reject(error);
+    call(...parameters, done);
+  });
+}
+
 /** The result of a function of ours; throws `ErrnoError` for a negative one. */
 export function checked(result: number, syscall: string, about?: string): number {
   if (result < 0) throw new ErrnoError(syscall, errnoName(result), about);

@@ -1,6 +1,6 @@
 import { errnoName } from './errno.js';
 import { ErrnoError } from './errno-error.js';
-import { tsdocker } from './libc.js';
+import { inThread, tsdocker } from './libc.js';
 
 /** More than this is a process's work (`removeTree`), which can be killed. */
 const MAX_ENTRIES = 256;
@@ -11,11 +11,7 @@ const MAX_ENTRIES = 256;
  * for `removeTree`. Absent is success. Rejects with `ErrnoError`.
  */
 export async function removeSmallTree(path: string): Promise<boolean> {
-  const result = await new Promise<number>((resolve, reject) => {
-    tsdocker().tsd_remove_small.async(path, MAX_ENTRIES, (error, value) =>
-      error === null ? resolve(value) : reject(error),
-    );
-  });
+  const result = await inThread(tsdocker().tsd_remove_small, path, MAX_ENTRIES);
   if (result >= 0) return true;
   const code = errnoName(result);
   if (code === 'E2BIG') return false;

@@ -1,4 +1,4 @@
-import { checked, tsdocker } from './libc.js';
+import { checked, inThread, tsdocker } from './libc.js';
 
 const TIMEOUT_MS = 10_000;
 
@@ -11,20 +11,9 @@ export async function sendFd(path: string, fd: number, words: string): Promise<v
   const bytes = Buffer.from(words);
   const nothing = Buffer.alloc(0);
   const none = new Int32Array(1);
-  const result = await new Promise<number>((resolve, reject) => {
-    const done = (error: Error | null, sent: number): void =>
-      error === null ? resolve(sent) : reject(error);
-    tsdocker().tsd_exchange.async(
-      path,
-      bytes,
-      bytes.length,
-      fd,
-      nothing,
-      0,
-      none,
-      TIMEOUT_MS,
-      done,
-    );
-  });
+  const { tsd_exchange: exchange } = tsdocker();
+  const result = await inThread(
+    exchange, path, bytes, bytes.length, fd, nothing, 0, none, TIMEOUT_MS,
+  );
   checked(result, 'sendmsg', path);
 }

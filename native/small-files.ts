@@ -1,5 +1,5 @@
 /** Several small files by one call in a pool's thread, while the main thread goes on. */
-import { tsdocker } from './libc.js';
+import { inThread, tsdocker } from './libc.js';
 
 /** A file and all that is to be in it; no NUL. */
 export interface SmallFile {
@@ -14,8 +14,5 @@ export interface SmallFile {
 export function writeSmallFiles(files: readonly SmallFile[], mode: number): Promise<number> {
   const paths = [...files.map(({ path }) => path), null];
   const texts = [...files.map(({ text }) => text), null];
-  return new Promise((resolve, reject) => {
-    tsdocker().tsd_write_files.async(paths, texts, mode, (error, written) =>
-      error === null ? resolve(written) : reject(error));
-  });
+  return inThread(tsdocker().tsd_write_files, paths, texts, mode);
 }

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { errnoName } from './errno.js';
 import { ErrnoError } from './errno-error.js';
-import { builtFile, checked, tsdocker } from './libc.js';
+import { builtFile, checked, inThread, tsdocker } from './libc.js';
 
 /** The shim as an fd that can be executed: a sealed memfd, or a read-only mount of the file. */
 let shimProgram: number | undefined;
@@ -48,16 +48,8 @@ export async function spawn(
   { fds, env = [] }: Inherited,
 ): Promise<number> {
   const list = Int32Array.from(fds);
-  const pid = await new Promise<number>((resolve, reject) => {
-    tsdocker().tsd_spawn.async(
-      execFd,
-      [...argv, null],
-      [...env, null],
-      list,
-      list.length,
-      (error, result) => (error === null ? resolve(result) : reject(error)),
-    );
-  });
+  const { tsd_spawn: call } = tsdocker();
+  const pid = await inThread(call, execFd, [...argv, null], [...env, null], list, list.length);
   return checked(pid, 'execveat', argv[0]);
 }
 

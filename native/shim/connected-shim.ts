@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
 import type { Slot } from '../launch/opcodes.js';
-import { checked, tsdocker } from '../libc.js';
+import { checked, inThread, tsdocker } from '../libc.js';
 import { O_PATH } from '../open-flags.js';
 import type { AttachRequest, Exited, LogPosition, Shim, ShimFd, ShimHello } from './client.js';
 import { Connection } from './connection.js';
@@ -239,19 +239,10 @@ export class ConnectedShim implements Shim {
     const request = encodeFrame(type, 0, payload);
     const answer = Buffer.alloc(FRAME_HEADER_BYTES + 4);
     const got = new Int32Array(1);
-    const size = await new Promise<number>((resolve, reject) => {
-      tsdocker().tsd_exchange.async(
-        this.socketPath,
-        request,
-        request.length,
-        fd,
-        answer,
-        answer.length,
-        got,
-        FD_TIMEOUT_MS,
-        (error, result) => (error === null ? resolve(result) : reject(error)),
-      );
-    });
+    const size = await inThread(
+      tsdocker().tsd_exchange, this.socketPath, request, request.length, fd,
+      answer, answer.length, got, FD_TIMEOUT_MS,
+    );
     checked(size, 'shim.exchange', this.socketPath);
     if (size < answer.length) throw new ErrnoError('shim.exchange', 'EPIPE', this.socketPath);
     const errno = answer.readInt32LE(FRAME_HEADER_BYTES);
