@@ -15,6 +15,7 @@ import { openStore, type Store } from '../../daemon/store/index.js';
 import type { LaunchRequest } from '../../native/shim/client.js';
 import { launch, startShim } from '../../native/shim/client.js';
 import { writeSmallFiles } from '../../native/small-files.js';
+import { answer } from './answer.js';
 import { compiledLife, type CompiledLife } from './compiled-life.js';
 
 const migrations = [
@@ -104,17 +105,6 @@ async function remove(life: Life, now: Now): Promise<void> {
       rmSync(join(life.trash, name), { recursive: true, force: true });
     }
   }, 50);
-}
-
-function answer(response: ServerResponse, status: number, body?: object): void {
-  const text = body === undefined ? undefined : JSON.stringify(body);
-  response.writeHead(status, {
-    'Api-Version': '1.51',
-    ...(text === undefined
-      ? {}
-      : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) }),
-  });
-  response.end(text);
 }
 
 async function main([socket = '', folder = '']: readonly string[]): Promise<void> {

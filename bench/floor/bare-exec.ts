@@ -10,6 +10,7 @@ import { json } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { ExecRequest, LiveExec } from '../../daemon/runtime/exec-task.js';
 import { openRuntimeWorld } from '../../test/support/runtime-world.js';
+import { answer } from './answer.js';
 
 const rawStream = 'application/vnd.docker.raw-stream';
 const container = { command: ['/bin/sleep', '100000'] };
@@ -24,16 +25,6 @@ await task.start();
 /** What was made last, and what it ended with. */
 let expected: ExecRequest | undefined;
 let live: LiveExec | undefined;
-
-function answer(response: ServerResponse, status: number, body: object): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, {
-    'Api-Version': '1.51',
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(text),
-  });
-  response.end(text);
-}
 
 interface Wish {
   readonly Cmd: readonly string[];

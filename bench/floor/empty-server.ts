@@ -1,22 +1,12 @@
 /** Answers a container's and an exec's calls with nothing behind them: `empty-server SOCKET`. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { answer } from './answer.js';
 
 const rawStream = 'application/vnd.docker.raw-stream';
 const id = 'f'.repeat(64);
 /** The answer that a start gives to who waits. */
 let waiting: ServerResponse | undefined;
-
-function answer(response: ServerResponse, status: number, body?: object): void {
-  const json = body === undefined ? undefined : JSON.stringify(body);
-  response.writeHead(status, {
-    'Api-Version': '1.51',
-    ...(json === undefined
-      ? {}
-      : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(json) }),
-  });
-  response.end(json);
-}
 
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = request.url ?? '';
