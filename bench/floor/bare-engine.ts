@@ -3,7 +3,7 @@
  * one container in mind, whose program was compiled when it began, and looks nothing up: it hears
  * four requests, makes the same folders, groups and process by the same shim as the daemon, and
  * keeps a record that a power cut does not take away. What a real engine takes beyond that is its
- * own; below it none of this kind can come.
+ * own.
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';

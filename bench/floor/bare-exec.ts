@@ -10,9 +10,8 @@ import { json } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { ExecRequest, LiveExec } from '../../daemon/runtime/exec-task.js';
 import { openRuntimeWorld } from '../../test/support/runtime-world.js';
-import { answer } from './answer.js';
+import { answer, beginOutput } from './answer.js';
 
-const rawStream = 'application/vnd.docker.raw-stream';
 const container = { command: ['/bin/sleep', '100000'] };
 
 const world = openRuntimeWorld();
@@ -51,9 +50,7 @@ function make(response: ServerResponse, { Cmd: command }: Wish): void {
 async function start(response: ServerResponse): Promise<void> {
   if (expected === undefined) throw new Error('nothing was made');
   live = await world.runtime.exec(expected);
-  // The end of the output is the end of the connection.
-  response.useChunkedEncodingByDefault = false;
-  response.writeHead(200, { 'Content-Type': rawStream, Connection: 'close' });
+  beginOutput(response);
   if (live.stream !== undefined) await pipeline(live.stream, response);
 }
 

@@ -1,9 +1,8 @@
 /** Answers a container's and an exec's calls with nothing behind them: `empty-server SOCKET`. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { answer } from './answer.js';
+import { answer, beginOutput } from './answer.js';
 
-const rawStream = 'application/vnd.docker.raw-stream';
 const id = 'f'.repeat(64);
 /** The answer that a start gives to who waits. */
 let waiting: ServerResponse | undefined;
@@ -14,9 +13,8 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     answer(response, 200, { ID: id, Running: false, ExitCode: 0 });
   } else if (path.startsWith('/exec/')) {
     await text(request);
-    // The end of the output is the end of the connection.
-    response.useChunkedEncodingByDefault = false;
-    response.writeHead(200, { 'Content-Type': rawStream, Connection: 'close' }).end();
+    beginOutput(response);
+    response.end();
   } else if (path.endsWith('/create') || path.endsWith('/exec')) {
     const asked: unknown = JSON.parse(await text(request));
     answer(response, 201, { Id: id, Warnings: asked === null ? null : [] });

@@ -45,13 +45,10 @@ export async function openFloor(rounds: number): Promise<Floor> {
   const alone = await life('none', []);
   const bridged = await life('bridge', [`tsblife${folder.slice(-6)}`]);
   const execs = await life('exec', ['exec']);
-  const serve = async (program: string, words: readonly string[]): Promise<void> => {
-    const path = fileURLToPath(new URL(`${program}.js`, import.meta.url));
-    opened.push(await startAsked(process.execPath, [...nodeFlags, path, ...words]));
-  };
   const talkTo = async (program: string, words: readonly string[] = []): Promise<Talker> => {
+    const path = fileURLToPath(new URL(`${program}.js`, import.meta.url));
     const socket = join(folder, `${program}.sock`);
-    await serve(program, [socket, ...words]);
+    opened.push(await startAsked(process.execPath, [...nodeFlags, path, socket, ...words]));
     return new Talker(socket);
   };
   const bare = join(folder, 'bare');

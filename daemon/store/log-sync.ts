@@ -82,9 +82,11 @@ function keepRoomFor(fd: number): void {
 
 /** Zeros are no frame of SQLite's log (sqlite.org/fileformat2.html, 4.1): it ends before them. */
 function writeAhead(fd: number): void {
+  let { size } = fstatSync(fd);
+  if (size >= roomBytes) return;
   const zeros = Buffer.alloc(pieceBytes);
   try {
-    for (let { size } = fstatSync(fd); size < roomBytes;) {
+    while (size < roomBytes) {
       size += writeSync(fd, zeros, 0, Math.min(pieceBytes, roomBytes - size), size);
     }
   } catch (error) {
