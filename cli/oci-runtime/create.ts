@@ -187,7 +187,7 @@ async function launchIn(parts: Parts, draft: ContainerRecord): Promise<Created> 
       await runHooks('prestart', draft.hooks.prestart, state);
       await runHooks('createRuntime', draft.hooks.createRuntime, state);
       writeStates(folderOf(request.root, request.id), draft, pid);
-      return processState(state, pid, config.linux.seccomp);
+      return { bytes: processState(state, pid, config.linux.seccomp) };
     },
   });
   try {

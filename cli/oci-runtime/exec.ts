@@ -133,9 +133,9 @@ async function atGate(parts: Parts, compiled: CompiledExec): Promise<Launching> 
     if (compiled.inherited.length > 0) givePipes(process, parts.basis.uidMappings);
     return await launch({
       program: compiled.program,
-      onYield: async (_token, pid) => processState(
-        stateDocument(record, 'running'), pid, parts.basis.seccomp,
-      ),
+      onYield: async (_token, pid) => ({
+        bytes: processState(stateDocument(record, 'running'), pid, parts.basis.seccomp),
+      }),
       monitor: {
         socketPath, exitPath, stdio: compiled.stdio, log: { kind: 'none' },
         attach: { spillDir: folderOf(request.root, record.id), spillBytes: 0, stallMs: STALL_MS },

@@ -41,6 +41,14 @@ interface Joined {
   readonly position?: { readonly inode: bigint; readonly offset: number };
 }
 
+/** A client's connection, on which a shim may speak itself. */
+export interface ClientLine {
+  /** Undefined while it cannot be given away. */
+  readonly fd: number | undefined;
+  /** Has been given away. */
+  give(): void;
+}
+
 /**
  * A client that has joined: either `run`, which ends with the output or with the client, or
  * `abandon` must be called, else the streams stay held.
@@ -49,7 +57,7 @@ export interface AttachConversation {
   readonly tty: boolean;
   /** Its first word is a matter of milliseconds. */
   readonly speaksSoon?: boolean;
-  run(client: Duplex, signal: AbortSignal): Promise<void>;
+  run(client: Duplex, signal: AbortSignal, line?: ClientLine): Promise<void>;
   abandon(): void;
 }
 

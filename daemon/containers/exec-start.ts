@@ -3,7 +3,7 @@ import { ApiError, conflict } from '../../api-spec/errors.js';
 import { ErrnoError } from '../../native/errno-error.js';
 import type { ExecRequest, ExecTask } from '../runtime/exec-task.js';
 import type { AttachOptions, Task } from '../runtime/task.js';
-import type { AttachConversation } from './attach.js';
+import type { AttachConversation, ClientLine } from './attach.js';
 import type { Container } from './container.js';
 import { containerEvent } from './context.js';
 import type { Context } from './context.js';
@@ -23,9 +23,14 @@ export interface StartOptions {
   readonly raw: boolean;
   /** `[rows, columns]`. */
   readonly size?: readonly [number, number];
+  /** The connection of who reads it, if it may be given away. */
+  readonly line?: ClientLine;
 }
 
-/** Starts it; `ApiError` 409 when it has been started before, 400 when it cannot be. */
+/**
+ * Starts it, and resolves to its client's stream, unless the line has been given or there is none.
+ * `ApiError` 409 when it has been started before, 400 when it cannot be.
+ */
 export async function startExec(
   context: Context,
   container: Container,
@@ -38,7 +43,9 @@ export async function startExec(
   exec.become({ status: 'starting' });
   try {
     tellExec(context, container, exec.record, 'exec_start');
-    const live = await context.runtime.exec(requestOf(context, container, { exec, task, options }));
+    const request = requestOf(context, container, { exec, task, options });
+    const live = await context.runtime.exec(request);
+    if (request.client !== undefined && live.stream === undefined) options.line?.give();
     exec.become({ status: 'running', task: live.task });
     followExec(context, container, exec, live.task);
     return live.stream;
@@ -66,8 +73,10 @@ function requestOf(
     readonly options: StartOptions;
   },
 ): ExecRequest {
-  const { size, detached } = options;
+  const { size, detached, line } = options;
   const attach = detached ? undefined : attachmentOf(exec, options);
+  // Of one who sends, what has come already would be lost.
+  const givesLine = line !== undefined && attach?.stdin === false;
   return {
     exec: {
       ...exec.record,
@@ -78,6 +87,7 @@ function requestOf(
     task,
     rootfs: () => rootfs.mount(container),
     ...(attach === undefined ? {} : { attach }),
+    ...(givesLine ? { client: () => line.fd } : {}),
   };
 }
 
@@ -139,10 +149,12 @@ export function conversationOf(
     speaksSoon: true,
     // Nothing has been started: it may be, by somebody else.
     abandon: () => undefined,
-    run: async (client, signal) => {
+    run: async (client, signal, line) => {
       let stream: Duplex | undefined;
       try {
-        stream = await startExec(context, container, exec, { detached: false, ...options });
+        stream = await startExec(context, container, exec, {
+          detached: false, ...options, ...(line === undefined ? {} : { line }),
+        });
       } catch (error) {
         if (!(error instanceof ApiError)) {
           context.log.error({ id: container.id, exec: exec.record.id, err: error }, 'exec failed');

@@ -44,8 +44,8 @@ export class HangupWatch {
   }
 }
 
-/** Of a plain socket; others keep their descriptor to themselves. */
-function fdOf(socket: Duplex): number | undefined {
+/** The descriptor of a socket; undefined of other streams, and of one that has closed. */
+export function fdOf(socket: Duplex): number | undefined {
   // Node's own field, which it does not document; without it nothing is watched.
   const { _handle: handle }: { _handle?: { readonly fd?: number } | null } = socket as object;
   const fd = handle?.fd;

@@ -2,11 +2,14 @@
  * From a request to a conversation over its connection: the answer's head is written, and both
  * ends are closed in the right order.
  */
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { multiplexedStream, rawStream } from '../../api-spec/operations/index.js';
 import { limits } from './limits.js';
-import type { Conversation } from './conversation.js';
+import type { Conversation, Line } from './conversation.js';
+import { fdOf } from './hangup.js';
 
 /** Which media type a conversation's output has: frames are told apart from API 1.42 on. */
 export const outputType = (tty: boolean, apiMinor: number): string =>
@@ -51,15 +54,35 @@ export async function converse(
     conversation.abandon();
     return;
   }
+  const line = lineOf(client);
   try {
     if (options.head !== undefined) client.write(options.head);
     if (options.hold) await sleep(limits.dockerPyHoldMs);
-    await conversation.run(client, gone.signal);
+    await conversation.run(client, gone.signal, line);
   } finally {
     // Nobody listens to the signal any more: an abort costs as much as a request.
     client.off('close', onGone);
-    close(client);
+    // To end it would end it for who may still have output for it.
+    if (line?.isGiven === true) client.destroy();
+    else close(client);
   }
+}
+
+/** Of a socket without any TLS, and with nothing in between. */
+function lineOf(client: Duplex): (Line & { readonly isGiven: boolean }) | undefined {
+  if (!(client instanceof Socket) || client instanceof TLSSocket) return undefined;
+  let isGiven = false;
+  return {
+    get fd() {
+      return client.writableLength > 0 ? undefined : fdOf(client);
+    },
+    give: () => {
+      isGiven = true;
+    },
+    get isGiven() {
+      return isGiven;
+    },
+  };
 }
 
 /** What was written still goes out; a client that never closes its side keeps nothing open. */

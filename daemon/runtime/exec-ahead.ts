@@ -22,7 +22,7 @@ interface Waiting {
   readonly task: Task;
   readonly key: string;
   readonly live: Promise<LiveExec>;
-  readonly go: () => void;
+  readonly go: (client: ExecRequest['client']) => void;
   readonly drop: () => void;
 }
 
@@ -62,7 +62,7 @@ export function aheadExecs(context: ExecContext): AheadExecs {
     run: async (request) => {
       const found = waiting.get(request.exec.id);
       waiting.delete(request.exec.id);
-      if (found?.key === keyOf(request)) found.go();
+      if (found?.key === keyOf(request)) found.go(request.client);
       else found?.drop();
       try {
         const live = await found?.live;
@@ -70,7 +70,9 @@ export function aheadExecs(context: ExecContext): AheadExecs {
       } catch (error) {
         if (!isStale(error)) throw error;
       }
-      return launchExec(context, request);
+      const { attach, client, container } = request;
+      const isPlain = attach === undefined || isForeign(context, container);
+      return launchExec(context, request, isPlain ? undefined : Promise.resolve(client));
     },
   };
 }
@@ -88,9 +90,9 @@ function isStale(error: unknown): boolean {
 class NotStarted extends Error {}
 
 function wait(context: ExecContext, request: ExecRequest): Waiting {
-  let go = (): void => undefined;
+  let go: Waiting['go'] = () => undefined;
   let drop = (): void => undefined;
-  const going = new Promise<void>((resolve, reject) => {
+  const going = new Promise<ExecRequest['client']>((resolve, reject) => {
     go = resolve;
     drop = () => reject(new NotStarted('an exec that was not started'));
   });

@@ -1,19 +1,18 @@
 /** The launch of one exec, at once or as far as can be before it is wanted. */
-import { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { dropShim, launch, startShim, type LaunchRequest } from '../../native/shim/client.js';
 import type { AttachLimits } from '../../native/shim/monitor-settings.js';
-import { closeFds, socketPair } from '../../native/spawn.js';
 import { GO } from './compile/exec.js';
 import { execFailure } from './exec-error.js';
-import { execPaths, forgetExec } from './exec-files.js';
+import { execPaths, forgetExec, type ExecPaths } from './exec-files.js';
+import { ExecLine } from './exec-line.js';
 import { execTask } from './exec-live.js';
 import { noteBytes } from './exec-note.js';
 import { execProgram, type EncodedExec, type ExecProgramContext } from './exec-program.js';
-import type { ExecRequest, LiveExec } from './exec-task.js';
+import type { ExecRequest, ExecTask, LiveExec } from './exec-task.js';
 import { takePidFd } from './pid-fd.js';
-import type { AttachOptions } from './task.js';
+import type { AttachOptions, Task } from './task.js';
 
 /** What all execs of a daemon share. */
 export interface ExecContext extends ExecProgramContext {
@@ -24,69 +23,81 @@ export interface ExecContext extends ExecProgramContext {
 const DRAIN_MS = 2000;
 
 /**
- * Starts a shim for it, which makes the process once `going` has resolved (at once if undefined);
- * until then nothing of it is in the container. If `going` rejects, so does this. Resolves once
- * execve has succeeded. Rejects with `ApiError` 400 in the words that clients know from `docker
- * exec`; then nothing is left.
+ * Starts a shim for it, which makes the process once `going` has resolved (at once if undefined),
+ * to the client of the request that it came with; until then nothing of it is in the container. If
+ * `going` rejects, so does this. Resolves once execve has succeeded. Rejects with `ApiError` 400 in
+ * the words that clients know from `docker exec`; then nothing is left.
  */
 export async function launchExec(
   context: ExecContext,
   request: ExecRequest,
-  going?: Promise<void>,
+  going?: Promise<ExecRequest['client']>,
 ): Promise<LiveExec> {
-  const { exec, attach } = request;
-  const paths = execPaths(context.execRoot, exec.id);
-  const { started, pidFd, ours, theirs } = await startExecShim(request, basename(paths.socket));
-  // The shim comes up meanwhile; whoever is to be answered first is.
-  if (going !== undefined) await nextTurn();
+  const paths = execPaths(context.execRoot, request.exec.id);
+  const line = new ExecLine();
   try {
-    const compiled = await execProgram(context, request, { paths, waits: going !== undefined })
-      .catch(async (error: unknown) => {
-        await dropShim(started);
-        throw error;
-      });
-    const { shim, pid } = await launch({
-      program: compiled.program,
-      monitor: {
-        socketPath: paths.socket, note: noteBytes(exec), stdio: compiled.stdio, leaves: true,
-        log: { kind: 'none' }, attach: context.attach, drainMs: DRAIN_MS, oomFiles: [],
-        killAtExit: [], keep: [],
-      },
-      passFds: new Map([
-        [compiled.pidFd, pidFd],
-        ...(compiled.client === undefined ? [] : [[compiled.client, theirs] as const]),
-      ]),
-      ...clientOf(compiled, attach),
-      opens: true,
-      started,
-      onYield: async (token) => {
-        if (token === GO) await going;
-        return undefined;
-      },
-    });
-    return {
-      task: execTask({ shim, pid, paths, leavesFiles: compiled.leavesFiles }),
-      ...(ours < 0 ? {} : { stream: new Socket({ fd: ours, allowHalfOpen: true }) }),
-    };
+    const task = await launchOn(context, request, { paths, line, going });
+    const stream = line.takeStream();
+    return { task, ...(stream === undefined ? {} : { stream }) };
   } catch (error) {
-    closeFds([ours]);
     forgetExec(paths);
     throw execFailure(error);
+  } finally {
+    line.close();
   }
 }
 
-/** The shim is executed while its program is compiled; `ours` is the caller's, or -1. */
-async function startExecShim({ task, attach }: ExecRequest, name: string) {
+async function launchOn(
+  context: ExecContext,
+  request: ExecRequest,
+  { paths, line, going }: {
+    readonly paths: ExecPaths;
+    readonly line: ExecLine;
+    readonly going: Promise<ExecRequest['client']> | undefined;
+  },
+): Promise<ExecTask> {
+  const { exec, attach } = request;
+  const waits = going !== undefined;
+  const client = attach === undefined || waits ? undefined : line.connect();
+  const { started, pidFd } = await startExecShim(request.task, basename(paths.socket), client);
+  // The shim comes up meanwhile; whoever is to be answered first is.
+  if (waits) await nextTurn();
+  const compiled = await execProgram(context, request, { paths, waits })
+    .catch(async (error: unknown) => {
+      await dropShim(started);
+      throw error;
+    });
+  const { shim, pid } = await launch({
+    program: compiled.program,
+    monitor: {
+      socketPath: paths.socket, note: noteBytes(exec), stdio: compiled.stdio, leaves: true,
+      log: { kind: 'none' }, attach: context.attach, drainMs: DRAIN_MS, oomFiles: [],
+      killAtExit: [], keep: [],
+    },
+    passFds: new Map([
+      [compiled.pidFd, pidFd],
+      ...(compiled.client === undefined || client === undefined
+        ? [] : [[compiled.client, client] as const]),
+    ]),
+    ...clientOf(compiled, attach),
+    opens: true,
+    started,
+    onYield: async (token) => {
+      if (token !== GO) return undefined;
+      const own = await going;
+      return attach === undefined ? undefined : { fd: line.connect(own?.()) };
+    },
+  });
+  return execTask({ shim, pid, paths, leavesFiles: compiled.leavesFiles });
+}
+
+/** The shim is executed while its program is compiled. */
+async function startExecShim(task: Task, name: string, client: number | undefined) {
   const { pidFd, release } = await takePidFd(task);
-  const [ours = -1, theirs = -1] = attach === undefined ? [] : socketPair();
-  const started = startShim(name, theirs < 0 ? [pidFd] : [pidFd, theirs]);
-  const end = (): void => {
-    closeFds([theirs]);
-    release();
-  };
+  const started = startShim(name, client === undefined ? [pidFd] : [pidFd, client]);
   // Its failure is `launch`'s to tell.
-  started.then(end, end);
-  return { started, pidFd, ours, theirs };
+  started.then(release, release);
+  return { started, pidFd };
 }
 
 function clientOf(

@@ -39,14 +39,20 @@ export interface ExecRequest {
   readonly rootfs: () => Promise<MountRecipe>;
   /** Who is attached from its first byte on. */
   readonly attach?: AttachOptions;
+  /**
+   * Its own connection, for the shim to speak on: its descriptor at the moment, which stays the
+   * caller's; undefined where it cannot be had.
+   */
+  readonly client?: () => number | undefined;
 }
 
 /** A process beside a container's first one. It outlives the daemon; `recoverExecs` finds it. */
 export type ExecTask = Pick<Task, 'pid' | 'signal' | 'resize' | 'exited' | 'dispose'>;
 
-/** One that runs, with the stream that was asked for. */
+/** One that runs. */
 export interface LiveExec {
   readonly task: ExecTask;
+  /** Of who is attached, unless the shim speaks with them. */
   readonly stream?: Duplex;
 }
 

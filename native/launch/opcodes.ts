@@ -133,6 +133,8 @@ export const opcodes = {
   awaitFd: { code: 83, call: 'recvmsg(2) SCM_RIGHTS', operands: { token: 'u32', out: 'out' } },
   /** Host strand: tells TypeScript `token` and the pid of init, then waits for its answer (go on, or give up). */
   yield: { code: 84, call: 'write(2), read(2) on the control socket', operands: { token: 'u32' } },
+  /** The same, where the answer brings a descriptor; EBADF when it brings none. */
+  yieldFd: { code: 88, call: 'write(2), recvmsg(2) SCM_RIGHTS on the control socket', operands: { token: 'u32', out: 'out' } },
   /** Writes the bytes that the last answer carried: uid maps, sysctls known late. */
   writeAnswer: { code: 85, call: 'write(2)', operands: { fd: 'fd' } },
   /** Host strand: sends the last answer, with a duplicate of `fd`, to who listens at `path`. */

@@ -30,10 +30,10 @@ export interface LaunchRequest {
   readonly held?: readonly HeldSocket[];
   /**
    * Answers each `yield` step: init (`pid`, 0 before `clone`) goes on meanwhile, the host strand
-   * waits. The bytes are what `writeAnswer` writes. A rejection gives the launch up: the shim
-   * undoes it, and `launch` rejects with that same error.
+   * waits. A rejection gives the launch up: the shim undoes it, and `launch` rejects with that same
+   * error.
    */
-  readonly onYield?: (token: number, pid: number) => Promise<Uint8Array | undefined>;
+  readonly onYield?: (token: number, pid: number) => Promise<YieldAnswer | undefined>;
   /** Attached before anything has run, so that it misses nothing. */
   readonly client?: FirstClient;
   /**
@@ -47,6 +47,14 @@ export interface LaunchRequest {
   readonly signal?: AbortSignal;
   /** Time for everything up to the gate; 30 000 by default. */
   readonly timeoutMs?: number;
+}
+
+/** What a `yield` is answered besides "go on". */
+export interface YieldAnswer {
+  /** What `writeAnswer` writes; at most 64 KiB. */
+  readonly bytes?: Uint8Array;
+  /** What `yieldFd` puts into its slot, a duplicate; the caller's to close, after `launch`. */
+  readonly fd?: number;
 }
 
 /** A process that stands before its execve: everything is set up, nothing of it has run. */

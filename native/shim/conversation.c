@@ -56,9 +56,12 @@ static int check_init(struct shim *shim)
 static int take_answer(struct shim *shim)
 {
     struct frame frame;
-    if (read_exact(shim->control, &frame, sizeof frame) < 0)
-        return -ECANCELED;
-    if (frame.type != ANSWER || frame.size > MAX_ANSWER_BYTES)
+    int passed;
+    int got = receive_some(shim->control, &frame, sizeof frame, &passed, MSG_WAITALL);
+    if (shim->answer_fd >= 0)
+        close(shim->answer_fd);
+    shim->answer_fd = passed;
+    if (got != sizeof frame || frame.type != ANSWER || frame.size > MAX_ANSWER_BYTES)
         return -ECANCELED;
     free(shim->answer);
     shim->answer = malloc(frame.size + 1);
@@ -218,6 +221,18 @@ int step_awaitFd(struct shim *shim, struct reader *operands)
 int step_yield(struct shim *shim, struct reader *operands)
 {
     return shim->strand == HOST ? converse_yield(shim, read_u32(operands)) : -EINVAL;
+}
+
+int step_yieldFd(struct shim *shim, struct reader *operands)
+{
+    int result = step_yield(shim, operands);
+    int fd = shim->answer_fd;
+    if (result < 0)
+        return result;
+    if (fd < 0)
+        return -EBADF;
+    shim->answer_fd = -1;
+    return put_result(shim, read_u32(operands), fd);
 }
 
 int step_jump(struct shim *shim, struct reader *operands)

@@ -6,12 +6,13 @@ import { errnoName } from '../errno.js';
 import { ErrnoError } from '../errno-error.js';
 import { LaunchError, stepError } from '../launch/encode.js';
 import type { LaunchProgram } from '../launch/opcodes.js';
+import { checked, tsdocker } from '../libc.js';
 import { closeFds, socketPair, spawnFailure, spawnShim } from '../spawn.js';
 import type { EncodedProgram, Launching, LaunchRequest, Shim } from './client.js';
 import { ConnectedShim } from './connected-shim.js';
 import { Connection } from './connection.js';
 import {
-  encodeLaunch, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, WAIT_TAG, words, type Frame,
+  encodeFrame, encodeLaunch, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, WAIT_TAG, words, type Frame,
 } from './protocol.js';
 import { reaped } from './reaping.js';
 
@@ -112,7 +113,7 @@ class Conversation {
 
   constructor(
     readonly request: LaunchRequest,
-    fd: number,
+    readonly fd: number,
   ) {
     const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     this.connection = new Connection(socket, (frame) => this.#take(frame));
@@ -167,11 +168,22 @@ class Conversation {
     }
   }
 
+  /** Past Node's own queue, which is empty: who yields has read all that was sent before. */
+  #answerWith(fd: number, bytes: Uint8Array): void {
+    if (this.connection.socket.destroyed) throw new ErrnoError('sendmsg', 'EPIPE', 'shim');
+    const frame = encodeFrame(frameTypes.answer, 0, bytes);
+    const sent = checked(
+      tsdocker().tsd_send_fd(this.fd, frame, frame.length, fd), 'sendmsg', 'shim',
+    );
+    if (sent < frame.length) throw new ErrnoError('sendmsg', 'EMSGSIZE', 'shim');
+  }
+
   async #answer(token: number, pid: number): Promise<void> {
     try {
-      const bytes = (await this.request.onYield?.(token, pid)) ?? new Uint8Array(0);
+      const { bytes = new Uint8Array(0), fd } = (await this.request.onYield?.(token, pid)) ?? {};
       if (bytes.length > MAX_ANSWER_BYTES) throw new RangeError('too long an answer to a yield');
-      this.connection.send(frameTypes.answer, bytes);
+      if (fd === undefined) this.connection.send(frameTypes.answer, bytes);
+      else this.#answerWith(fd, bytes);
     } catch (error) {
       this.#reportFailure(error instanceof Error ? error : new Error(String(error)));
     }

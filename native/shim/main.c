@@ -29,7 +29,7 @@ static void become_shim(void)
     umask(0);
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
     the_shim.control = CONTROL_FD;
-    the_shim.peer = the_shim.report = the_shim.pidfd = -1;
+    the_shim.peer = the_shim.report = the_shim.pidfd = the_shim.answer_fd = -1;
     memset(the_shim.slots, -1, sizeof the_shim.slots);
 }
 

@@ -74,6 +74,7 @@
     OPCODE(await, 82, "i") /* read(2) on the strands' socket */ \
     OPCODE(awaitFd, 83, "io") /* recvmsg(2) SCM_RIGHTS */ \
     OPCODE(yield, 84, "i") /* write(2), read(2) on the control socket */ \
+    OPCODE(yieldFd, 88, "io") /* write(2), recvmsg(2) SCM_RIGHTS on the control socket */ \
     OPCODE(writeAnswer, 85, "f") /* write(2) */ \
     OPCODE(sendAnswer, 87, "sf") /* socket(2), connect(2), sendmsg(2) SCM_RIGHTS */ \
     OPCODE(jump, 86, "") /* none */ \

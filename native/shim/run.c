@@ -42,7 +42,7 @@ int run_main(int argc, char **argv)
     int result = load(argv[0]);
     if (result < 0)
         return fail(argv[0], result);
-    here.control = here.peer = here.report = here.pidfd = -1;
+    here.control = here.peer = here.report = here.pidfd = here.answer_fd = -1;
     memset(here.slots, -1, sizeof here.slots);
     here.strand = INIT;
     /* Nobody holds a gate here, and the umask stays what it was. */

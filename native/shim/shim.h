@@ -116,6 +116,7 @@ struct shim {
     bool umask_set, gate_passed, opens;
     uint8_t *answer;
     uint32_t answer_size;
+    int answer_fd; /* what came with it, -1 for nothing */
     uint32_t failed_step;
     struct token early[MAX_EARLY];
     uint32_t early_count;

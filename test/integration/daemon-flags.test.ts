@@ -306,6 +306,13 @@ test('two more addresses, one of them TCP by mutual TLS', {
   t.match(await version(`tcp://localhost:${port}`, tls('client')), linux);
   t.match(await version(`tcp://localhost:${port}`, tls('stranger')), { code: 1, stdout: /^\n?$/ });
   t.match(await version(`tcp://localhost:${port}`), { code: 1, stdout: /^\n?$/ });
+  await importDemoImage(daemon.api);
+  await run(daemon, { name: 'box', command: ['sleep', '1000'] });
+  // Without input, its output would else go past whoever encrypts it.
+  const exec = await docker(`tcp://localhost:${port}`, ['exec', 'box', 'echo', 'said'], {
+    environment: tls('client'),
+  });
+  t.match(exec, { code: 0, stdout: 'said\n' });
 });
 
 /** One that nobody has now. */

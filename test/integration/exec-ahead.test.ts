@@ -60,7 +60,8 @@ test('until it is started nothing of it is in the container', async (t) => {
   t.equal((top.Processes as unknown[]).length, 1);
   t.match((await daemon.api.get(`/exec/${exec}/json`)).json, { Running: false, ExitCode: null });
   t.match(await start(exec), /^0\s/);
-  t.equal(shimOf(exec), 0, 'the very shim that waited has run it, and gone');
+  await until('the very shim that waited has gone', async () => !isAlive(shim));
+  await until('nobody has taken its place', async () => shimOf(exec) === 0);
   t.same(sockets(), []);
 });
 

@@ -1,4 +1,6 @@
-import { constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync, constants, existsSync, openSync, readFileSync, statSync, writeFileSync,
+} from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +13,7 @@ import {
   shimProgramFd,
   type Launching,
 } from '../../native/index.js';
+import type { YieldAnswer } from '../../native/shim/client.js';
 import { containerProgram, monitorIn, openStep, shell, slots } from '../support/launch-programs.js';
 import { atGate, containerDir, readLog } from '../support/shim-container.js';
 
@@ -131,7 +134,7 @@ test('a yield gives the pid, and its answer is written; a refusal undoes the lau
       monitor: monitorIn(dir, container),
       onYield: async (token, pid) => {
         seen.push([token, pid]);
-        return answer();
+        return { bytes: await answer() };
       },
     });
   await t.rejects(start(() => Promise.reject(new Error('no network'))), { message: 'no network' });
@@ -140,6 +143,28 @@ test('a yield gives the pid, and its answer is written; a refusal undoes the lau
   t.same(seen[1], [7, launching.pid]);
   await launching.abort();
   t.equal(existsSync(`/proc/${launching.pid}`), false);
+});
+
+test('a yield may be answered with a descriptor, and one that waits for it fails without', async (t) => {
+  const dir = containerDir(t);
+  const container = { rootfs: join(dir, 'root'), argv: shell('exit 5') };
+  const path = join(dir, 'told');
+  const program = containerProgram({
+    ...container,
+    atHostEnd: [
+      { op: 'yieldFd', token: 7, out: slots.free },
+      { op: 'write', fd: slots.free, bytes: Buffer.from('to it') },
+    ],
+  });
+  const fd = openSync(path, 'w');
+  t.teardown(() => closeSync(fd));
+  const start = (answer: YieldAnswer): Promise<Launching> => launch({
+    program, monitor: monitorIn(dir, container), onYield: () => Promise.resolve(answer),
+  });
+  await t.rejects(start({ bytes: Buffer.from('no descriptor') }), { code: 'EBADF' });
+  const launching = await start({ fd });
+  t.equal(readFileSync(path, 'utf8'), 'to it');
+  await launching.abort();
 });
 
 test('a launch that is aborted leaves no process', async (t) => {

@@ -42,7 +42,7 @@ export interface ExecPlan {
   readonly stdin: boolean;
   /** Whether somebody is attached from the start. */
   readonly hasClient?: boolean;
-  /** The process is made once a `yield` with `GO` has been answered. */
+  /** The process is made once a `yield` with `GO` has been answered, with the client's socket. */
   readonly waits?: boolean;
   readonly hardLimits?: HardLimits;
 }
@@ -61,7 +61,7 @@ export interface CompiledExec {
   readonly passed: readonly Slot[];
   /** The terminal's controlling side, if somebody else is to have it. */
   readonly console?: Slot;
-  /** Where it must put the socket of who is attached from the start. */
+  /** Where the socket of who is attached from the start is put: by it, unless the program waits. */
   readonly client?: Slot;
 }
 
@@ -77,7 +77,7 @@ export function compileExec(plan: ExecPlan): CompiledExec {
   const streams = openStreams(
     builder, plan.process, { ...plan, stdinOnce: true }, plan.uidMappings,
   );
-  makeProcess(builder, plan, filled.pidFd, entry);
+  makeProcess(builder, plan, filled, entry);
   if (streams.kind === 'pty') {
     builder.host.push({ op: 'awaitFd', token: CONSOLE, out: streams.controller, about: 'console' });
   }
@@ -130,10 +130,16 @@ export const GO = 2;
 function makeProcess(
   { host }: ProgramBuilder,
   { namespaces, cgroup, seccomp, waits }: ExecPlan,
-  pidFd: Slot,
+  { pidFd, client }: Filled,
   [folder = CWD]: readonly Slot[],
 ): void {
-  if (waits === true) host.push({ op: 'yield', token: GO });
+  if (waits === true) {
+    host.push(
+      client === undefined
+        ? { op: 'yield', token: GO }
+        : { op: 'yieldFd', token: GO, out: client, about: 'client' },
+    );
+  }
   if (namespaces.includes('pid')) {
     host.push({ op: 'setns', fd: pidFd, type: cloneFlags.pid, about: 'pid namespace' });
   }
