@@ -4,7 +4,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, readdirSync, readlinkSync, realpathSync, rmdirSync } from 'node:fs';
+import {
+  existsSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmdirSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 /** Where a daemon keeps its things. */
@@ -133,13 +135,21 @@ export function removeLeaks(roots: Roots): void {
   const rootId = rootIdOf(roots.dataRoot);
   for (const pid of processesOf(roots)) lines(() => [String(process.kill(pid, 'SIGKILL'))]);
   for (const path of [...mounts(roots)].reverse()) execFileSync('umount', ['-l', path]);
-  for (const name of links(rootId))
-    lines(() => [execFileSync('ip', ['link', 'del', name], { encoding: 'utf8', stdio: 'pipe' })]);
+  for (const name of links(rootId)) removeLink(name);
   for (const table of tables(rootId)) execFileSync('nft', ['delete', 'table', ...table.split(' ')]);
   for (const path of [...cgroups(rootId)].reverse()) {
     lines(() => {
       rmdirSync(path);
       return [];
     });
+  }
+}
+
+/** A veth may go just then, with the namespace of its other end. */
+function removeLink(name: string): void {
+  try {
+    execFileSync('ip', ['link', 'del', name], { stdio: 'pipe' });
+  } catch (error) {
+    if (existsSync(`/sys/class/net/${name}`)) throw error;
   }
 }
