@@ -61,7 +61,10 @@ export function openNetlink(): Netlink {
     idle?.();
   };
   const start = (): Worker => {
-    const started = new Worker(new URL('./worker.js', import.meta.url));
+    // Namespaces and sockets that it opens are for us, who close them: their numbers come again.
+    const started = new Worker(new URL('./worker.js', import.meta.url), {
+      trackUnmanagedFds: false,
+    });
     started.on('message', settle);
     started.on('error', failAll);
     started.on('exit', () => {

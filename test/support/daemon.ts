@@ -126,7 +126,8 @@ async function empty(api: EngineApi): Promise<void> {
 
 /**
  * Starts a daemon and waits until it answers. At the test's end everything is removed, and what its
- * containers left in the kernel is a failure; its log is shown when the test has failed.
+ * containers left in the kernel is a failure, and so is a warning of Node's; its log is shown when
+ * the test has failed.
  */
 export async function startDaemon(t: Test, options: DaemonOptions = {}): Promise<TestDaemon> {
   const directory = mkdtempSync(join(tmpdir(), 'tsd-'));
@@ -189,6 +190,8 @@ export async function startDaemon(t: Test, options: DaemonOptions = {}): Promise
         if (options.mayLeak !== true && left.length > 0)
           throw new Error(`left: ${left.join(', ')}`);
       }
+      const warning = /^\(node:\d+\) .*/m.exec(log())?.[0];
+      if (warning !== undefined) throw new Error(`Node has warned: ${warning}`);
     } finally {
       if (isAlive(child)) child.kill('SIGKILL');
       removeLeaks(roots);
