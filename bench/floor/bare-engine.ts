@@ -1,9 +1,9 @@
 /**
- * A container's life by an engine in Node that decides nothing: `bare-engine SOCKET FOLDER`. It has
- * one container in mind, whose program was compiled when it began, and looks nothing up: it hears
- * four requests, makes the same folders, groups and process by the same shim as the daemon, and
- * keeps a record that a power cut does not take away. What a real engine takes beyond that is its
- * own.
+ * A container's life by an engine in Node that decides nothing: `bare-engine SOCKET FOLDER [bridge|
+ * port]`. It has one container in mind, whose program was compiled when it began, and looks nothing
+ * up: it hears four requests, makes the same folders, groups, link, rule and process by the same
+ * driver and shim as the daemon, and keeps a record that a power cut does not take away. What a
+ * real engine takes beyond that is its own.
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
@@ -15,7 +15,9 @@ import { openStore, type Store } from '../../daemon/store/index.js';
 import type { LaunchRequest } from '../../native/shim/client.js';
 import { launch, startShim } from '../../native/shim/client.js';
 import { writeSmallFiles } from '../../native/small-files.js';
+import { rootIdOf } from '../../test/support/leaks.js';
 import { answer } from './answer.js';
+import { bareNetwork, letGo, type BareNetwork, type Joined } from './bare-network.js';
 import { compiledLife, type CompiledLife } from './compiled-life.js';
 
 const migrations = [
@@ -31,6 +33,8 @@ interface Life extends CompiledLife {
   /** The folder of the writable layer. */
   readonly layer: string;
   readonly trash: string;
+  /** Undefined without links. */
+  readonly network: BareNetwork | undefined;
 }
 
 /** Of one life: who waits for its end, and what is there of it. */
@@ -58,6 +62,7 @@ async function create(life: Life, asked: unknown): Promise<object> {
   mkdirSync(join(life.layer, 'diff'), folderMode);
   mkdirSync(join(life.layer, 'work'), folderMode);
   await kept;
+  life.network?.expect();
   return { Id: life.id, Warnings: [] };
 }
 
@@ -67,25 +72,38 @@ async function start(life: Life, now: Now): Promise<void> {
   const files = ['hosts', 'hostname', 'resolv.conf']
     .map((name) => ({ path: join(paths.bundle, name), text: `${life.id}\n` }));
   const written = writeSmallFiles(files, 0o644);
-  const started = startShim(basename(paths.socket), []);
+  const joined = await life.network?.join();
+  const held = joined?.held ?? [];
+  const passed = joined === undefined ? [] : [joined.netns];
+  const started = startShim(basename(paths.socket), [...passed, ...held.map(({ fd }) => fd)]);
   const [group] = await Promise.all([limited, written]);
-  const launched = launch({ started, ...requestOf(life, group) });
+  const launched = launch({ started, ...requestOf(life, group, joined) });
   writeFileSync(paths.config, text);
   const { shim, pid } = await launched;
+  if (joined !== undefined) letGo(joined);
   now.ended = shim.exited.then(async (exit) => {
     await life.store.commit([keep(life, exit), event(life, 'die')], 'normal');
     now.waiting?.end(JSON.stringify({ StatusCode: exit.lost ? 255 : exit.exitCode }));
-    await Promise.all([shim.bye(), group.remove()]);
+    await Promise.all([shim.bye(), group.remove(), joined?.leave()]);
   });
   await life.store.commit([keep(life, { status: 'running', pid }), event(life, 'start')], 'normal');
 }
 
-function requestOf(life: Life, group: ContainerCgroup): LaunchRequest {
-  const { launch: { program, stdio, rootDir }, paths } = life;
+function requestOf(
+  life: Life,
+  group: ContainerCgroup,
+  joined: Joined | undefined,
+): LaunchRequest {
+  const { launch: { program, stdio, rootDir, netns }, paths } = life;
   return {
     program,
     opens: true,
-    onYield: () => Promise.resolve(undefined),
+    ...(joined === undefined || netns === undefined
+      ? {} : { passFds: new Map([[netns, joined.netns]]), held: joined.held }),
+    onYield: async () => {
+      await joined?.ready;
+      return undefined;
+    },
     monitor: {
       socketPath: paths.socket, exitPath: paths.exit, stdio, rootDir,
       log: { kind: 'json-file', path: join(paths.bundle, 'log'), ...logBounds },
@@ -107,12 +125,15 @@ async function remove(life: Life, now: Now): Promise<void> {
   }, 50);
 }
 
-async function main([socket = '', folder = '']: readonly string[]): Promise<void> {
-  const compiled = await compiledLife(folder);
+async function main([socket = '', folder = '', links]: readonly string[]): Promise<void> {
+  const compiled = await compiledLife(folder, links !== undefined);
+  const network = links === undefined
+    ? undefined : await bareNetwork(rootIdOf(join(folder, 'data')), links === 'port');
   const paths = bundlePaths(join(folder, 'data'), join(folder, 'x'), compiled.id);
   const store = openStore(join(folder, 'db'), migrations);
   const life: Life = {
-    ...compiled, store, paths, layer: join(folder, 'layer'), trash: join(folder, 'trash'),
+    ...compiled, store, paths, network,
+    layer: join(folder, 'layer'), trash: join(folder, 'trash'),
   };
   let now: Now = {};
   const serve = async (method: string, path: string, response: ServerResponse, body: unknown) => {
@@ -135,7 +156,9 @@ async function main([socket = '', folder = '']: readonly string[]): Promise<void
       });
   });
   server.listen(socket);
-  process.stdin.resume().once('end', () => process.exit(0));
+  process.stdin.resume().once('end', () => {
+    void Promise.resolve(network?.close()).then(() => process.exit(0));
+  });
 }
 
 await main(process.argv.slice(2));

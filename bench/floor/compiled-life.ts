@@ -27,8 +27,8 @@ export interface CompiledLife {
   readonly cgroups: Cgroups;
 }
 
-/** Makes its image of busybox and its folders below `folder`. */
-export async function compiledLife(folder: string): Promise<CompiledLife> {
+/** Makes its image of busybox and its folders below `folder`; with links, its network is passed. */
+export async function compiledLife(folder: string, hasLinks: boolean): Promise<CompiledLife> {
   const id = randomBytes(32).toString('hex');
   makeFolders(folder);
   const host = readHostFacts();
@@ -45,7 +45,7 @@ export async function compiledLife(folder: string): Promise<CompiledLife> {
   const record = recordOf(id);
   const config = ociConfig({
     request: {
-      record, rootfs, mounts: [], joinPids: {}, sandbox: sandboxOf(id, bundle),
+      record, rootfs, mounts: [], joinPids: {}, sandbox: sandboxOf(id, bundle, hasLinks),
       image: { id: record.imageId, config: {}, layers: [], os: 'linux', architecture: 'amd64' },
       onCreated: () => Promise.resolve(), signal: AbortSignal.timeout(60_000),
     },
@@ -59,7 +59,7 @@ export async function compiledLife(folder: string): Promise<CompiledLife> {
   const text = configText(config);
   const launch = encodedLaunch(id, text, () => compileLaunch(config, {
     containerId: id, bundle, rootfs, cgroup: cgroups.open(config.linux.cgroupsPath).entry,
-    stdin: false, stdinOnce: false, hasKcore: host.hasKcore, isConfined: host.isConfined,
+    stdin: false, stdinOnce: false, netnsIsPassed: hasLinks, hasKcore: host.hasKcore, isConfined: host.isConfined,
     ...(seccomp === undefined ? {} : { seccomp: installedFilter(seccomp) }),
     ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
   }));
@@ -83,9 +83,9 @@ function recordOf(id: string): ContainerRecord {
   };
 }
 
-function sandboxOf(id: string, bundle: string): Sandbox {
+function sandboxOf(id: string, bundle: string, hasLinks: boolean): Sandbox {
   return {
-    id, kind: 'none', hostname: id.slice(0, 12), domainname: '',
+    id, kind: hasLinks ? 'isolated' : 'none', hostname: id.slice(0, 12), domainname: '',
     hostsPath: join(bundle, 'hosts'), hostnamePath: join(bundle, 'hostname'),
     resolvConfPath: join(bundle, 'resolv.conf'),
     endpoints: {}, ports: {}, reservations: [],

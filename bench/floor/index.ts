@@ -47,13 +47,17 @@ export async function openFloor(rounds: number): Promise<Floor> {
   const execs = await life('exec', ['exec']);
   const talkTo = async (program: string, words: readonly string[] = []): Promise<Talker> => {
     const path = fileURLToPath(new URL(`${program}.js`, import.meta.url));
-    const socket = join(folder, `${program}.sock`);
+    const socket = join(folder, `${String(opened.length)}.sock`);
     opened.push(await startAsked(process.execPath, [...nodeFlags, path, socket, ...words]));
     return new Talker(socket);
   };
-  const bare = join(folder, 'bare');
+  const bareFolder = (kind: string): string => join(folder, `bare-${kind}`);
   const empty = await talkTo('empty-server');
-  const engine = await talkTo('bare-engine', [bare]);
+  const engines = {
+    none: await talkTo('bare-engine', [bareFolder('none')]),
+    bridge: await talkTo('bare-engine', [bareFolder('bridge'), 'bridge']),
+    port: await talkTo('bare-engine', [bareFolder('port'), 'port']),
+  };
   const execEngine = await talkTo('bare-exec');
   const ofLife = { steps: lifeOf({ image: 'i', command: ['/bin/true'], network: 'none' }) };
   const ofExec = { steps: execSteps(), times: execsInARow, id: noId };
@@ -76,7 +80,10 @@ export async function openFloor(rounds: number): Promise<Floor> {
       row('the kernel calls of one life, no network', () => asked(alone)),
       row('the kernel calls of one life, bridge', () => asked(bridged)),
       row('four answers of an empty Node server', () => empty.ms(ofLife)),
-      row('one life by an engine that decides nothing, no network', () => engine.ms(ofLife)),
+      row('one life by an engine that decides nothing, no network', () =>
+        engines.none.ms(ofLife)),
+      row('the same, bridge', () => engines.bridge.ms(ofLife)),
+      row('the same, bridge and a published port', () => engines.port.ms(ofLife)),
       row('the kernel calls of one exec', () => meanOf(execsInARow, () => asked(execs))),
       row('three answers of an empty Node server, for an exec', async () =>
         (await empty.ms(ofExec)) / execsInARow),
@@ -86,9 +93,12 @@ export async function openFloor(rounds: number): Promise<Floor> {
         bundle === undefined ? undefined : timed(() => runWithCrun(bundle))),
     ],
     close: async () => {
-      await Promise.all([empty, engine, execEngine].map((talker) => talker.close()));
+      const talkers = [empty, ...Object.values(engines), execEngine];
+      await Promise.all(talkers.map((talker) => talker.close()));
       await Promise.all(opened.map(({ stop }) => stop()));
-      removeLeaks({ dataRoot: join(bare, 'data'), execRoot: join(bare, 'x') });
+      for (const bare of Object.keys(engines).map(bareFolder)) {
+        removeLeaks({ dataRoot: join(bare, 'data'), execRoot: join(bare, 'x') });
+      }
       rmSync(folder, { recursive: true, force: true });
     },
   };
