@@ -59,7 +59,8 @@ export async function compiledLife(folder: string, hasLinks: boolean): Promise<C
   const text = configText(config);
   const launch = encodedLaunch(id, text, () => compileLaunch(config, {
     containerId: id, bundle, rootfs, cgroup: cgroups.open(config.linux.cgroupsPath).entry,
-    stdin: false, stdinOnce: false, netnsIsPassed: hasLinks, hasKcore: host.hasKcore, isConfined: host.isConfined,
+    stdin: false, stdinOnce: false, netnsIsPassed: hasLinks,
+    hasKcore: host.hasKcore, isConfined: host.isConfined,
     ...(seccomp === undefined ? {} : { seccomp: installedFilter(seccomp) }),
     ...(host.hardLimits === undefined ? {} : { hardLimits: host.hardLimits }),
   }));
