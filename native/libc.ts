@@ -145,6 +145,13 @@ export function setChildSubreaper(): void {
   if (result < 0) throw new ErrnoError('prctl', errnoName(koffi.errno()), 'PR_SET_CHILD_SUBREAPER');
 }
 
+const nativeYield = libc.func('int sched_yield()');
+
+/** Lets threads run that wait for this processor, if any do; returns when it is our turn again. */
+export function yieldProcessor(): void {
+  nativeYield();
+}
+
 /** What a slow function of ours returns, called in a thread of the pool. */
 export function inThread<Parameters extends readonly unknown[]>(
   { async: call }: Slow<Parameters>,

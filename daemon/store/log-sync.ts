@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { systemError } from '../../api-spec/errors.js';
 import { ErrnoError, hasCode } from '../../native/errno-error.js';
 import { keepRoom } from '../../native/keep-room.js';
+import { yieldProcessor } from '../../native/libc.js';
 
 /** Makes what is in a file last. */
 export interface LogSync {
@@ -52,6 +53,9 @@ export function createLogSync(path: string): LogSync {
       });
     });
     current = sync;
+    // The thread has the disk to set to work, which takes it microseconds. Woken on this very
+    // processor, it would wait for all that its caller has to do meanwhile.
+    yieldProcessor();
     return sync;
   };
   // Of what it begins with; a failure is kept for who comes next.
