@@ -86,8 +86,6 @@ export async function createContainer(
   try {
     const container = await make(context, draft, folders);
     container.hiddenEnv = request.hiddenEnv ?? [];
-    // When the answer is on its way.
-    setImmediate(() => context.networks.expectStart(container.record));
   } finally {
     context.book.dropDraft(draft);
   }
@@ -158,6 +156,7 @@ async function make(
         undo.unshift(() => context.rootfs.remove(id));
         await context.rootfs.create(id, draft.layers);
         await makeFolders(context, draft, folders);
+        context.networks.expectStart(container.record);
       },
     });
     context.book.add(container);
