@@ -2,6 +2,7 @@
 import { exchange, type WireAnswer } from './exchange.js';
 import { fill, type Names } from './normalise.js';
 import type { Request, Stage } from './request.js';
+import { until } from '../../support/containers.js';
 import { demoRootfs } from '../../support/demo-image.js';
 import { engineApi, type Answer, type EngineApi } from '../../support/engine-api.js';
 
@@ -50,6 +51,9 @@ async function makeContainer(api: EngineApi, name: string, stage: Stage): Promis
   if (stage === 'created') return id;
   demand(await api.post(`/containers/${id}/start`), `start of ${name}`);
   if (stage === 'exited') demand(await api.post(`/containers/${id}/wait`), `wait for ${name}`);
+  // One that is paused before its first word has none.
+  const log = `/containers/${id}/logs?stdout=1`;
+  await until(`${name} has spoken`, async () => (await api.get(log)).text !== '');
   if (stage === 'paused') demand(await api.post(`/containers/${id}/pause`), `pause of ${name}`);
   return id;
 }
