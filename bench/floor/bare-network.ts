@@ -1,6 +1,6 @@
 /** One bridge, and places on it for the lives of the engine that decides nothing. */
-import { randomBytes } from 'node:crypto';
 import { closeSync } from 'node:fs';
+import { randomId } from '../../daemon/random-id.js';
 import type { HeldSocket } from '../../native/shim/held-socket.js';
 import { openInetSocket, openNetlink } from '../../native/netlink/index.js';
 import { createBridgePlugin, macOf } from '../../netplugins/bridge/index.js';
@@ -35,7 +35,7 @@ export interface BareNetwork {
 /** `publishes`: one port of each container, on a free one of the host. */
 export async function bareNetwork(rootId: string, publishes: boolean): Promise<BareNetwork> {
   const network: NetworkSpec = {
-    id: newId(), name: 'bare', driver: 'bridge', internal: false, subnets: [subnet], options: {},
+    id: randomId(), name: 'bare', driver: 'bridge', internal: false, subnets: [subnet], options: {},
     linkName: `tsb${rootId}`, mtu: 1500,
   };
   const netlink = openNetlink();
@@ -75,11 +75,9 @@ export async function bareNetwork(rootId: string, publishes: boolean): Promise<B
   };
 }
 
-const newId = (): string => randomBytes(32).toString('hex');
-
 function endpointOf(host: number): EndpointSpec {
   const address = `${prefix}.${String(host + 2)}`;
-  const id = newId();
+  const id = randomId();
   return {
     id, containerId: id, ifname: 'eth0', mac: macOf(address), addresses: [`${address}/24`],
     gateways: [subnet.gateway], sysctls: {},

@@ -4,17 +4,9 @@ import { createConnection, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
-import type { Test } from 'tap';
-import { run, until } from '../support/containers.js';
-import { startDaemon, type TestDaemon } from '../support/daemon.js';
-import { importDemoImage } from '../support/demo-image.js';
-
-async function world(t: Test): Promise<TestDaemon> {
-  const daemon = await startDaemon(t);
-  await importDemoImage(daemon.api);
-  await run(daemon, { name: 'box', command: ['sleep', '1000'] });
-  return daemon;
-}
+import { startBox } from '../support/box.js';
+import { until } from '../support/containers.js';
+import type { TestDaemon } from '../support/daemon.js';
 
 async function created(daemon: TestDaemon, body: object): Promise<string> {
   const asked = { AttachStdout: true, AttachStderr: true, ...body };
@@ -39,7 +31,7 @@ const hasEnded = async (daemon: TestDaemon, exec: string): Promise<boolean> =>
   (await daemon.api.get(`/exec/${exec}/json`)).json.Running === false;
 
 test('its output goes on to its end when the daemon is killed', async (t) => {
-  const daemon = await world(t);
+  const daemon = await startBox(t);
   const exec = await created(daemon, { Cmd: ['sh', '-c', 'echo one; sleep 2; echo two'] });
   const client = await started(daemon, exec);
   await until('it runs', async () => !(await hasEnded(daemon, exec)));
@@ -50,7 +42,7 @@ test('its output goes on to its end when the daemon is killed', async (t) => {
 });
 
 test('what is not read yet when it has ended still comes, and the code is there', async (t) => {
-  const daemon = await world(t);
+  const daemon = await startBox(t);
   const sizeBytes = 5_000_000;
   const script = `head -c ${String(sizeBytes)} /dev/zero; exit 4`;
   const exec = await created(daemon, { Cmd: ['sh', '-c', script] });
@@ -65,19 +57,19 @@ test('what is not read yet when it has ended still comes, and the code is there'
 });
 
 test('a terminal\'s output comes as it is', async (t) => {
-  const daemon = await world(t);
+  const daemon = await startBox(t);
   const exec = await created(daemon, { Cmd: ['echo', 'plain'], Tty: true });
   t.match(await text(await started(daemon, exec, true)), /\r\n\r\nplain\r\n$/);
 });
 
 test('why one cannot be started is said to the same client', async (t) => {
-  const daemon = await world(t);
+  const daemon = await startBox(t);
   const exec = await created(daemon, { Cmd: ['/nowhere'] });
   t.match(await text(await started(daemon, exec)), /OCI runtime exec failed: [^]*\/nowhere/);
 });
 
 test('a client that goes while nothing is said is not kept', async (t) => {
-  const daemon = await world(t);
+  const daemon = await startBox(t);
   const fds = (): number => readdirSync(`/proc/${String(daemon.pid())}/fd`).length;
   await text(await started(daemon, await created(daemon, { Cmd: ['true'] })));
   const before = fds();
@@ -91,7 +83,7 @@ test('a client that goes while nothing is said is not kept', async (t) => {
 });
 
 test('what is said to one that was not to speak does not end its output', async (t) => {
-  const daemon = await world(t);
+  const daemon = await startBox(t);
   const exec = await created(daemon, { Cmd: ['sh', '-c', 'sleep 0.5; echo said'] });
   const client = await started(daemon, exec);
   client.write('nobody listens\n');

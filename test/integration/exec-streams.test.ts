@@ -1,22 +1,14 @@
 /** Many execs at once, and more output than fits anywhere. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Test } from 'tap';
 import { test } from 'tap';
-import { run, until } from '../support/containers.js';
-import { startDaemon, type TestDaemon } from '../support/daemon.js';
-import { importDemoImage } from '../support/demo-image.js';
+import { startBox } from '../support/box.js';
+import { until } from '../support/containers.js';
+import type { TestDaemon } from '../support/daemon.js';
 
 const pageBytes = 4096;
 /** `TSDOCKER_FLOOD_BYTES=10000000000` makes it ten gigabytes, which takes a minute or two. */
 const floodBytes = Number(process.env['TSDOCKER_FLOOD_BYTES'] ?? 1_000_000_000);
-
-async function world(t: Test): Promise<TestDaemon> {
-  const daemon = await startDaemon(t);
-  await importDemoImage(daemon.api);
-  await run(daemon, { name: 'box', command: ['sleep', '1000'] });
-  return daemon;
-}
 
 async function created(daemon: TestDaemon, script: string): Promise<string> {
   const body = { Cmd: ['sh', '-c', script], AttachStdout: true, AttachStderr: true };
@@ -53,7 +45,7 @@ function read(path: string): string {
 }
 
 test('a hundred execs at once, each with its own output and exit code', async (t) => {
-  const daemon = await world(t);
+  const daemon = await startBox(t);
   const one = async (number: number): Promise<string> => {
     const exec = await created(daemon, `echo ${number}; sleep 0.2; echo end; exit ${number}`);
     const { bytes } = await daemon.api.post(`/exec/${exec}/start`, { Detach: false });
@@ -67,7 +59,7 @@ test('a hundred execs at once, each with its own output and exit code', async (t
 });
 
 test('a slow reader of a flood gets all of it, and costs no memory', async (t) => {
-  const daemon = await world(t);
+  const daemon = await startBox(t);
   const sizeBytes = floodBytes;
   await daemon.api.post(`/exec/${await created(daemon, 'true')}/start`, { Detach: false });
   const before = residentBytes(daemon);
