@@ -4,7 +4,8 @@
  * kernel, so every order that matters for safety can be read and tested.
  *
  * host: cgroup entry → bind sources, in the daemon's mounts → private mount namespace → rootfs →
- *       clone → (network by the daemon, meanwhile) → fds from init
+ *       clone → (network by the daemon, meanwhile) → fds from init; where the network needs nothing
+ *       of init, it comes before an init that borrows the shim's memory
  * init: cgroup → namespaces → mounts, devices → masks → pivot → identity → execve
  */
 import { CWD, type LaunchProgram, type Slot, type Step } from '../../native/launch/opcodes.js';
@@ -57,6 +58,8 @@ export interface LaunchPlan {
   readonly keepsKeyring?: boolean;
   /** The network namespace is one that the launcher passes on. */
   readonly netnsIsPassed?: boolean;
+  /** It does not stop at its gate, and nobody outside has to do anything with it before. */
+  readonly isAlone?: boolean;
   /** `lo` is brought up here, because nobody sets the network up. */
   readonly loopback?: boolean;
   /** The host's root stays, hidden beneath the container's. */
@@ -85,7 +88,7 @@ export interface CompiledLaunch {
   readonly console?: Slot;
 }
 
-/** The one `yield`: init's namespaces exist, its network may be set up. */
+/** The one `yield`: its network may be set up; init's namespaces exist, unless it `isAlone`. */
 export const CREATED = 1;
 // Tokens between the strands.
 const NETWORK_READY = 2;
@@ -106,13 +109,15 @@ export function compileLaunch(given: OciConfig, plan: LaunchPlan): CompiledLaunc
   const sources = userns === undefined ? openSources(builder, config.mounts) : undefined;
   const rootfs = plan.mountPoint ?? `${plan.bundle}/rootfs`;
   const mountsIn = mountsOf(config.linux.namespaces);
-  const parts: Parts = { builder, slots, config, plan, entry, rootfs, userns, mountsIn };
+  const borrows = mayBorrow(config, plan);
+  const parts: Parts = { builder, slots, config, plan, entry, rootfs, userns, mountsIn, borrows };
   const stacks = prepareRoot(parts);
+  if (borrows) builder.host.push(setUpNetwork);
   const netns = makeInit(parts);
   const handed: HandedOver = sources === undefined
     ? handOver(builder, config, { rootfs, root: slots.root })
     : { sources };
-  const rootDir = hostTail(builder, streams, hooks);
+  const rootDir = hostTail(parts, streams, hooks);
   name(parts);
   const exe = openInit(builder, config);
   const mounted = withDev(parts, placeMounts(
@@ -196,13 +201,24 @@ function prepareRoot(
   return stacks;
 }
 
+const setUpNetwork: Step = { op: 'yield', token: CREATED, about: 'network' };
+
+/** Whether init waits for nobody, and the kernel lets it do all of its steps in a shared memory. */
+function mayBorrow({ linux }: OciConfig, { isAlone, hooks, seccomp }: LaunchPlan): boolean {
+  const apart = ['user', 'time'];
+  return isAlone === true && hooks === undefined && seccomp?.listenerPath === undefined &&
+    !linux.namespaces.some(({ type }) => apart.includes(type));
+}
+
 /** The host's last steps; the slot where it gets the container's root. */
-function hostTail(builder: ProgramBuilder, streams: Streams, hooks: InnerHooks): Slot {
+function hostTail({ builder, borrows }: Parts, streams: Streams, hooks: InnerHooks): Slot {
   const rootDir = builder.slot();
-  builder.host.push({ op: 'yield', token: CREATED, about: 'network' });
-  sendStates(builder, hooks);
+  if (!borrows) {
+    builder.host.push(setUpNetwork);
+    sendStates(builder, hooks);
+    builder.host.push({ op: 'notify', token: NETWORK_READY });
+  }
   builder.host.push(
-    { op: 'notify', token: NETWORK_READY },
     ...(streams.kind === 'pty'
       ? [{ op: 'awaitFd', token: CONSOLE, out: streams.controller } as const]
       : []),
@@ -277,7 +293,7 @@ function furnish(
 
 /** Parameters, read-only and masked paths, the pivot: afterwards the host is out of reach. */
 function seal(
-  { builder, slots, config, plan, mountsIn }: Parts,
+  { builder, slots, config, plan, mountsIn, borrows }: Parts,
   mounted: MountedSlots,
   hooks: InnerHooks,
 ): void {
@@ -285,9 +301,10 @@ function seal(
   const { linux } = config;
   // Parameters of the network may be those of a link. Nothing else waits for it here: the plugin
   // works while init mounts, masks and pivots.
-  const awaitNetwork: Step = { op: 'await', token: NETWORK_READY, about: 'network' };
+  const awaitNetwork: Step[] =
+    borrows ? [] : [{ op: 'await', token: NETWORK_READY, about: 'network' }];
   const isEarly = Object.keys(linux.sysctl).some((name) => name.startsWith('net.'));
-  if (isEarly) init.push(awaitNetwork);
+  if (isEarly) init.push(...awaitNetwork);
   const proc = mounted.proc ?? openProc(builder, slots, config);
   if (proc !== undefined) writeSysctls(builder, slots, proc, linux.sysctl);
   protectPaths(builder, slots, linux.readonlyPaths);
@@ -305,7 +322,7 @@ function seal(
     ...newRoot(mountsIn, plan.noPivot),
     ...propagation(linux.rootfsPropagation),
     { op: 'notifyFd', token: ROOT, fd: slots.root },
-    ...(isEarly ? [] : [awaitNetwork]),
+    ...(isEarly ? [] : awaitNetwork),
   );
 }
 

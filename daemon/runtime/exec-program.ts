@@ -101,6 +101,7 @@ async function compiledOf(
     stdin: request.exec.stdin,
     hasClient: request.attach !== undefined,
     waits,
+    opens: true,
     ...(hardLimits === undefined ? {} : { hardLimits }),
   }), false);
 }

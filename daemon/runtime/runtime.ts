@@ -250,9 +250,7 @@ async function launchTask(
     ...(netns === undefined || compiled.netns === undefined
       ? {} : { passFds: new Map([[compiled.netns, netns]]) }),
     held: heldFor(context, request),
-    // systemd has to have begun the group before anything runs in it.
-    opens: request.runsAtOnce === true && foreign === undefined &&
-      context.cgroupDriver !== 'systemd',
+    opens: opensAtOnce(context, request, foreign),
     signal: request.signal,
     onYield: async (token, pid) => {
       if (token !== CREATED) throw systemError(`the shim asks for ${token}, which nobody knows`);
@@ -271,6 +269,13 @@ async function launchTask(
   });
   return launching;
 }
+
+/** systemd has to have begun the group before anything runs in it. */
+const opensAtOnce = (
+  { cgroupDriver }: Context,
+  { runsAtOnce }: TaskRequest,
+  foreign: ForeignContainer | undefined,
+): boolean => runsAtOnce === true && foreign === undefined && cgroupDriver !== 'systemd';
 
 /** What may be read of a configuration: all but variables that nobody but the process may see. */
 function readable({ hiddenEnv = [] }: TaskRequest, config: OciConfig, text: string): string {
@@ -297,11 +302,10 @@ async function compiledOrDropped(
   }
 }
 
-function compile(
-  { host }: Context,
-  { record, rootfs }: TaskRequest,
-  { config, text, cgroup, paths, foreign, netns }: Prepared,
-): AnyLaunch {
+function compile(context: Context, request: TaskRequest, prepared: Prepared): AnyLaunch {
+  const { host } = context;
+  const { record, rootfs, sandbox } = request;
+  const { config, text, cgroup, paths, foreign, netns } = prepared;
   const { seccomp } = config.linux;
   const plan = {
     containerId: record.id,
@@ -309,6 +313,9 @@ function compile(
     rootfs,
     mapsRootfs: true,
     netnsIsPassed: netns !== undefined,
+    // Links are made in the namespace of a pid only where none was made ahead.
+    isAlone: opensAtOnce(context, request, foreign) &&
+      (netns !== undefined || sandbox.kind !== 'isolated'),
     cgroup: cgroup.entry,
     stdin: record.config.OpenStdin ?? false,
     stdinOnce: record.config.StdinOnce ?? false,

@@ -66,6 +66,12 @@ export const opcodes = {
   // namespaces and processes
   /** Host strand only, once: makes the init strand's process. `cgroup` is a v2 directory slot or CWD. */
   clone: { code: 40, call: 'clone3(2)', operands: { flags: 'u64', cgroup: 'fd' } },
+  /**
+   * As `clone`, but init lives in the shim's memory until it executes, for which the shim waits: its
+   * strand may wait for nobody but the kernel. It is killed when it takes longer than `limitMs`; one
+   * that is the first of a pid namespace, which no timer of its own may kill, with the shim.
+   */
+  cloneVm: { code: 89, call: 'clone3(2) CLONE_VM | CLONE_VFORK, timer_create(2), prctl(2)', operands: { flags: 'u64', cgroup: 'fd', limitMs: 'u32' } },
   setns: { code: 41, call: 'setns(2)', operands: { fd: 'fd', type: 'u32' } },
   unshare: { code: 42, call: 'unshare(2)', operands: { flags: 'u64' } },
   /** Init strand: goes on in a child (after setns into a pid or time namespace); the parent becomes a relay that exits with it. */

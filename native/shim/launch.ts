@@ -16,7 +16,8 @@ import {
 } from './protocol.js';
 import { reaped } from './reaping.js';
 
-const LAUNCH_TIMEOUT_MS = 30_000;
+/** For how long a launch may take, but for what waits at its gate. */
+export const LAUNCH_TIMEOUT_MS = 30_000;
 const LEAVE_HAND_OVER = 1;
 const strandNames = ['host', 'init', 'shim'] as const;
 /** What the shim does itself, by `enum shim_part`. */

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,23 +30,6 @@ static void become_shim(void)
     the_shim.control = CONTROL_FD;
     the_shim.peer = the_shim.report = the_shim.pidfd = the_shim.answer_fd = -1;
     memset(the_shim.slots, -1, sizeof the_shim.slots);
-}
-
-static int take_message(uint8_t **message, uint32_t *size)
-{
-    struct frame frame;
-    int result = read_exact(CONTROL_FD, &frame, sizeof frame);
-    if (result < 0)
-        return result;
-    if (frame.type != LAUNCH || frame.size == 0 || frame.size > MAX_MESSAGE_BYTES)
-        return -EBADMSG;
-    void *bytes =
-        mmap(NULL, frame.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (bytes == MAP_FAILED)
-        return -errno;
-    *message = bytes;
-    *size = frame.size;
-    return read_exact(CONTROL_FD, bytes, frame.size);
 }
 
 static int tell_failure(uint32_t strand, uint32_t index, int error)

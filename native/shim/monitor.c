@@ -49,7 +49,7 @@ static void forget_message(struct launch *launch, void *message, size_t size)
     for (uint32_t slot = 0; slot < SLOTS; slot++)
         if (!launch->settings.keep[slot] && slot != launch->settings.root_slot)
             slot_put(shim, slot, -1);
-    munmap(message, size);
+    drop_message(message, size, the_monitor.leaves);
     free(shim->answer);
     shim->answer = NULL;
     close(shim->peer);

@@ -36,6 +36,7 @@
     OPCODE(fspick, 30, "of") /* fspick(2) */ \
     OPCODE(fsReconfigure, 31, "f") /* fsconfig(2) RECONFIGURE */ \
     OPCODE(clone, 40, "qf") /* clone3(2) */ \
+    OPCODE(cloneVm, 89, "qfi") /* clone3(2) CLONE_VM | CLONE_VFORK, timer_create(2), prctl(2) */ \
     OPCODE(setns, 41, "fi") /* setns(2) */ \
     OPCODE(unshare, 42, "q") /* unshare(2) */ \
     OPCODE(fork, 43, "") /* fork(2) */ \

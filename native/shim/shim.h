@@ -93,6 +93,11 @@ struct launch {
     struct settings settings;
     struct program program;
 };
+/* The launch message, as it comes on the launching connection. */
+int take_message(uint8_t **message, uint32_t *size);
+/* Its memory is given back, unless all of ours will be in a moment. */
+void drop_message(void *message, size_t size, bool soon_gone);
+
 /* Reads a launch message; `passed` fds, from CONTROL_FD + 1 on, go to the slots that it names. */
 int decode_launch(struct launch *launch, const uint8_t *bytes, size_t size, int slots[SLOTS]);
 
@@ -114,6 +119,8 @@ struct shim {
     enum strand_name strand;
     /* `opens`: init passes the gate without waiting there. */
     bool umask_set, gate_passed, opens;
+    /* Of an init that lives in the shim's memory, and dies with it. */
+    bool borrows;
     uint8_t *answer;
     uint32_t answer_size;
     int answer_fd; /* what came with it, -1 for nothing */
@@ -149,8 +156,6 @@ _Noreturn void run_init(struct shim *shim, const struct program *program);
 int slot_fd(const struct shim *shim, uint32_t slot);
 void slot_put(struct shim *shim, uint32_t slot, int fd);
 
-/* The `clone` step; in the child it does not return. */
-int clone_init(struct shim *shim, uint64_t flags, int cgroup);
 /* The `fork` step of the init strand: the parent reports the child's pid and ends. */
 int fork_init(struct shim *shim);
 void report(struct shim *shim, enum report_kind kind, uint32_t index, int32_t value);

@@ -174,16 +174,10 @@ int step_seccomp(struct shim *shim, struct reader *operands)
     uint32_t out = read_u32(operands);
     if (size == 0 || size % 8 || size / 8 > 4096)
         return -EINVAL;
-    void *filter = malloc(size);
-    if (!filter)
-        return -ENOMEM;
-    memcpy(filter, bytes, size);
-    struct filter_program program = {(unsigned short)(size / 8), filter};
+    struct filter_program program = {(unsigned short)(size / 8), bytes};
     long fd = syscall(SYS_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, flags, &program);
     bool listens = flags & 8; /* SECCOMP_FILTER_FLAG_NEW_LISTENER */
-    int result = listens ? put_result(shim, out, fd) : result_of(fd);
-    free(filter);
-    return result;
+    return listens ? put_result(shim, out, fd) : result_of(fd);
 }
 
 int step_personality(struct shim *shim, struct reader *operands)
@@ -259,6 +253,8 @@ static int before_exec(struct shim *shim)
     int result = shim->gate_passed ? 0 : pass_gate(shim);
     if (result == 0 && !shim->umask_set)
         umask(022);
+    if (shim->borrows)
+        prctl(PR_SET_PDEATHSIG, 0);
     return result;
 }
 

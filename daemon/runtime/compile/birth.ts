@@ -1,5 +1,6 @@
 /** How init comes to be: the host's `clone`, and init's first steps, into groups and namespaces. */
-import { CWD, type Slot } from '../../../native/launch/opcodes.js';
+import { CWD, type Slot, type Step } from '../../../native/launch/opcodes.js';
+import { LAUNCH_TIMEOUT_MS } from '../../../native/shim/launch.js';
 import type { CgroupEntry } from '../cgroup/index.js';
 import type { OciConfig } from '../oci.js';
 import { hasOwn } from '../spec/namespaces.js';
@@ -17,6 +18,8 @@ export interface BirthParts {
   readonly slots: { readonly scratch: Slot };
   readonly config: OciConfig;
   readonly plan: { readonly cgroup: CgroupEntry; readonly netnsIsPassed?: boolean };
+  /** Init lives in the shim's memory until it executes; no strand may wait for the other. */
+  readonly borrows: boolean;
   /** What the new process enters its groups by. */
   readonly entry: readonly Slot[];
   /** Absent when that is the host's. */
@@ -35,7 +38,7 @@ export function makeInit(parts: BirthParts): Slot | undefined {
 
 /** Of a user namespace's the rest is init's. */
 function clone(
-  { builder, config: { linux }, plan: { cgroup }, entry, userns }: BirthParts,
+  { builder, config: { linux }, plan: { cgroup }, entry, userns, borrows }: BirthParts,
   netns: Slot | undefined,
 ): void {
   const [folder = CWD] = entry;
@@ -43,13 +46,26 @@ function clone(
   const made = linux.namespaces.filter(({ type }) => type !== 'network' || netns === undefined);
   builder.host.push(
     ...time.before,
-    {
-      op: 'clone', flags: userns === undefined ? namespaceFlags(made, cgroup.kind) : 0,
+    cloneStep({
+      flags: userns === undefined ? namespaceFlags(made, cgroup.kind) : 0,
       cgroup: cgroup.kind === 'clone' ? folder : CWD, about: 'namespaces',
-    },
+    }, borrows),
     ...time.after,
     ...(netns === undefined ? [] : [{ op: 'close', fd: netns } as const]),
   );
+}
+
+/**
+ * The step that makes init. One that borrows the shim's memory spares the kernel a copy of it,
+ * which costs more than all else of a small process, and the faults of who writes to it afterwards.
+ */
+export function cloneStep(
+  born: { readonly flags: number; readonly cgroup: Slot; readonly about: string },
+  borrows: boolean,
+): Step {
+  return borrows
+    ? { op: 'cloneVm', ...born, limitMs: LAUNCH_TIMEOUT_MS }
+    : { op: 'clone', ...born };
 }
 
 function enterNamespaces(parts: BirthParts, joins: JoinSlots): void {

@@ -13,6 +13,7 @@ import type { StdioSettings } from '../../../native/shim/monitor-settings.js';
 import type { CgroupEntry } from '../cgroup/index.js';
 import type { NamespaceType, IdMapping, OciProcess } from '../oci.js';
 import type { InstalledFilter } from '../seccomp/flags.js';
+import { cloneStep } from './birth.js';
 import { ProgramBuilder, type SharedSlots } from './builder.js';
 import { openEntry } from './cgroup-entry.js';
 import * as kernel from './kernel.js';
@@ -44,6 +45,8 @@ export interface ExecPlan {
   readonly hasClient?: boolean;
   /** The process is made once a `yield` with `GO` has been answered, with the client's socket. */
   readonly waits?: boolean;
+  /** It does not stop at its gate. */
+  readonly opens?: boolean;
   readonly hardLimits?: HardLimits;
 }
 
@@ -129,7 +132,7 @@ export const GO = 2;
 /** The pid namespace is entered by the next child only, so by the shim before it makes one. */
 function makeProcess(
   { host }: ProgramBuilder,
-  { namespaces, cgroup, seccomp, waits }: ExecPlan,
+  { namespaces, cgroup, seccomp, waits, opens }: ExecPlan,
   { pidFd, client }: Filled,
   [folder = CWD]: readonly Slot[],
 ): void {
@@ -143,10 +146,12 @@ function makeProcess(
   if (namespaces.includes('pid')) {
     host.push({ op: 'setns', fd: pidFd, type: cloneFlags.pid, about: 'pid namespace' });
   }
-  host.push({
-    op: 'clone', flags: 0, cgroup: cgroup.kind === 'clone' ? folder : CWD, about: 'process',
-  });
-  if (seccomp?.listenerPath !== undefined) host.push({ op: 'yield', token: MADE });
+  const listens = seccomp?.listenerPath !== undefined;
+  const group = cgroup.kind === 'clone' ? folder : CWD;
+  // A listener's init waits for us, and a time namespace takes nobody who shares a memory.
+  const borrows = opens === true && !listens && !namespaces.includes('time');
+  host.push(cloneStep({ flags: 0, cgroup: group, about: 'process' }, borrows));
+  if (listens) host.push({ op: 'yield', token: MADE });
 }
 
 function enter(

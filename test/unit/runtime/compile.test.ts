@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import type { Step } from '../../../native/launch/opcodes.js';
 import { encodeProgram } from '../../../native/launch/encode.js';
-import { compileLaunch } from '../../../daemon/runtime/compile.js';
+import { compileLaunch, type LaunchPlan } from '../../../daemon/runtime/compile.js';
+import { noHooks } from '../../../daemon/runtime/compile/hooks.js';
 import { configOf, outline, planOf, position, programOf } from './builders.js';
 
 /** Each of `wanted` comes before the next. */
@@ -132,6 +133,34 @@ test('an image is mounted where only the container sees it, and taken from there
     'umount2 mount /m', 'openTree root filesystem', 'clone',
   ]));
   t.ok(isOrdered(init, ['target mount /m', 'moveMount mount /m', 'pivotRoot']));
+  t.end();
+});
+
+test('an init that waits for nobody borrows the shim\'s memory, its network comes first', (t) => {
+  const alone = { isAlone: true };
+  const { host, init } = programOf({}, alone);
+  t.same(outline(host).slice(-3), ['yield network', 'cloneVm namespaces', 'awaitFd']);
+  t.notOk(init.some(({ op }) => op === 'await'));
+  const isCopied = (options: Parameters<typeof programOf>[0], plan: Partial<LaunchPlan>): boolean =>
+    programOf(options, { ...alone, ...plan }).host.some(({ op }) => op === 'clone');
+  t.notOk(isCopied({}, {}));
+  const hooks = { createContainer: [], startContainer: [], states: noHooks.states };
+  t.ok(isCopied({}, { hooks }), 'hooks are told of it by the host');
+  const seccomp = { filter: Buffer.alloc(8), flags: 8, listenerPath: '/l' };
+  t.ok(isCopied({}, { seccomp }), 'so is a listener');
+  const { linux, ...config } = configOf();
+  for (const type of ['time', 'user'] as const) {
+    const mappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const given = {
+      ...config,
+      linux: {
+        ...linux, namespaces: [...linux.namespaces, { type }],
+        ...(type === 'user' ? { uidMappings: mappings, gidMappings: mappings } : {}),
+      },
+    };
+    const compiled = compileLaunch(given, planOf(alone)).program;
+    t.ok(compiled.host.some(({ op }) => op === 'clone'), `a ${type} namespace`);
+  }
   t.end();
 });
 

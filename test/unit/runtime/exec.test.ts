@@ -62,6 +62,16 @@ test('with version 2 it is born in its group', async (t) => {
   t.notOk(init.some((step) => step.op === 'write' && step.about === 'cgroup'));
 });
 
+test('without a gate it borrows the shim\'s memory, unless one waits for the other', async (t) => {
+  const made = (changes: Partial<ExecPlan>): Step | undefined =>
+    compileExec(plan(changes)).program.host.find(({ op }) => op.startsWith('clone'));
+  t.match(made({ opens: true }), { op: 'cloneVm', limitMs: 30_000 });
+  t.match(made({}), { op: 'clone' }, 'who stops at the gate');
+  t.match(made({ opens: true, namespaces: ['mount', 'pid', 'time'] }), { op: 'clone' });
+  const filter = { filter: Buffer.alloc(8), flags: 8, listenerPath: '/l' };
+  t.match(made({ opens: true, seccomp: filter }), { op: 'clone' }, 'a listener is told of it');
+});
+
 test('a terminal is one of the container\'s own, and controls the session', async (t) => {
   const { program, stdio } = compileExec(plan({ process: process({ terminal: true }) }));
   t.equal(stdio.kind, 'pty');
