@@ -44,6 +44,7 @@ import {
   openDriver,
   servicesOf,
 } from './wiring.js';
+import type { Runtime } from './runtime/index.js';
 import type { Base } from './wiring.js';
 
 /** One step per released version of the database; released steps never change. */
@@ -65,6 +66,7 @@ interface Parts {
   readonly builder: Builder;
   readonly system: SystemService;
   readonly logs: Logs;
+  readonly runtime: Pick<Runtime, 'close'>;
   readonly closeRegistry: () => Promise<void>;
   readonly closeNetlink: () => Promise<void>;
 }
@@ -96,6 +98,7 @@ function engineOf(parts: Parts, http: HttpServer): Engine {
     parts.containers.close();
     await Promise.all([listeners?.close() ?? Promise.resolve(), http.close()]);
     await Promise.all([parts.networks.close(), parts.volumes.close(), parts.logs.close()]);
+    await parts.runtime.close();
     await Promise.all([parts.closeNetlink(), parts.closeRegistry(), parts.driver.close()]);
     await store.close();
   };
@@ -232,6 +235,7 @@ async function buildParts(
     builder,
     system,
     logs,
+    runtime,
     closeRegistry,
     closeNetlink,
   };

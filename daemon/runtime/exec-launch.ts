@@ -1,9 +1,12 @@
 /** The launch of one exec, at once or as far as can be before it is wanted. */
 import { basename } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { dropShim, launch, startShim, type LaunchRequest } from '../../native/shim/client.js';
+import {
+  dropShim, launch, startShim, type LaunchRequest, type StartedShim,
+} from '../../native/shim/client.js';
 import type { AttachLimits } from '../../native/shim/monitor-settings.js';
 import { GO } from './compile/exec.js';
+import { isForeign } from './context.js';
 import { execFailure } from './exec-error.js';
 import { execPaths, forgetExec, type ExecPaths } from './exec-files.js';
 import { ExecLine } from './exec-line.js';
@@ -11,12 +14,14 @@ import { execTask } from './exec-live.js';
 import { noteBytes } from './exec-note.js';
 import { execProgram, type EncodedExec, type ExecProgramContext } from './exec-program.js';
 import type { ExecRequest, ExecTask, LiveExec } from './exec-task.js';
+import type { IdleShims } from './idle-shims.js';
 import { takePidFd } from './pid-fd.js';
 import type { AttachOptions, Task } from './task.js';
 
 /** What all execs of a daemon share. */
 export interface ExecContext extends ExecProgramContext {
   readonly attach: AttachLimits;
+  readonly idleShims: IdleShims;
 }
 
 /** As for a container: how long output is read while others hold the pipes. */
@@ -59,11 +64,16 @@ async function launchOn(
   const { exec, attach } = request;
   const waits = going !== undefined;
   const client = attach === undefined || waits ? undefined : line.connect();
-  const { started, pidFd } = await startExecShim(request.task, basename(paths.socket), client);
+  const isOwn = !isForeign(context, request.container);
+  const { started, pidFd, release } = await startExecShim(request.task, {
+    name: basename(paths.socket), client,
+    idle: isOwn && client === undefined ? context.idleShims.take() : undefined,
+  });
   // The shim comes up meanwhile; whoever is to be answered first is.
   if (waits) await nextTurn();
   const compiled = await execProgram(context, request, { paths, waits })
     .catch(async (error: unknown) => {
+      release();
       await dropShim(started);
       throw error;
     });
@@ -82,22 +92,35 @@ async function launchOn(
     ...clientOf(compiled, attach),
     opens: true,
     started,
+    ...(isOwn ? { onIdle: (idle) => context.idleShims.give(idle) } : {}),
     onYield: async (token) => {
       if (token !== GO) return undefined;
       const own = await going;
       return attach === undefined ? undefined : { fd: line.connect(own?.()) };
     },
-  });
+  }).finally(release);
   return execTask({ shim, pid, paths, leavesFiles: compiled.leavesFiles });
 }
 
-/** The shim is executed while its program is compiled. */
-async function startExecShim(task: Task, name: string, client: number | undefined) {
-  const { pidFd, release } = await takePidFd(task);
-  const started = startShim(name, client === undefined ? [pidFd] : [pidFd, client]);
+/** A new shim is executed while its program is compiled. `release` once it has the pidfd. */
+async function startExecShim(
+  task: Task,
+  { name, client, idle }: {
+    readonly name: string;
+    readonly client: number | undefined;
+    readonly idle: StartedShim | undefined;
+  },
+) {
+  const { pidFd, release } = await takePidFd(task).catch(async (error: unknown) => {
+    if (idle !== undefined) await dropShim(Promise.resolve(idle));
+    throw error;
+  });
+  const started = idle === undefined
+    ? startShim(name, client === undefined ? [pidFd] : [pidFd, client])
+    : Promise.resolve(idle);
   // Its failure is `launch`'s to tell.
-  started.then(release, release);
-  return { started, pidFd };
+  started.catch(() => undefined);
+  return { started, pidFd, release };
 }
 
 function clientOf(

@@ -28,6 +28,7 @@ import { readHostFacts, type HostFacts } from './host-facts.js';
 import { ownRuntimes } from '../own-runtimes.js';
 import type { ForeignContainer } from './foreign/container.js';
 import { innerHooks, onCreatedHooks } from './hooks.js';
+import { idleShims } from './idle-shims.js';
 import { laterHooks } from './later-hooks.js';
 import { launchFailure, limitFailure } from './launch-error.js';
 import { passedOver } from './passed-over.js';
@@ -49,6 +50,8 @@ export interface Runtime extends RuntimeNeed {
   cgroup(record: ContainerRecord): ContainerCgroup;
   readonly cgroupVersion: 1 | 2;
   readonly host: HostFacts;
+  /** Ends what only waits; what runs goes on. */
+  close(): Promise<void>;
 }
 
 /** Reads the machine once. Throws when it has no cgroups. */
@@ -73,7 +76,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
   const begin = (record: ContainerRecord): BegunGroup =>
     beginGroup(context.cgroups, context.places.pathOf(record));
-  const execs = aheadExecs({ ...context, cgroup });
+  const idle = idleShims();
+  const execs = aheadExecs({ ...context, cgroup, idleShims: idle });
   return {
     host,
     cgroupVersion: host.cgroups.version,
@@ -96,6 +100,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       }),
     adopt: (record) => adopt(context, record),
     sweep: (known) => sweep(context, known),
+    close: () => idle.close(),
   };
 }
 

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "shim.h"
+
 #ifndef __GLIBC__
 
 #define ROOM_BYTES (48 * 1024)
@@ -30,6 +32,8 @@ _Static_assert(sizeof(struct block) == 16, "what follows a header is aligned for
 static _Alignas(16) uint8_t room[ROOM_BYTES];
 static size_t used;
 static struct block *unused[SIZES];
+/* Mappings, for who forgets everything at once. */
+static struct block *mapped;
 
 static unsigned nth_size(size_t size)
 {
@@ -44,7 +48,9 @@ static struct block *map_block(size_t size)
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct block *block = at == MAP_FAILED ? NULL : at;
     if (block)
-        block->size = size;
+        *block = (struct block){size, mapped};
+    if (block)
+        mapped = block;
     return block;
 }
 
@@ -70,6 +76,10 @@ static struct block *take(size_t size)
 static void give_back(struct block *block)
 {
     if ((uint8_t *)block < room || (uint8_t *)block >= room + ROOM_BYTES) {
+        struct block **at = &mapped;
+        while (*at != block)
+            at = &(*at)->next;
+        *at = block->next;
         munmap(block, block->size);
         return;
     }
@@ -121,6 +131,22 @@ void *realloc(void *bytes, size_t size)
     memcpy(larger, bytes, had < size ? had : size);
     free(bytes);
     return larger;
+}
+
+bool forget_memory(void)
+{
+    while (mapped)
+        give_back(mapped);
+    used = 0;
+    memset(unused, 0, sizeof unused);
+    return true;
+}
+
+#else
+
+bool forget_memory(void)
+{
+    return false;
 }
 
 #endif

@@ -41,8 +41,16 @@ export interface LaunchRequest {
    * once. The shim may find the process running, or ended.
    */
   readonly opens?: boolean;
-  /** A shim that was started ahead, with the fds of `passFds` and then `held`; `launch` owns it. */
+  /**
+   * A shim that was started ahead, with the fds of `passFds` and then `held`, or one that is idle:
+   * then `passFds` is at most one, and is passed by the launch. `launch` owns it.
+   */
   readonly started?: Promise<StartedShim>;
+  /**
+   * Called with the shim when it has nothing of this launch any more and could carry out another;
+   * instead of its end, and not always. Only for what has no log, no exit file and no ports.
+   */
+  readonly onIdle?: (shim: StartedShim) => void;
   /** Gives the launch up. */
   readonly signal?: AbortSignal;
   /** Time for everything up to the gate; 30 000 by default. */

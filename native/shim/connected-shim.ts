@@ -224,14 +224,14 @@ export class ConnectedShim implements Shim {
   }
 
   async #gone(): Promise<void> {
-    const timer = setTimeout(() => this.connection.socket.destroy(), CONNECT_TIMEOUT_MS);
+    const timer = setTimeout(() => this.connection.destroy(), CONNECT_TIMEOUT_MS);
     await this.connection.closed;
     clearTimeout(timer);
   }
 
   disconnect(): void {
     this.connection.isLetGo = true;
-    this.connection.socket.destroy();
+    this.connection.destroy();
   }
 
   /** A request that carries an fd either way: on a connection of its own, in a pool thread. */

@@ -13,6 +13,8 @@ import {
 /** A shim answers within microseconds, unless its disk makes it wait. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
+const ignore = (): void => undefined;
+
 interface Pending {
   readonly type: FrameType;
   readonly resolve: (payload: Buffer) => void;
@@ -29,35 +31,67 @@ export class Connection {
   readonly #pending = new Map<number, Pending>();
   readonly #splitter = new FrameSplitter();
   #lastTag = 0;
+  #isGone = false;
+  #reportClosed: () => void = () => undefined;
+  readonly #onClose = (): void => this.#close();
+  readonly #onData = (chunk: Buffer): void => this.#receive(chunk);
+  readonly #onEnd = (): void => this.destroy();
 
   constructor(
     readonly socket: Socket,
     readonly onFrame: (frame: Frame) => void = () => undefined,
   ) {
     this.closed = new Promise((resolve) => {
-      socket.once('close', () => {
-        this.#failAll();
-        resolve();
-      });
+      this.#reportClosed = resolve;
     });
+    socket.once('close', this.#onClose).on('data', this.#onData).on('end', this.#onEnd);
     // The reason is in `close` for us: a shim that dies is EOF or ECONNRESET, and both mean gone.
-    socket.on('error', () => undefined);
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('end', () => socket.destroy());
+    if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore);
+    // One that was idle may have died before anybody listened.
+    if (socket.destroyed) this.#close();
+    else if (socket.readableEnded) socket.destroy();
+  }
+
+  /** Nothing can be asked any more: the shim has gone, or is about something else. */
+  get isGone(): boolean {
+    return this.#isGone || this.socket.destroyed;
+  }
+
+  /** The end of the socket, if it is still ours. */
+  destroy(): void {
+    if (!this.#isGone) this.socket.destroy();
+  }
+
+  /**
+   * The socket is the caller's, its errors need no listener; to who still asks here it is as if it
+   * had been closed.
+   */
+  release(): Socket {
+    const { socket } = this;
+    this.isLetGo = true;
+    socket.off('close', this.#onClose).off('data', this.#onData).off('end', this.#onEnd);
+    this.#close();
+    return socket;
+  }
+
+  #close(): void {
+    this.#isGone = true;
+    this.#failAll();
+    this.#reportClosed();
   }
 
   /** Rejects with `ErrnoError`: the shim's no, ETIMEDOUT, or EPIPE when it has gone. */
   request(type: FrameType, payload: Uint8Array, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Buffer> {
     const tag = this.#freeTag();
     const answer = this.expect(type, tag, timeoutMs);
-    if (!this.socket.destroyed) this.socket.write(encodeFrame(type, tag, payload));
+    if (!this.isGone) this.socket.write(encodeFrame(type, tag, payload));
     return answer;
   }
 
   /** The answer to a request that reaches the shim by another way; rejects as `request` does. */
   expect(type: FrameType, tag: number, timeoutMs: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      if (this.socket.destroyed) {
+      if (this.isGone) {
         reject(new ErrnoError(callName(type), 'EPIPE', 'the shim has gone'));
         return;
       }
@@ -84,7 +118,7 @@ export class Connection {
       frames = this.#splitter.push(chunk);
     } catch {
       // Not a shim: everything that waits learns it by the close.
-      this.socket.destroy();
+      this.destroy();
       return;
     }
     for (const frame of frames) {

@@ -74,11 +74,26 @@ void control_close(void)
     unlinkat(socket_dir, socket_name, 0);
 }
 
+static bool only_launcher_stays(void)
+{
+    bool stays = false;
+    for (struct client *client = the_monitor.clients; client; client = client->next) {
+        if (!client->launcher && !client->gone)
+            return false;
+        stays |= client->launcher && !client->gone;
+    }
+    return stays;
+}
+
 void control_take_leave(void)
 {
     if (!the_monitor.leaves || the_monitor.listener < 0)
         return;
     control_close();
+    if (the_monitor.returns && only_launcher_stays()) {
+        the_monitor.returning = the_monitor.farewell = true;
+        return;
+    }
     /* Not a close: who writes just then would lose what it has not read yet. */
     for (struct client *client = the_monitor.clients; client; client = client->next)
         if (!client->attached)

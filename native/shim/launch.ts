@@ -12,7 +12,8 @@ import type { EncodedProgram, Launching, LaunchRequest, Shim } from './client.js
 import { ConnectedShim } from './connected-shim.js';
 import { Connection } from './connection.js';
 import {
-  encodeFrame, encodeLaunch, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, WAIT_TAG, words, type Frame,
+  encodeFrame, encodeLaunch, FRAME_HEADER_BYTES, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, WAIT_TAG,
+  words, type Frame,
 } from './protocol.js';
 import { reaped } from './reaping.js';
 
@@ -44,34 +45,38 @@ export async function launch(request: LaunchRequest): Promise<Launching> {
   try {
     request.signal?.throwIfAborted();
     const slots = passFds.map(([slot]) => slot);
-    const { client, opens = false } = request;
+    const { client, opens = false, onIdle } = request;
     message = encodeLaunch(request.program, request.monitor, {
-      slots, held, opens, ...(client === undefined ? {} : { client }),
+      slots, held, opens, returns: onIdle !== undefined,
+      ...(client === undefined ? {} : { client }),
     });
   } catch (error) {
     await dropShim(started);
     throw error;
   }
-  const { pid: shimPid, fd } = await started;
-  const conversation = new Conversation(request, fd);
+  const shim = await started;
+  const { pid: shimPid } = shim;
+  const conversation = new Conversation(request, shim);
   const { connection } = conversation;
   const gone = connection.closed.then(() => (connection.isLetGo ? undefined : reaped(shimPid)));
   try {
-    connection.send(frameTypes.launch, message);
+    conversation.begin(message, shim.socket === undefined ? undefined : passFds[0]?.[1]);
     const pid = await conversation.ready;
     return new AtGate(request, conversation, gone, pid);
   } catch (error) {
-    connection.socket.destroy();
+    connection.destroy();
     await gone;
     throw spawnFailure(shimPid) ?? error;
   }
 }
 
-/** A shim that is being executed, and waits for what to do. */
+/** A shim that is being executed, or idle, and waits for what to do. */
 export interface StartedShim {
   readonly pid: number;
   /** Our end of the talk. */
   readonly fd: number;
+  /** The same, of one that is idle: nobody listens to it. */
+  readonly socket?: Socket;
 }
 
 /**
@@ -95,8 +100,10 @@ export async function startShim(name: string, fds: readonly number[]): Promise<S
 export async function dropShim(started: Promise<StartedShim>): Promise<void> {
   const [outcome] = await Promise.allSettled([started]);
   if (outcome.status === 'rejected') return;
-  closeFds([outcome.value.fd]);
-  await reaped(outcome.value.pid);
+  const { pid, fd, socket } = outcome.value;
+  if (socket === undefined) closeFds([fd]);
+  else socket.destroy();
+  await reaped(pid);
 }
 
 /** The launching side's half of the talk: yields are answered, failures understood. */
@@ -114,9 +121,11 @@ class Conversation {
 
   constructor(
     readonly request: LaunchRequest,
-    readonly fd: number,
+    readonly started: StartedShim,
   ) {
-    const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    const { fd } = started;
+    const socket = started.socket ??
+      new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     this.connection = new Connection(socket, (frame) => this.#take(frame));
     this.failed = new Promise((_, reject) => {
       this.#reportFailure = reject;
@@ -134,6 +143,16 @@ class Conversation {
       // An error costs as much as all the rest of an end.
       if (!this.#isReady) this.#reportFailure(new LaunchError('shim', 'EPIPE', 'shim'));
     });
+  }
+
+  /** `passed` goes along with the message. */
+  begin(message: Uint8Array, passed: number | undefined): void {
+    const frame = encodeFrame(frameTypes.launch, 0, message);
+    // Beside its first bytes, for more might not be taken at once.
+    if (passed !== undefined) this.#sendWith(passed, frame.subarray(0, FRAME_HEADER_BYTES));
+    this.connection.socket.write(
+      passed === undefined ? frame : frame.subarray(FRAME_HEADER_BYTES),
+    );
   }
 
   /** An `open` that went with the launch is answered with the pid. */
@@ -166,17 +185,21 @@ class Conversation {
       this.#reportReady(payload.readUInt32LE(0));
     } else if (type === frameTypes.failed) {
       this.#reportFailure(launchError(this.request.program, payload));
+    } else if (type === frameTypes.idle) {
+      // It may come together with the word that the gate has opened, which is heard later.
+      this.#isReady = true;
+      const socket = this.connection.release();
+      this.request.onIdle?.({ ...this.started, socket });
     }
   }
 
   /** Past Node's own queue, which is empty: who yields has read all that was sent before. */
-  #answerWith(fd: number, bytes: Uint8Array): void {
-    if (this.connection.socket.destroyed) throw new ErrnoError('sendmsg', 'EPIPE', 'shim');
-    const frame = encodeFrame(frameTypes.answer, 0, bytes);
+  #sendWith(fd: number, bytes: Uint8Array): void {
+    if (this.connection.isGone) throw new ErrnoError('sendmsg', 'EPIPE', 'shim');
     const sent = checked(
-      tsdocker().tsd_send_fd(this.fd, frame, frame.length, fd), 'sendmsg', 'shim',
+      tsdocker().tsd_send_fd(this.started.fd, bytes, bytes.length, fd), 'sendmsg', 'shim',
     );
-    if (sent < frame.length) throw new ErrnoError('sendmsg', 'EMSGSIZE', 'shim');
+    if (sent < bytes.length) throw new ErrnoError('sendmsg', 'EMSGSIZE', 'shim');
   }
 
   async #answer(token: number, pid: number): Promise<void> {
@@ -184,7 +207,7 @@ class Conversation {
       const { bytes = new Uint8Array(0), fd } = (await this.request.onYield?.(token, pid)) ?? {};
       if (bytes.length > MAX_ANSWER_BYTES) throw new RangeError('too long an answer to a yield');
       if (fd === undefined) this.connection.send(frameTypes.answer, bytes);
-      else this.#answerWith(fd, bytes);
+      else this.#sendWith(fd, encodeFrame(frameTypes.answer, 0, bytes));
     } catch (error) {
       this.#reportFailure(error instanceof Error ? error : new Error(String(error)));
     }
@@ -212,14 +235,14 @@ class AtGate implements Launching {
       const opened = connection.request(frameTypes.open, words(), LAUNCH_TIMEOUT_MS);
       await Promise.race([failed, opened.catch(unlessGone)]);
     } catch (error) {
-      connection.socket.destroy();
+      connection.destroy();
       await this.gone;
       throw error;
     }
   }
 
   async abort(): Promise<void> {
-    this.conversation.connection.socket.destroy();
+    this.conversation.connection.destroy();
     await this.gone;
   }
 

@@ -27,9 +27,7 @@ static void become_shim(void)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     umask(0);
     fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC);
-    the_shim.control = CONTROL_FD;
-    the_shim.peer = the_shim.report = the_shim.pidfd = the_shim.answer_fd = -1;
-    memset(the_shim.slots, -1, sizeof the_shim.slots);
+    fresh_shim(&the_shim);
 }
 
 static int tell_failure(uint32_t strand, uint32_t index, int error)
@@ -67,6 +65,16 @@ static int launch(const uint8_t *message, uint32_t size)
     return tell_failure(HOST, step, result);
 }
 
+/* In the command line, for who looks: of the launch that it is about. */
+static void show_name(char *shown)
+{
+    const char *path = the_launch.settings.socket_path, *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t size = strlen(name);
+    if (size == strlen(shown) && memcmp(shown, name, size) != 0)
+        memcpy(shown, name, size);
+}
+
 int main(int argc, char **argv, char **envp)
 {
     /* A container with --init executes us by this name, from a sealed memfd. */
@@ -85,13 +93,18 @@ int main(int argc, char **argv, char **envp)
         return 2;
     }
     become_shim();
-    uint8_t *message = NULL;
-    uint32_t size = 0;
-    int result = take_message(&message, &size);
-    if (result < 0)
-        return tell_failure(SHIM, PART_MESSAGE, result);
-    result = launch(message, size);
-    if (result != 0)
-        return result;
-    return monitor(&the_shim, &the_launch, message, size);
+    int result;
+    do {
+        uint8_t *message = NULL;
+        uint32_t size = 0;
+        result = take_message(&message, &size);
+        if (result < 0)
+            return tell_failure(SHIM, PART_MESSAGE, result);
+        result = launch(message, size);
+        if (result == 0) {
+            show_name(argc > 2 ? argv[2] : "");
+            result = monitor(&the_shim, &the_launch, message, size);
+        }
+    } while (result == 0 && begin_again(&the_shim, &the_launch));
+    return result;
 }

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-struct monitor the_monitor = {.signals = -1, .listener = -1, .spill_dir = -1};
+struct monitor the_monitor;
 struct buffers *the_buffers;
 
 uint64_t now_ms(void)
@@ -331,7 +331,8 @@ int monitor(struct shim *shim, struct launch *launch, void *message, size_t mess
     oom_watch();
     if (result == 0 && launch->settings.wait_tag)
         request_wait(daemon, (uint16_t)launch->settings.wait_tag);
-    the_monitor.leaves = launch->settings.leaves;
+    the_monitor.leaves = launch->settings.leaves != STAYS;
+    the_monitor.returns = launch->settings.leaves == RETURNS;
     uint32_t payload = (uint32_t)shim->pid;
     struct frame frame = {.size = sizeof payload, .type = READY};
     if (result == 0 && shim->opens)

@@ -85,8 +85,10 @@ struct monitor {
     enum phase phase;
     uint32_t stdio;
     bool stdin_once, stdin_seen, farewell;
-    /* Nobody needs to say bye. */
-    bool leaves;
+    /* Nobody needs to say bye; the launcher may have something else to do for us afterwards. */
+    bool leaves, returns;
+    /* It has, and nobody else is here. */
+    bool returning;
     /* The launcher has gone and wants no undoing; after execve the shim is not needed. */
     bool left, hand_over;
     int out[STREAMS]; /* read ends; a pty's controller is OUT */

@@ -14,20 +14,30 @@ static int open_spill_dir(const struct settings *settings)
     return the_monitor.spill_dir < 0 ? -errno : 0;
 }
 
-int prepare_monitor(const struct settings *settings, enum shim_part *part)
+static int map_buffers(void)
 {
+    if (the_buffers)
+        return 0; /* of an earlier launch */
     void *buffers = mmap(NULL, sizeof *the_buffers, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    *part = PART_MESSAGE;
     if (buffers == MAP_FAILED)
         return -errno;
     /* A huge page for a container that says one line an hour would cost more than all of us. */
     madvise(buffers, sizeof *the_buffers, MADV_NOHUGEPAGE);
     the_buffers = buffers;
+    return 0;
+}
+
+int prepare_monitor(const struct settings *settings, enum shim_part *part)
+{
+    *part = PART_MESSAGE;
+    int result = map_buffers();
+    if (result < 0)
+        return result;
     the_monitor.stall_ms = settings->stall_ms;
     the_monitor.drain_ms = settings->drain_ms;
     the_monitor.root_slot = settings->root_slot;
-    int result = exit_paths_copy(settings);
+    result = exit_paths_copy(settings);
     if (result == 0)
         result = note_keep(settings);
     if (result == 0)

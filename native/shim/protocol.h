@@ -49,6 +49,7 @@ enum launch_frame {
     YIELD = 48,
     READY,
     FAILED,
+    IDLE,
 };
 
 enum attach_flag {
@@ -59,6 +60,8 @@ enum attach_flag {
     ATTACH_AFTER_LOG = 16,
 };
 enum leave_flag { LEAVE_HAND_OVER = 1 };
+/* What a shim does when it has told of the end: waits for `bye`, ends, or says that it is idle. */
+enum leaving { STAYS, LEAVES, RETURNS };
 enum { LAST_WORD_MS = 1000 };
 enum fd_kind { FD_NETNS = 1, FD_ROOT, FD_PIDFD, FD_SLOT, FD_NOTE };
 

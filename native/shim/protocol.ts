@@ -50,11 +50,15 @@ export const frameTypes = {
   yield: 48,
   ready: 49,
   failed: 50,
+  idle: 51,
 } as const;
 
 /** Any of the numbers that we send or understand. */
 export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 
+/** `enum leaving` of protocol.h. */
+const LEAVES = 1;
+const RETURNS = 2;
 const LAUNCH_MAGIC = 0x314d5354;
 const MAX_MESSAGE_BYTES = 9 * 1024 * 1024;
 const forwardProtocols = { tcp: 1, udp: 2 } as const;
@@ -130,13 +134,15 @@ export interface PassedFds {
   readonly client?: FirstClient;
   /** The gate opens at once; the answer comes with `GATE_TAG`. */
   readonly opens?: boolean;
+  /** It says that it is idle when it could leave. */
+  readonly returns?: boolean;
 }
 
 /** The launch message. Throws ProgramError. */
 export function encodeLaunch(
   program: LaunchProgram | EncodedProgram,
   monitor: MonitorSettings,
-  { slots, held, client, opens = false }: PassedFds,
+  { slots, held, client, opens = false, returns = false }: PassedFds,
 ): Buffer {
   const writer = new ByteWriter(8192, MAX_MESSAGE_BYTES);
   writer.u32(LAUNCH_MAGIC);
@@ -157,7 +163,7 @@ export function encodeLaunch(
   writeClient(writer, client);
   writer.u32(opens ? GATE_TAG : 0);
   writer.u32(WAIT_TAG);
-  writer.u32(monitor.leaves === true ? 1 : 0);
+  writer.u32(returns ? RETURNS : monitor.leaves === true ? LEAVES : 0);
   writer.blob(monitor.note ?? new Uint8Array());
   writeForwards(writer, held);
   writer.blob('bytes' in program ? program.bytes : encodeProgram(program));

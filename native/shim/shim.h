@@ -79,7 +79,7 @@ struct settings {
     const uint8_t *client_keys;
     /* The gate opens at once, as if an `open` with this tag had come; 0 when it waits for one. */
     uint32_t open_tag;
-    /* As good as sent: a `wait` with this tag (0 for none), and a `bye` at the end. */
+    /* As good as sent: a `wait` with this tag (0 for none); what comes at the end: enum leaving. */
     uint32_t wait_tag, leaves;
     /* What the shim keeps for who finds it; nothing of it is ours to read. */
     const uint8_t *note;
@@ -132,6 +132,17 @@ struct shim {
     uint32_t init_step;
     int init_error;
 };
+
+/* Nothing that was allocated is of use any more; false where that cannot be done. */
+bool forget_memory(void);
+
+/*
+ * Once its process has ended: all is as if the shim had just been executed, but that it may be
+ * passed one fd with the next launch, and the daemon knows. False when that cannot be; it ends then.
+ */
+bool begin_again(struct shim *shim, struct launch *launch);
+/* As it is before a launch, and the monitor with it. */
+void fresh_shim(struct shim *shim);
 
 /* What init tells the shim before execve. */
 enum report_kind { REPORT_FAILED = 1, REPORT_FORKED, REPORT_READY, REPORT_EXEC };
