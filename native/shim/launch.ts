@@ -12,14 +12,15 @@ import type { EncodedProgram, Launching, LaunchRequest, Shim } from './client.js
 import { ConnectedShim } from './connected-shim.js';
 import { Connection } from './connection.js';
 import {
-  encodeFrame, encodeLaunch, FRAME_HEADER_BYTES, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, WAIT_TAG,
-  words, type Frame,
+  encodeFrame, encodeLaunch, frameTypes, GATE_TAG, MAX_ANSWER_BYTES, WAIT_TAG, words, type Frame,
 } from './protocol.js';
 import { reaped } from './reaping.js';
 
 /** For how long a launch may take, but for what waits at its gate. */
 export const LAUNCH_TIMEOUT_MS = 30_000;
 const LEAVE_HAND_OVER = 1;
+/** A fifth of what a socket that nobody has written to takes. */
+const AT_ONCE_BYTES = 32 * 1024;
 const strandNames = ['host', 'init', 'shim'] as const;
 /** What the shim does itself, by `enum shim_part`. */
 const shimParts = [
@@ -148,11 +149,10 @@ class Conversation {
   /** `passed` goes along with the message. */
   begin(message: Uint8Array, passed: number | undefined): void {
     const frame = encodeFrame(frameTypes.launch, 0, message);
-    // Beside its first bytes, for more might not be taken at once.
-    if (passed !== undefined) this.#sendWith(passed, frame.subarray(0, FRAME_HEADER_BYTES));
-    this.connection.socket.write(
-      passed === undefined ? frame : frame.subarray(FRAME_HEADER_BYTES),
-    );
+    // Beside no more than is taken at once, for the shim reads as soon as there is something.
+    const beside = passed === undefined ? 0 : Math.min(frame.length, AT_ONCE_BYTES);
+    if (passed !== undefined) this.#sendWith(passed, frame.subarray(0, beside));
+    if (beside < frame.length) this.connection.socket.write(frame.subarray(beside));
   }
 
   /** An `open` that went with the launch is answered with the pid. */

@@ -137,8 +137,8 @@ struct shim {
 bool forget_memory(void);
 
 /*
- * Once its process has ended: all is as if the shim had just been executed, but that it may be
- * passed one fd with the next launch, and the daemon knows. False when that cannot be; it ends then.
+ * Once its process has ended: all is as if the shim had just been executed, and the daemon knows,
+ * who may pass one fd with the next launch. False when that cannot be; the shim ends then.
  */
 bool begin_again(struct shim *shim, struct launch *launch);
 /* As it is before a launch, and the monitor with it. */

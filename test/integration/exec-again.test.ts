@@ -106,6 +106,9 @@ test('a terminal, input and a failure in between change nothing', async (t) => {
   const { text } = await daemon.api.post(`/exec/${String(none)}/start`, {});
   t.match(text, 'no such file or directory');
   t.match((await daemon.api.get(`/exec/${String(none)}/json`)).json, { ExitCode: 126 });
+  const large = ['A', 'B', 'C'].map((name) => `${name}=${'x'.repeat(60_000)}`);
+  t.match(await exec(daemon, 'box', 'echo ${#A} ${#B} ${#C}', { Env: large }),
+    { out: '60000 60000 60000', code: 0 });
   t.match(await exec(daemon, 'box', 'test -t 1 || echo two; exit 9'), { out: 'two', code: 9 });
 });
 
