@@ -42,12 +42,15 @@ export async function connect(socketPath: string): Promise<Shim> {
   return shim;
 }
 
-/** The same, and undefined when it has gone. */
+/** Of a shim that has gone, or that went while it was asked. */
+const gone = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'];
+
+/** The same, and undefined when it has gone, be it this very moment. */
 export async function connectIfThere(socketPath: string): Promise<Shim | undefined> {
   try {
     return await connect(socketPath);
   } catch (error) {
-    if (error instanceof ErrnoError && ['ENOENT', 'ECONNREFUSED'].includes(error.code)) {
+    if (error instanceof ErrnoError && gone.includes(error.code)) {
       return undefined;
     }
     throw error;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test, type Test } from 'tap';
@@ -12,6 +13,7 @@ import {
   slots,
   targetStep,
 } from '../support/launch-programs.js';
+import { connectIfThere } from '../../native/shim/client.js';
 import { isAlive } from '../support/alive.js';
 import { atGate, containerDir, readAll, readLog } from '../support/shim-container.js';
 
@@ -171,6 +173,23 @@ test('a user namespace gets its maps from the host strand', async (t) => {
   const text = readLog(join(dir, 'log.json')).map((line) => line.log).join('');
   t.match(text, /^0\n0022\n\s+0\s+100000\s+65536\n$/);
   await launching.shim.bye();
+});
+
+test('a shim that goes while it is asked has gone, whatever that looks like', async (t) => {
+  const dir = containerDir(t);
+  const path = join(dir, 'leaving.sock');
+  const goes: readonly ((socket: Socket) => void)[] = [
+    (socket) => socket.destroy(),
+    (socket) => void sleep(50).then(() => socket.destroy()),
+  ];
+  for (const go of goes) {
+    // What it was asked is not read: its end is a reset.
+    const server = createServer({ pauseOnConnect: true }, go);
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    t.equal(await connectIfThere(path), undefined);
+    await new Promise((resolve) => server.close(resolve));
+  }
+  t.equal(await connectIfThere(path), undefined);
 });
 
 test('a megabyte of environment arrives', async (t) => {
