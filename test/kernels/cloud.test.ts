@@ -47,8 +47,9 @@ for (const version of ['6.1', '6.12'] as const) {
 /** Emulated, a suite takes a minute: more of them on demand. */
 const suites =
   process.env['TSDOCKER_KERNEL_SUITES'] === 'all'
-    ? ['integration/shim', 'integration/runtime', 'conformance/netplugins',
-        'conformance/bridge', 'integration/networks', 'integration/oci-runtime-userns']
-    : ['integration/shim'];
+    ? ['integration/shim', 'integration/shim-borrowed', 'integration/runtime',
+        'conformance/netplugins', 'conformance/bridge', 'integration/networks',
+        'integration/oci-runtime-userns']
+    : ['integration/shim', 'integration/shim-borrowed'];
 
 holdUnderCloudKernels(suites);
