@@ -2,7 +2,8 @@
 import { holdUnderUserMode } from '../support/kernel-suites.js';
 
 holdUnderUserMode([
-  'integration/shim', 'integration/shim-attach', 'integration/shim-faults', 'integration/shim-gate',
+  'integration/shim', 'integration/shim-attach', 'integration/shim-borrowed',
+  'integration/shim-faults', 'integration/shim-gate',
   'integration/runtime', 'integration/runtime-tasks', 'integration/host-config-kernel',
   'integration/oci-runtime', 'integration/oci-runtime-live', 'integration/oci-runtime-userns',
   'integration/oci-runtime-mounts', 'integration/oci-runtime-hooks',
