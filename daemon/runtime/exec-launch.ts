@@ -73,8 +73,9 @@ async function launchOn(
   if (waits) await nextTurn();
   const compiled = await execProgram(context, request, { paths, waits })
     .catch(async (error: unknown) => {
-      release();
       await dropShim(started);
+      // Not before: a shim that is still being started would inherit another fd by this number.
+      release();
       throw error;
     });
   const { shim, pid } = await launch({
