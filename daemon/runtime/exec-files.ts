@@ -15,13 +15,17 @@ export interface ExecPaths {
 /** As in the names of containers' sockets. */
 const NAME_DIGITS = 16;
 
-/** The paths for an exec's id; makes nothing. */
+/** The paths for an exec's id, unless its shim has a socket already; makes nothing. */
 export function execPaths(execRoot: string, id: string): ExecPaths {
   return pathsOf(execRoot, id.slice(0, NAME_DIGITS));
 }
 
 function pathsOf(execRoot: string, name: string): ExecPaths {
-  const socket = `${execRoot}/e/${name}`;
+  return pathsAt(`${execRoot}/e/${name}`);
+}
+
+/** The paths of an exec whose shim had its socket before. */
+export function pathsAt(socket: string): ExecPaths {
   return { socket, process: `${socket}.process` };
 }
 

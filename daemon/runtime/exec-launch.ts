@@ -8,7 +8,7 @@ import type { AttachLimits } from '../../native/shim/monitor-settings.js';
 import { GO } from './compile/exec.js';
 import { isForeign } from './context.js';
 import { execFailure } from './exec-error.js';
-import { execPaths, forgetExec, type ExecPaths } from './exec-files.js';
+import { execPaths, forgetExec, pathsAt, type ExecPaths } from './exec-files.js';
 import { ExecLine } from './exec-line.js';
 import { execTask } from './exec-live.js';
 import { noteBytes } from './exec-note.js';
@@ -38,10 +38,12 @@ export async function launchExec(
   request: ExecRequest,
   going?: Promise<ExecRequest['client']>,
 ): Promise<LiveExec> {
-  const paths = execPaths(context.execRoot, request.exec.id);
+  const idle = mayReuse(context, request, going) ? context.idleShims.take() : undefined;
+  const paths = idle?.idle === undefined
+    ? execPaths(context.execRoot, request.exec.id) : pathsAt(idle.idle.socketPath);
   const line = new ExecLine();
   try {
-    const task = await launchOn(context, request, { paths, line, going });
+    const task = await launchOn(context, request, { paths, line, going, idle });
     const stream = line.takeStream();
     return { task, ...(stream === undefined ? {} : { stream }) };
   } catch (error) {
@@ -52,13 +54,23 @@ export async function launchExec(
   }
 }
 
+/** It is passed one descriptor at most, which is the container's. */
+function mayReuse(
+  context: ExecContext,
+  { attach, container }: ExecRequest,
+  going: Promise<unknown> | undefined,
+): boolean {
+  return !isForeign(context, container) && (attach === undefined || going !== undefined);
+}
+
 async function launchOn(
   context: ExecContext,
   request: ExecRequest,
-  { paths, line, going }: {
+  { paths, line, going, idle }: {
     readonly paths: ExecPaths;
     readonly line: ExecLine;
     readonly going: Promise<ExecRequest['client']> | undefined;
+    readonly idle: StartedShim | undefined;
   },
 ): Promise<ExecTask> {
   const { exec, attach } = request;
@@ -66,8 +78,7 @@ async function launchOn(
   const client = attach === undefined || waits ? undefined : line.connect();
   const isOwn = !isForeign(context, request.container);
   const { started, pidFd, release } = await startExecShim(request.task, {
-    name: basename(paths.socket), client,
-    idle: isOwn && client === undefined ? context.idleShims.take() : undefined,
+    name: basename(paths.socket), client, idle,
   });
   // The shim comes up meanwhile; whoever is to be answered first is.
   if (waits) await nextTurn();

@@ -1,5 +1,6 @@
 /** Shims whose exec has ended, for the next one: to start one takes as long as all that it does. */
 import { dropShim, type StartedShim } from '../../native/shim/client.js';
+import { forgetExec, pathsAt } from './exec-files.js';
 
 /** Those that wait. */
 export interface IdleShims {
@@ -21,9 +22,11 @@ export function idleShims(): IdleShims {
   const waiting = new Map<StartedShim, () => void>();
   let isClosed = false;
   /** One that dies by itself is reaped by the same call. */
-  const drop = (shim: StartedShim): Promise<void> => {
+  const drop = async (shim: StartedShim): Promise<void> => {
     leave(shim);
-    return dropShim(Promise.resolve(shim));
+    await dropShim(Promise.resolve(shim));
+    // One that was killed has left it.
+    if (shim.idle !== undefined) forgetExec(pathsAt(shim.idle.socketPath));
   };
   const leave = (shim: StartedShim): void => {
     waiting.get(shim)?.();
@@ -36,7 +39,7 @@ export function idleShims(): IdleShims {
       return shim;
     },
     give: (shim) => {
-      const { socket } = shim;
+      const socket = shim.idle?.socket;
       const onEnd = (): void => void drop(shim);
       if (socket === undefined || socket.destroyed) return onEnd();
       if (isClosed || waiting.size >= MOST) return onEnd();

@@ -36,12 +36,24 @@ static bool leave_pid_namespace(void)
     return own >= 0 && setns(own, CLONE_NEWPID) == 0;
 }
 
+static bool close_others(void)
+{
+    int kept = control_kept();
+    unsigned first = CONTROL_FD + 1, after = kept < 0 ? first : (unsigned)kept + 1;
+    /* The first is where the next launch's program finds what is passed. */
+    if (kept == CONTROL_FD + 1)
+        return false;
+    if (kept > 0 && syscall(SYS_close_range, first, kept - 1, 0) < 0)
+        return false;
+    return syscall(SYS_close_range, after, ~0u, 0) == 0;
+}
+
 bool begin_again(struct shim *shim, struct launch *launch)
 {
     struct frame frame = {.type = IDLE};
     if (!the_monitor.returning || has_children() || !leave_pid_namespace() || !forget_memory())
         return false;
-    if (syscall(SYS_close_range, CONTROL_FD + 1, ~0u, 0) < 0)
+    if (!close_others())
         return false;
     fresh_shim(shim);
     memset(launch, 0, sizeof *launch);

@@ -1,6 +1,7 @@
 /* The shim's socket: who connects, and the frames that come. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,10 @@
 
 #include "monitor.h"
 
-static int socket_dir = -1;
-static char *socket_name;
+/* Kept from one launch to the next: to bind a name takes longer than most of what an exec does. */
+static int listener = -1, socket_dir = -1;
+static char socket_path[PATH_MAX];
+static const char *socket_name;
 
 /* Through the folder's fd: sun_path holds 107 bytes, a data root may be longer. */
 static int socket_address(struct sockaddr_un *address)
@@ -39,15 +42,14 @@ static int bind_socket(int fd, struct sockaddr_un *address)
     return 0;
 }
 
-int control_open(const char *path)
+static int listen_at(const char *path)
 {
-    const char *name;
     struct sockaddr_un address = {0};
-    socket_dir = open_parent(path, &name);
-    if (socket_dir < 0)
-        return socket_dir;
-    socket_name = strdup(name);
-    int result = socket_name ? socket_address(&address) : -ENOMEM;
+    if (strlen(path) >= sizeof socket_path)
+        return -ENAMETOOLONG;
+    strcpy(socket_path, path);
+    socket_dir = open_parent(socket_path, &socket_name);
+    int result = socket_dir < 0 ? socket_dir : socket_address(&address);
     if (result < 0)
         return result;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -61,17 +63,38 @@ int control_open(const char *path)
     if (result < 0)
         close(fd);
     else
-        the_monitor.listener = fd;
+        listener = fd;
+    return result;
+}
+
+int control_open(const char *path)
+{
+    bool kept = listener >= 0 && strcmp(path, socket_path) == 0;
+    if (!kept)
+        control_close();
+    int result = kept ? 0 : listen_at(path);
+    the_monitor.listener = listener;
     return result;
 }
 
 void control_close(void)
 {
-    if (the_monitor.listener < 0)
-        return;
-    close(the_monitor.listener);
     the_monitor.listener = -1;
-    unlinkat(socket_dir, socket_name, 0);
+    if (listener < 0)
+        return;
+    close(listener);
+    listener = -1;
+    /* Who is launched once more sees the files that it saw at first. */
+    if (socket_dir < 0)
+        unlink(socket_path);
+    else
+        unlinkat(socket_dir, socket_name, 0);
+}
+
+int control_kept(void)
+{
+    socket_dir = -1;
+    return listener;
 }
 
 static bool only_launcher_stays(void)
@@ -89,11 +112,12 @@ void control_take_leave(void)
 {
     if (!the_monitor.leaves || the_monitor.listener < 0)
         return;
-    control_close();
     if (the_monitor.returns && only_launcher_stays()) {
         the_monitor.returning = the_monitor.farewell = true;
+        the_monitor.listener = -1;
         return;
     }
+    control_close();
     /* Not a close: who writes just then would lose what it has not read yet. */
     for (struct client *client = the_monitor.clients; client; client = client->next)
         if (!client->attached)

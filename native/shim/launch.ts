@@ -61,7 +61,7 @@ export async function launch(request: LaunchRequest): Promise<Launching> {
   const { connection } = conversation;
   const gone = connection.closed.then(() => (connection.isLetGo ? undefined : reaped(shimPid)));
   try {
-    conversation.begin(message, shim.socket === undefined ? undefined : passFds[0]?.[1]);
+    conversation.begin(message, shim.idle === undefined ? undefined : passFds[0]?.[1]);
     const pid = await conversation.ready;
     return new AtGate(request, conversation, gone, pid);
   } catch (error) {
@@ -76,8 +76,13 @@ export interface StartedShim {
   readonly pid: number;
   /** Our end of the talk. */
   readonly fd: number;
-  /** The same, of one that is idle: nobody listens to it. */
-  readonly socket?: Socket;
+  /** Of one that is idle. */
+  readonly idle?: {
+    /** The same end: nobody listens to it. */
+    readonly socket: Socket;
+    /** The name by which it is found: a launch that has it, too, is spared making one. */
+    readonly socketPath: string;
+  };
 }
 
 /**
@@ -101,9 +106,9 @@ export async function startShim(name: string, fds: readonly number[]): Promise<S
 export async function dropShim(started: Promise<StartedShim>): Promise<void> {
   const [outcome] = await Promise.allSettled([started]);
   if (outcome.status === 'rejected') return;
-  const { pid, fd, socket } = outcome.value;
-  if (socket === undefined) closeFds([fd]);
-  else socket.destroy();
+  const { pid, fd, idle } = outcome.value;
+  if (idle === undefined) closeFds([fd]);
+  else idle.socket.destroy();
   await reaped(pid);
 }
 
@@ -125,7 +130,7 @@ class Conversation {
     readonly started: StartedShim,
   ) {
     const { fd } = started;
-    const socket = started.socket ??
+    const socket = started.idle?.socket ??
       new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
     this.connection = new Connection(socket, (frame) => this.#take(frame));
     this.failed = new Promise((_, reject) => {
@@ -188,8 +193,9 @@ class Conversation {
     } else if (type === frameTypes.idle) {
       // It may come together with the word that the gate has opened, which is heard later.
       this.#isReady = true;
-      const socket = this.connection.release();
-      this.request.onIdle?.({ ...this.started, socket });
+      const { monitor: { socketPath }, onIdle } = this.request;
+      const { pid, fd } = this.started;
+      onIdle?.({ pid, fd, idle: { socket: this.connection.release(), socketPath } });
     }
   }
 

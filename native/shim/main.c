@@ -65,16 +65,6 @@ static int launch(const uint8_t *message, uint32_t size)
     return tell_failure(HOST, step, result);
 }
 
-/* In the command line, for who looks: of the launch that it is about. */
-static void show_name(char *shown)
-{
-    const char *path = the_launch.settings.socket_path, *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    size_t size = strlen(name);
-    if (size == strlen(shown) && memcmp(shown, name, size) != 0)
-        memcpy(shown, name, size);
-}
-
 int main(int argc, char **argv, char **envp)
 {
     /* A container with --init executes us by this name, from a sealed memfd. */
@@ -98,13 +88,10 @@ int main(int argc, char **argv, char **envp)
         uint8_t *message = NULL;
         uint32_t size = 0;
         result = take_message(&message, &size);
-        if (result < 0)
-            return tell_failure(SHIM, PART_MESSAGE, result);
-        result = launch(message, size);
-        if (result == 0) {
-            show_name(argc > 2 ? argv[2] : "");
+        result = result < 0 ? tell_failure(SHIM, PART_MESSAGE, result) : launch(message, size);
+        if (result == 0)
             result = monitor(&the_shim, &the_launch, message, size);
-        }
     } while (result == 0 && begin_again(&the_shim, &the_launch));
+    cancel_monitor();
     return result;
 }

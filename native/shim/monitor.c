@@ -60,6 +60,10 @@ static void forget_message(struct launch *launch, void *message, size_t size)
 /* Best effort: where we may not, an OOM kill of the shim loses the log, not the container. */
 static void lower_oom_score(void)
 {
+    static bool done;
+    if (done)
+        return;
+    done = true;
     cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd >= 0 && write(fd, "-999", 4) < 0)
         return;
@@ -312,7 +316,8 @@ static int loop(struct launch *launch, void *message, size_t size)
         rest();
     }
     log_keep(0);
-    control_close();
+    if (!the_monitor.returning)
+        control_close();
     exit_file_cancel();
     return 0;
 }

@@ -180,7 +180,10 @@ int attach_check_stalled(void);
 
 /* control.c */
 int control_open(const char *path);
+/* No more of it, nor of its name. */
 void control_close(void);
+/* What of it outlasts a launch, for who closes everything else: a descriptor, or -1. */
+int control_kept(void);
 void control_accept(void);
 void control_input(struct client *client);
 struct client *control_add(int fd, bool launcher);

@@ -143,12 +143,14 @@ int step_capBounding(struct shim *shim, struct reader *operands)
     (void)shim;
     uint64_t keep = read_u64(operands);
     for (int capability = 0; capability < 64; capability++) {
-        int there = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
-        if (there < 0)
+        if (keep >> capability & 1 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
+            continue;
+        int error = errno;
+        if (error == EINVAL)
             break; /* past the kernel's last */
-        bool kept = keep >> capability & 1;
-        if (there == 1 && !kept && prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
-            return -errno;
+        /* Who may not drop one may still be without it. */
+        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 0)
+            return -error;
     }
     return 0;
 }

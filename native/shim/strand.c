@@ -83,8 +83,7 @@ void restore_defaults(void)
 {
     sigset_t none;
     sigemptyset(&none);
-    for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     umask(0);
 }

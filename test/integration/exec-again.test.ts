@@ -40,6 +40,9 @@ function shims(daemon: TestDaemon): readonly number[] {
   });
 }
 
+/** The names by which a later daemon finds them. */
+const sockets = ({ execRoot }: TestDaemon): readonly string[] => readdirSync(`${execRoot}/e`);
+
 /** The shims of containers and what else is there beside those of execs. */
 async function before(daemon: TestDaemon) {
   const others = new Set(shims(daemon));
@@ -58,7 +61,7 @@ test('execs that follow each other are one shim\'s, with nothing left of the las
     readdirSync(`/proc/${String(first)}/fd`).map((fd) =>
       `${fd} ${readlinkSync(`/proc/${String(first)}/fd/${fd}`).replace(/\d+/, '')}`);
   const clean = fds();
-  t.equal(clean.length, 4, '/dev/null and the daemon');
+  t.equal(clean.length, 5, '/dev/null, the daemon, and where a later daemon finds it');
   const seen = new Set<number>();
   for (let i = 0; i < 40; i++) {
     t.match(await exec(daemon, 'box', `echo [$SECRET] ${String(i)}; exit ${String(i)}`),
@@ -145,6 +148,7 @@ test('one that is killed while it is idle is not used, and is no zombie', async 
   const [idle = 0] = execShims();
   process.kill(idle, 'SIGKILL');
   await until('it is reaped', async () => !isAlive(idle));
+  await until('its name has gone', async () => sockets(daemon).length === 0);
   t.match(await exec(daemon, 'box', 'echo fine'), { out: 'fine', code: 0 });
 });
 
@@ -162,6 +166,27 @@ test('a daemon that stops, or is killed, leaves none', async (t) => {
   await daemon.kill9();
   await until('it has ended', async () =>
     !isAlive(second) || readFileSync(`/proc/${String(second)}/stat`, 'latin1').includes(') Z '));
+  t.same(sockets(daemon), []);
   await daemon.start();
   t.match(await exec(daemon, 'box', 'echo fine'), { out: 'fine', code: 0 });
+});
+
+test('by the name that it has kept the next daemon finds what it runs by then', async (t) => {
+  const daemon = await startBox(t);
+  const { api } = daemon;
+  await exec(daemon, 'box', 'true');
+  const [kept = ''] = sockets(daemon);
+  const body = { Cmd: ['sh', '-c', 'while [ ! -e /go ]; do sleep 0.05; done; exit 7'] };
+  const { json: { Id: id } } = await api.post('/containers/box/exec', body);
+  await api.post(`/exec/${String(id)}/start`, { Detach: true });
+  t.same(sockets(daemon), [kept], 'no other than that of the first');
+  t.not(kept, String(id).slice(0, kept.length));
+  await daemon.kill9();
+  await daemon.start();
+  const path = `/exec/${String(id)}/json`;
+  t.match((await api.get(path)).json, { ID: id, Running: true });
+  await exec(daemon, 'box', 'touch /go');
+  await until('it has ended', async () => (await api.get(path)).json.Running === false);
+  t.match((await api.get(path)).json, { ExitCode: 7 });
+  await until('nothing is left', async () => sockets(daemon).length === 0);
 });

@@ -89,6 +89,7 @@ test('a start that says anything else than was expected is done as it says', asy
   const detached = await here.create({ Cmd: ['sh', '-c', 'echo x > /detached'] });
   await waits(here, detached);
   t.equal(await here.start(detached, { Detach: true }), '');
+  await until('a shim of its own waits for the next', async () => here.sockets().length === 0);
   const sized = await here.create({ Cmd: ['stty', 'size'], Tty: true });
   await waits(here, sized);
   const { text } = await here.daemon.api.post(

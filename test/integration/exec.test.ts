@@ -96,6 +96,19 @@ test('user, folder, variables and rights are as asked for', async (t) => {
   t.match(await said(daemon, 'true', { WorkingDir: 'tmp' }), 'Cwd must be an absolute path');
 });
 
+test('no signal is blocked or ignored, in a container or an exec', async (t) => {
+  const { daemon, id } = await world(t);
+  // The daemon ignores SIGPIPE, as a shim does, which blocks all of them besides.
+  t.match(readFileSync(`/proc/${String(daemon.pid())}/status`, 'latin1'), /SigIgn:\t[0-9a-f]{12}1000$/m);
+  const exec = await created(daemon, { Cmd: ['sleep', '1000'] });
+  await daemon.api.post(`/exec/${exec}/start`, { Detach: true });
+  const { State } = (await daemon.api.get(`/containers/${id}/json`)).json;
+  for (const pid of [State.Pid, (await inspected(daemon, exec)).Pid]) {
+    const status = readFileSync(`/proc/${String(pid)}/status`, 'latin1');
+    t.match(status, /SigBlk:\t0{16}\nSigIgn:\t0{16}\n/);
+  }
+});
+
 test('nothing of the host is open in an exec, nor can a folder be found by an fd', async (t) => {
   const { daemon } = await world(t);
   const exec = await created(daemon, { Cmd: ['sleep', '1000'] });
