@@ -3,7 +3,7 @@ import { releaseFreeMemory, releaseProgramText } from '../native/memory.js';
 
 const lookMs = 10_000;
 /** Of CPU time between two looks: below it the daemon was idle. */
-const idleUs = 150_000;
+const idleUs = 60_000;
 
 /**
  * Looks every ten seconds; after a busy time it collects garbage once and returns what is free to

@@ -96,9 +96,12 @@ async function readText(request: IncomingMessage, limitBytes: number): Promise<s
   if (declared > limitBytes) throw bodyTooLarge(limitBytes);
   // What came together with its head is there in a moment: an iterator would cost more than it.
   await Promise.resolve();
-  if (request.complete && request.readableLength === declared) {
+  if (request.readableLength === declared && (declared > 0 || request.complete)) {
     // As below.
-    return (request.read() as Buffer | null)?.toString('utf8') ?? '';
+    const text = (request.read() as Buffer | null)?.toString('utf8') ?? '';
+    // Its end is still to come, and to be heard by nobody.
+    request.resume();
+    return text;
   }
   const chunks: Buffer[] = [];
   let sizeBytes = 0;

@@ -15,7 +15,7 @@ export interface IdleShims {
 /** How many wait at once. */
 const MOST = 4;
 /** For how long one waits. */
-const KEPT_MS = 5000;
+const KEPT_MS = 8000;
 
 /** None is there before the first is given. */
 export function idleShims(): IdleShims {
