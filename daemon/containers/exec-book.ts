@@ -86,6 +86,12 @@ export class ExecBook {
   readonly #execs = new Map<string, Exec>();
   /** Containers whose end is listened for. */
   readonly #watched = new Set<string>();
+  /** When those that have ended are forgotten, the first at the front. */
+  readonly #ended: { readonly id: string; readonly dueMs: number }[] = [];
+  #sweep: NodeJS.Timeout | undefined;
+
+  /** `keptMs`: for how long the end of one can be asked about. */
+  constructor(readonly keptMs = KEPT_AFTER_END_MS) {}
 
   /** `ApiError` 404 in Docker's words; execs have no names and no short ids. */
   resolve(id: string): Exec {
@@ -118,7 +124,19 @@ export class ExecBook {
       this.#execs.delete(exec.record.id);
       return;
     }
-    setTimeout(() => this.#execs.delete(exec.record.id), KEPT_AFTER_END_MS).unref();
+    this.#ended.push({ id: exec.record.id, dueMs: performance.now() + this.keptMs });
+    this.#sweep ??= setTimeout(() => this.#dropEnded(), this.keptMs).unref();
+  }
+
+  /** One timer for all: they end in the order in which they are dropped. */
+  #dropEnded(): void {
+    const nowMs = performance.now();
+    const kept = this.#ended.findIndex(({ dueMs }) => dueMs > nowMs);
+    const due = this.#ended.splice(0, kept < 0 ? this.#ended.length : kept);
+    for (const { id } of due) this.#execs.delete(id);
+    const [next] = this.#ended;
+    this.#sweep = next === undefined
+      ? undefined : setTimeout(() => this.#dropEnded(), next.dueMs - nowMs).unref();
   }
 
   /** With the container's process goes what was not started, with the container all. */

@@ -70,20 +70,25 @@ export function createEvents(
   { nowNs, onLost = () => undefined }: EventsOptions = {},
 ): Events {
   const listeners = new Set<(event: StampedEvent) => void>();
-  const next = stamps(nowNs);
+  const book = stamps(nowNs);
   const stamp = (happening: Happening): PendingEvent => {
-    const { event, statements } = next(happening);
+    const event = book.stamp(happening);
     // Who begins to listen later finds it in the store.
     const announce = (): void => listeners.forEach((listener) => listener(event));
-    return { statements, announce };
+    return { statements: book.statements(event), announce };
+  };
+  /** How an event is stored is thought about for many at once, when their transaction is made. */
+  const keepUnheard = (also: readonly Statement[], happened: readonly Happening[]): void => {
+    const events = happened.map(book.stamp);
+    store.soon(() => [...also, ...events.flatMap(book.statements)]);
   };
   const keepSoon: Events['keepSoon'] = async (also, happened) => {
-    const pending = happened.map(stamp);
-    const statements = [...also, ...pending.flatMap((event) => event.statements)];
-    if (pending.length === 0 || listeners.size === 0) {
-      store.soon(statements);
+    if (happened.length === 0 || listeners.size === 0) {
+      keepUnheard(also, happened);
       return;
     }
+    const pending = happened.map(stamp);
+    const statements = [...also, ...pending.flatMap((event) => event.statements)];
     await store.commit(statements, 'normal');
     for (const { announce } of pending) announce();
   };
@@ -94,7 +99,10 @@ export function createEvents(
       await store.commit(pending.statements, 'normal');
       pending.announce();
     },
-    soon: (happening) => void keepSoon([], [happening]).catch(onLost),
+    soon: (happening) => {
+      if (listeners.size === 0) keepUnheard([], [happening]);
+      else keepSoon([], [happening]).catch(onLost);
+    },
     keepSoon,
     watch(range, signal) {
       store.flush();

@@ -12,24 +12,28 @@ export interface StampedEvent extends Happening {
   readonly timeNs: bigint;
 }
 
-/** An event, and what puts it into the book. */
-export interface Stamped {
-  readonly event: StampedEvent;
-  readonly statements: readonly Statement[];
+/** What gives events their place in time, and puts them into the book. */
+export interface Stamps {
+  /** Now, or a moment after the last one: times never repeat or go back. */
+  readonly stamp: (happening: Happening) => StampedEvent;
+  /** To be carried out in the order of the events, once for each. */
+  readonly statements: (event: StampedEvent) => readonly Statement[];
 }
 
-/** Gives each its time, which never repeats or goes back. */
-export function stamps(
-  nowNs: () => bigint = wallClockNs,
-): (happening: Happening) => Stamped {
+/** A sequence of its own. */
+export function stamps(nowNs: () => bigint = wallClockNs): Stamps {
   let lastNs = 0n;
   let count = 0;
-  return (happening) => {
-    const now = nowNs();
-    lastNs = now > lastNs ? now : lastNs + 1n;
-    const event = { ...happening, timeNs: lastNs };
-    const trim = count++ % trimEvery === 0 ? [trimming] : [];
-    return { event, statements: [insertion(event), ...trim] };
+  return {
+    stamp: (happening) => {
+      const now = nowNs();
+      lastNs = now > lastNs ? now : lastNs + 1n;
+      return { ...happening, timeNs: lastNs };
+    },
+    statements: (event) => {
+      const trim = count++ % trimEvery === 0 ? [trimming] : [];
+      return [insertion(event), ...trim];
+    },
   };
 }
 

@@ -69,7 +69,7 @@ export async function leave(
   if (endpoint.spec.addresses.length === 0) return;
   released
     .then(() => {
-      context.store.soon([freeAddresses(endpoint.spec.id)]);
+      context.store.soon(() => [freeAddresses(endpoint.spec.id)]);
       context.book.freeAddresses(endpoint.networkId, endpoint.spec.id);
     })
     .catch((error: unknown) => {

@@ -67,7 +67,7 @@ export function openStore(
       return new Promise((settle) => waiting.push({ statements, durability, settle }));
     },
 
-    soon: (statements) => later.add(statements),
+    soon: (change) => later.add(change),
     flush,
     rows: createReader(database),
 

@@ -4,26 +4,29 @@ import type { Statement } from './store.js';
 /** How long one waits for a transaction that takes it along. */
 const gatherMs = 20;
 
-/** What belongs together each, in the order in which it came. */
+/** What belongs together, told once it is carried out. */
+export type Change = () => readonly Statement[];
+
+/** Changes in the order in which they came. */
 export class Later {
-  #waiting: (readonly Statement[])[] = [];
+  #waiting: Change[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** `flush` is called when no transaction came by; it has to `take`. */
   constructor(readonly flush: () => void) {}
 
-  add(statements: readonly Statement[]): void {
-    this.#waiting.push(statements);
+  add(change: Change): void {
+    this.#waiting.push(change);
     this.#timer ??= setTimeout(this.flush, gatherMs).unref();
   }
 
   /** All that waits, which does so no longer. */
   take(): readonly (readonly Statement[])[] {
     const those = this.#waiting;
-    if (those.length === 0) return those;
+    if (those.length === 0) return [];
     this.#waiting = [];
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    return those;
+    return those.map((change) => change());
   }
 }

@@ -12,9 +12,10 @@ export interface Store {
   commit(statements: readonly Statement[], durability: 'full' | 'normal'): Promise<void>;
   /**
    * As `commit`, for what nobody waits for: carried out before the next transaction and with it, or
-   * in 20 ms. A daemon that is killed meanwhile loses it. Who opened the store hears of a refusal.
+   * in 20 ms, when `change` is called, once. A daemon that is killed meanwhile loses it. Who opened
+   * the store hears of a refusal.
    */
-  soon(statements: readonly Statement[]): void;
+  soon(change: () => readonly Statement[]): void;
   /** Carries out what `soon` has left for later. */
   flush(): void;
   /**

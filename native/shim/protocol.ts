@@ -75,7 +75,7 @@ export interface Frame {
 
 /** The bytes of a frame: length, type, tag (little-endian), payload. */
 export function encodeFrame(type: FrameType, tag: number, payload: Uint8Array): Buffer {
-  const frame = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
+  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payload.length);
   frame.writeUInt32LE(payload.length, 0);
   frame.writeUInt16LE(type, 4);
   frame.writeUInt16LE(tag, 6);
@@ -85,7 +85,7 @@ export function encodeFrame(type: FrameType, tag: number, payload: Uint8Array): 
 
 /** Little-endian 32-bit words, the payload of most requests. */
 export function words(...values: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(4 * values.length);
+  const bytes = Buffer.allocUnsafe(4 * values.length);
   for (const [index, value] of values.entries()) bytes.writeUInt32LE(value >>> 0, 4 * index);
   return bytes;
 }
@@ -108,8 +108,8 @@ export function targetBytes(forward: Forward | undefined): Buffer {
 export class FrameSplitter {
   #rest: Buffer = Buffer.alloc(0);
 
-  push(chunk: Uint8Array): Frame[] {
-    this.#rest = Buffer.concat([this.#rest, chunk]);
+  push(chunk: Buffer): Frame[] {
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     const frames: Frame[] = [];
     for (;;) {
       if (this.#rest.length < FRAME_HEADER_BYTES) return frames;

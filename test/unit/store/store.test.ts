@@ -118,17 +118,17 @@ test('what nobody waits for goes with the next transaction, or soon', async (t) 
   const store = openStore(path, migrations);
   const ids = (): readonly unknown[] =>
     store.rows('SELECT id FROM things ORDER BY rowid').map(({ id }) => id);
-  store.soon([insert('a', 1)]);
+  store.soon(() => [insert('a', 1)]);
   t.same(ids(), [], 'it waits for others');
   await store.commit([insert('b', 1)], 'normal');
   t.same(ids(), ['a', 'b'], 'and is carried out before them');
-  store.soon([insert('c', 1)]);
+  store.soon(() => [insert('c', 1)]);
   await sleep(100);
   t.same(ids(), ['a', 'b', 'c'], 'but not for long');
-  store.soon([insert('d', 1)]);
+  store.soon(() => [insert('d', 1)]);
   store.flush();
   t.same(ids(), ['a', 'b', 'c', 'd']);
-  store.soon([insert('e', 1)]);
+  store.soon(() => [insert('e', 1)]);
   await store.close();
   const again = openStore(path, migrations);
   t.teardown(() => again.close());
@@ -141,10 +141,10 @@ test('of what waits and who comes, neither is refused for the other', async (t) 
   const store = openStore(path, migrations, (reason) => warned.push(reason));
   t.teardown(() => store.close());
   await store.commit([insert('a', 1)], 'normal');
-  store.soon([insert('b', 1)]);
+  store.soon(() => [insert('b', 1)]);
   await t.rejects(store.commit([insert('a', 2)], 'normal'), ApiError);
-  store.soon([insert('c', 1)]);
-  store.soon([insert('d', 1), insert('a', 3)]);
+  store.soon(() => [insert('c', 1)]);
+  store.soon(() => [insert('d', 1), insert('a', 3)]);
   await store.commit([insert('e', 1)], 'full');
   t.same(store.rows('SELECT id FROM things ORDER BY id').map(({ id }) => id), ['a', 'b', 'c', 'e']);
   t.match(warned, [/a change is lost: .*UNIQUE/]);
