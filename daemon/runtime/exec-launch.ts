@@ -5,7 +5,6 @@ import {
   dropShim, launch, startShim, type LaunchRequest, type StartedShim,
 } from '../../native/shim/client.js';
 import type { AttachLimits } from '../../native/shim/monitor-settings.js';
-import { GO } from './compile/exec.js';
 import { isForeign } from './context.js';
 import { execFailure } from './exec-error.js';
 import { execPaths, forgetExec, pathsAt, type ExecPaths } from './exec-files.js';
@@ -26,6 +25,8 @@ export interface ExecContext extends ExecProgramContext {
 
 /** As for a container: how long output is read while others hold the pipes. */
 const DRAIN_MS = 2000;
+/** Most commands that are executed by programs are over in it. */
+const OPEN_WAIT_MS = 5;
 
 /**
  * Starts a shim for it, which makes the process once `going` has resolved (at once if undefined),
@@ -95,6 +96,8 @@ async function launchOn(
       socketPath: paths.socket, note: noteBytes(exec), stdio: compiled.stdio, leaves: true,
       log: { kind: 'none' }, attach: context.attach, drainMs: DRAIN_MS, oomFiles: [],
       killAtExit: [], keep: [],
+      // Its head is out, and its output on its way, without our hearing of it.
+      ...(attach?.stdin === false ? { openWaitMs: OPEN_WAIT_MS } : {}),
     },
     passFds: new Map([
       [compiled.pidFd, pidFd],
@@ -105,11 +108,10 @@ async function launchOn(
     opens: true,
     started,
     ...(isOwn ? { onIdle: (idle) => context.idleShims.give(idle) } : {}),
-    onYield: async (token) => {
-      if (token !== GO) return undefined;
-      const own = await going;
-      return attach === undefined ? undefined : { fd: line.connect(own?.()) };
-    },
+    ...(going === undefined ? {} : {
+      unasked: going.then((own) =>
+        attach === undefined ? undefined : { fd: line.connect(own?.()) }),
+    }),
   }).finally(release);
   return execTask({ shim, pid, paths, leavesFiles: compiled.leavesFiles });
 }

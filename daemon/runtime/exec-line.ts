@@ -8,9 +8,14 @@ import { closeFds, socketPair } from '../../native/spawn.js';
 export class ExecLine {
   #theirs = -1;
   #ours = -1;
+  #isClosed = false;
 
-  /** The shim's end; `client` is the descriptor of the client's own connection. */
+  /**
+   * The shim's end; `client` is the descriptor of the client's own connection. Throws once `close`
+   * has been called: there is no shim for it.
+   */
   connect(client?: number): number {
+    if (this.#isClosed) throw new Error('an exec is over before its client has come');
     if (client !== undefined) return client;
     [this.#ours, this.#theirs] = socketPair();
     return this.#theirs;
@@ -26,6 +31,7 @@ export class ExecLine {
 
   /** Closes what nobody has taken, once the shim has a duplicate of its end. */
   close(): void {
+    this.#isClosed = true;
     closeFds([this.#theirs, this.#ours]);
     this.#theirs = this.#ours = -1;
   }

@@ -42,7 +42,7 @@ const MAX_KEPT = 16;
 /** Larger ones carry much that is nobody's to keep. */
 const MAX_KEPT_BYTES = 16 * 1024;
 
-/** `waits`: the process is made once a `yield` with `GO` is answered. Rejects as `launchExec`. */
+/** `waits`: the process is made once that is said, unasked. Rejects as `launchExec`. */
 export async function execProgram(
   context: ExecProgramContext,
   request: ExecRequest,

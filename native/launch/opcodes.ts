@@ -188,6 +188,8 @@ interface OperandTypes {
 export type Slot = number;
 /** AT_FDCWD, and "none" where an operand is optional. */
 export const CWD: Slot = 0xffffffff;
+/** A part of the token of a `yield` that TypeScript is not told of: it answers by itself, once. */
+export const UNASKED = 0x8000_0000;
 
 type Operands<O extends Opcode> = {
   readonly [K in keyof (typeof opcodes)[O]['operands']]: (typeof opcodes)[O]['operands'][K] extends infer Kind extends OperandKind

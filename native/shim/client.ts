@@ -34,6 +34,8 @@ export interface LaunchRequest {
    * error.
    */
   readonly onYield?: (token: number, pid: number) => Promise<YieldAnswer | undefined>;
+  /** The answer to the program's one `yield` that is `UNASKED`; a rejection as of `onYield`. */
+  readonly unasked?: Promise<YieldAnswer | undefined>;
   /** Attached before anything has run, so that it misses nothing. */
   readonly client?: FirstClient;
   /**

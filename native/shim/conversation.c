@@ -100,7 +100,7 @@ int converse_yield(struct shim *shim, uint32_t token)
 {
     uint32_t payload[2] = {token, (uint32_t)shim->pid};
     struct frame frame = {.size = sizeof payload, .type = YIELD};
-    if (send_frame(shim->control, frame, payload, -1, 0) < 0)
+    if (!(token & UNASKED) && send_frame(shim->control, frame, payload, -1, 0) < 0)
         return -ECANCELED;
     int result = host_wait(shim, WAIT_ANSWER);
     return result < 0 ? result : 0;

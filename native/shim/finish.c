@@ -144,5 +144,6 @@ void finish(void)
     held_close();
     close_inner();
     the_monitor.phase = ENDED;
+    tell_opened();
     control_tell_exit();
 }

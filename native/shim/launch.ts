@@ -1,14 +1,15 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { abortReason } from '../abort-reason.js';
 import { errnoName } from '../errno.js';
-import { ErrnoError } from '../errno-error.js';
+import { ErrnoError, hasCode } from '../errno-error.js';
 import { LaunchError, stepError } from '../launch/encode.js';
 import type { LaunchProgram } from '../launch/opcodes.js';
 import { checked, tsdocker } from '../libc.js';
 import { closeFds, socketPair, spawnFailure, spawnShim } from '../spawn.js';
-import type { EncodedProgram, Launching, LaunchRequest, Shim } from './client.js';
+import type { EncodedProgram, Launching, LaunchRequest, Shim, YieldAnswer } from './client.js';
 import { ConnectedShim } from './connected-shim.js';
 import { Connection } from './connection.js';
 import {
@@ -19,6 +20,8 @@ import { reaped } from './reaping.js';
 /** For how long a launch may take, but for what waits at its gate. */
 export const LAUNCH_TIMEOUT_MS = 30_000;
 const LEAVE_HAND_OVER = 1;
+/** Between two tries to send along what a full socket does not take. */
+const FULL_MS = 1;
 /** A fifth of what a socket that nobody has written to takes. */
 const AT_ONCE_BYTES = 32 * 1024;
 const strandNames = ['host', 'init', 'shim'] as const;
@@ -42,6 +45,8 @@ export async function launch(request: LaunchRequest): Promise<Launching> {
       basename(request.monitor.socketPath),
       [...passFds.map(([, fd]) => fd), ...held.map(({ fd }) => fd)],
     );
+  // Until it is looked at: a launch may fail before.
+  request.unasked?.catch(() => undefined);
   let message: Buffer;
   try {
     request.signal?.throwIfAborted();
@@ -157,7 +162,14 @@ class Conversation {
     // Beside no more than is taken at once, for the shim reads as soon as there is something.
     const beside = passed === undefined ? 0 : Math.min(frame.length, AT_ONCE_BYTES);
     if (passed !== undefined) this.#sendWith(passed, frame.subarray(0, beside));
-    if (beside < frame.length) this.connection.socket.write(frame.subarray(beside));
+    const rest = frame.subarray(beside);
+    const sent = rest.length === 0 ? undefined : new Promise<void>((resolve) => {
+      // What went wrong is told by the connection's end.
+      this.connection.socket.write(rest, () => resolve());
+    });
+    const { unasked } = this.request;
+    if (unasked === undefined) return;
+    void this.#answer(sent === undefined ? unasked : sent.then(() => unasked));
   }
 
   /** An `open` that went with the launch is answered with the pid. */
@@ -185,7 +197,9 @@ class Conversation {
 
   #take({ type, payload }: Frame): void {
     if (type === frameTypes.yield) {
-      void this.#answer(payload.readUInt32LE(0), payload.readUInt32LE(4));
+      void this.#answer(
+        this.request.onYield?.(payload.readUInt32LE(0), payload.readUInt32LE(4)),
+      );
     } else if (type === frameTypes.ready) {
       this.#reportReady(payload.readUInt32LE(0));
     } else if (type === frameTypes.failed) {
@@ -199,7 +213,7 @@ class Conversation {
     }
   }
 
-  /** Past Node's own queue, which is empty: who yields has read all that was sent before. */
+  /** Past Node's own queue, which is empty: all that was sent before is at least in the socket. */
   #sendWith(fd: number, bytes: Uint8Array): void {
     if (this.connection.isGone) throw new ErrnoError('sendmsg', 'EPIPE', 'shim');
     const sent = checked(
@@ -208,12 +222,25 @@ class Conversation {
     if (sent < bytes.length) throw new ErrnoError('sendmsg', 'EMSGSIZE', 'shim');
   }
 
-  async #answer(token: number, pid: number): Promise<void> {
+  /** A shim that was not asked may not have read a large launch yet: its socket is full. */
+  async #sendSoon(fd: number, bytes: Uint8Array): Promise<void> {
+    for (;;) {
+      try {
+        this.#sendWith(fd, bytes);
+        return;
+      } catch (error) {
+        if (!hasCode(error, 'EAGAIN')) throw error;
+      }
+      await sleep(FULL_MS);
+    }
+  }
+
+  async #answer(given: Promise<YieldAnswer | undefined> | undefined): Promise<void> {
     try {
-      const { bytes = new Uint8Array(0), fd } = (await this.request.onYield?.(token, pid)) ?? {};
+      const { bytes = new Uint8Array(0), fd } = (await given) ?? {};
       if (bytes.length > MAX_ANSWER_BYTES) throw new RangeError('too long an answer to a yield');
       if (fd === undefined) this.connection.send(frameTypes.answer, bytes);
-      else this.#sendWith(fd, encodeFrame(frameTypes.answer, 0, bytes));
+      else await this.#sendSoon(fd, encodeFrame(frameTypes.answer, 0, bytes));
     } catch (error) {
       this.#reportFailure(error instanceof Error ? error : new Error(String(error)));
     }

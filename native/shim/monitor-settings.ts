@@ -12,6 +12,11 @@ export interface MonitorSettings {
   readonly exitPath?: string;
   /** The shim goes by itself once it has told of the end: nobody needs to say `bye`. */
   readonly leaves?: boolean;
+  /**
+   * For how long the word that execve has succeeded may wait for that of the end, where the gate
+   * opens at once: who is told both at once is woken once. At once by default.
+   */
+  readonly openWaitMs?: number;
   /** Kept in memory for whoever finds the shim, by `getFd('note')`. */
   readonly note?: Uint8Array;
   readonly stdio: StdioSettings;

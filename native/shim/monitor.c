@@ -105,6 +105,16 @@ static int give_up(void)
     return 1;
 }
 
+void tell_opened(void)
+{
+    struct client *daemon = opener();
+    struct frame frame = {.type = OPEN, .tag = the_monitor.open_tag};
+    uint32_t pid = (uint32_t)the_monitor.shim->pid;
+    if (daemon && the_monitor.open_due_ms)
+        control_reply(daemon, frame, 0, &pid, sizeof pid);
+    the_monitor.open_due_ms = 0;
+}
+
 /* Init's report pipe: a failed execve, or EOF after it said that it goes: it runs. */
 static bool check_gate(struct launch *launch, void *message, size_t size)
 {
@@ -123,11 +133,7 @@ static bool check_gate(struct launch *launch, void *message, size_t size)
     forget_message(launch, message, size);
     lower_oom_score();
     the_monitor.phase = RUNNING;
-    struct client *daemon = opener();
-    struct frame frame = {.type = OPEN, .tag = the_monitor.open_tag};
-    uint32_t pid = (uint32_t)shim->pid;
-    if (daemon)
-        control_reply(daemon, frame, 0, &pid, sizeof pid);
+    the_monitor.open_due_ms = now_ms() + the_monitor.open_wait_ms;
     return true;
 }
 
@@ -215,6 +221,8 @@ static int next_timeout(void)
     timeout = earlier(timeout, oom_timeout());
     if (the_monitor.phase == DRAINING)
         timeout = earlier(timeout, earlier(KILL_AGAIN_MS, time_until(the_monitor.drain_until_ms)));
+    if (the_monitor.open_due_ms)
+        timeout = earlier(timeout, time_until(the_monitor.open_due_ms));
     if (the_monitor.last_output_ms)
         timeout = earlier(timeout, time_until(the_monitor.last_output_ms + IDLE_MS));
     return timeout;
@@ -298,6 +306,8 @@ static int loop(struct launch *launch, void *message, size_t size)
         serve_all(fds);
         if (fds[2].revents && !check_gate(launch, message, size))
             return give_up();
+        if (the_monitor.open_due_ms && time_until(the_monitor.open_due_ms) == 0)
+            tell_opened();
         if (the_monitor.phase == RUNNING && the_monitor.hand_over)
             break; /* init goes to the nearest subreaper above us, which waits for it */
         uint64_t kills;
@@ -338,6 +348,7 @@ int monitor(struct shim *shim, struct launch *launch, void *message, size_t mess
         request_wait(daemon, (uint16_t)launch->settings.wait_tag);
     the_monitor.leaves = launch->settings.leaves != STAYS;
     the_monitor.returns = launch->settings.leaves == RETURNS;
+    the_monitor.open_wait_ms = launch->settings.open_wait_ms;
     uint32_t payload = (uint32_t)shim->pid;
     struct frame frame = {.size = sizeof payload, .type = READY};
     if (result == 0 && shim->opens)

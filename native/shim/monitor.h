@@ -95,6 +95,9 @@ struct monitor {
     int in;           /* write end; the controller's own number for a pty */
     uint32_t in_size, in_done;
     uint64_t last_output_ms, drain_until_ms;
+    /* When who has opened the gate is told that execve has succeeded, at the latest; 0: it was. */
+    uint64_t open_due_ms;
+    uint32_t open_wait_ms;
     int signals, listener;
     struct client *clients;
     uint32_t client_count, attached_count;
@@ -177,6 +180,9 @@ void attach_hung_up(struct client *client);
 void attach_take(struct client *client, const uint8_t *bytes, uint32_t size);
 /* Drops who has stalled; ms until the next one may have, or -1. */
 int attach_check_stalled(void);
+
+/* monitor.c: who has opened the gate hears of it, if it has not yet. */
+void tell_opened(void);
 
 /* control.c */
 int control_open(const char *path);

@@ -164,6 +164,7 @@ export function encodeLaunch(
   writer.u32(opens ? GATE_TAG : 0);
   writer.u32(WAIT_TAG);
   writer.u32(returns ? RETURNS : monitor.leaves === true ? LEAVES : 0);
+  writer.u32(monitor.openWaitMs ?? 0);
   writer.blob(monitor.note ?? new Uint8Array());
   writeForwards(writer, held);
   writer.blob('bytes' in program ? program.bytes : encodeProgram(program));

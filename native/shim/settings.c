@@ -146,6 +146,7 @@ static void read_settings(struct reader *reader, struct settings *settings)
     settings->open_tag = read_u32(reader);
     settings->wait_tag = read_u32(reader);
     settings->leaves = read_u32(reader);
+    settings->open_wait_ms = read_u32(reader);
     settings->note = read_bytes(reader, &settings->note_size);
     read_forwards(reader, settings);
     if (kept > SLOTS || settings->stdio > STDIO_PTY || settings->open_tag > UINT16_MAX ||

@@ -81,6 +81,8 @@ struct settings {
     uint32_t open_tag;
     /* As good as sent: a `wait` with this tag (0 for none); what comes at the end: enum leaving. */
     uint32_t wait_tag, leaves;
+    /* For how long the answer to that `open` may wait for the one to that `wait`. */
+    uint32_t open_wait_ms;
     /* What the shim keeps for who finds it; nothing of it is ours to read. */
     const uint8_t *note;
     uint32_t note_size;
@@ -175,7 +177,11 @@ int take_reports(struct shim *shim);
 /* From now on `pid` is init. */
 void follow_fork(struct shim *shim, pid_t pid);
 
-/* The host waits for the daemon's answer, or for init. -ECANCELED: give up, -ECHILD: init did. */
+/*
+ * The host waits for the daemon's answer, or for init. -ECANCELED: give up, -ECHILD: init did. With
+ * `UNASKED` in its token the daemon answers without having been told.
+ */
+#define UNASKED 0x80000000u
 int converse_yield(struct shim *shim, uint32_t token);
 int converse_await(struct shim *shim, uint32_t token, int *fd);
 int converse_notify(struct shim *shim, uint32_t token, int fd);

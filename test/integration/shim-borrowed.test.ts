@@ -21,13 +21,15 @@ function borrowing(container: Container, inInit: readonly Step[] = []): LaunchPr
 interface Wishes extends Partial<Container> {
   readonly inInit?: readonly Step[];
   readonly opens?: boolean;
+  readonly openWaitMs?: number;
 }
 
-function start(t: Test, { inInit = [], opens = true, ...wish }: Wishes) {
+function start(t: Test, { inInit = [], opens = true, openWaitMs = 0, ...wish }: Wishes) {
   const dir = containerDir(t);
   const container = { rootfs: join(dir, 'root'), argv: shell('true'), ...wish };
   const program = borrowing(container, inInit);
-  const launched = launch({ program, monitor: monitorIn(dir, container), opens });
+  const monitor = { ...monitorIn(dir, container), openWaitMs };
+  const launched = launch({ program, monitor, opens });
   return { dir, launched };
 }
 
@@ -105,6 +107,21 @@ test('the limit ends with the execve', async (t) => {
   const launching = await launched;
   t.ok(isAlive(launching.pid));
   t.equal(await endOf(t, launching), 4);
+});
+
+test('the word that it runs may wait for that of its end, but no longer than is said', async (t) => {
+  const openWaitMs = 2000;
+  const begunMs = performance.now();
+  const short = await start(t, { argv: shell('sleep 0.2; exit 3'), openWaitMs }).launched;
+  const toldMs = performance.now() - begunMs;
+  t.ok(toldMs >= 200 && toldMs < openWaitMs, `together with its end, after ${String(toldMs)} ms`);
+  t.equal(await endOf(t, short), 3);
+  const long = await start(t, { argv: shell('sleep 100'), openWaitMs: 300 }).launched;
+  t.match(await long.shim.hello(), { started: true, pid: long.pid });
+  await long.shim.signal(9);
+  t.equal(await endOf(t, long), 137);
+  const failing = start(t, { paths: ['/nope'], openWaitMs }).launched;
+  await t.rejects(failing, { strand: 'init', code: 'ENOENT' });
 });
 
 test('who would stop at the gate may not borrow: nobody could open it', async (t) => {

@@ -13,6 +13,7 @@ import {
   shimProgramFd,
   type Launching,
 } from '../../native/index.js';
+import { UNASKED, type LaunchProgram } from '../../native/launch/opcodes.js';
 import type { YieldAnswer } from '../../native/shim/client.js';
 import { containerProgram, monitorIn, openStep, shell, slots } from '../support/launch-programs.js';
 import { atGate, containerDir, readLog } from '../support/shim-container.js';
@@ -165,6 +166,34 @@ test('a yield may be answered with a descriptor, and one that waits for it fails
   const launching = await start({ fd });
   t.equal(readFileSync(path, 'utf8'), 'to it');
   await launching.abort();
+});
+
+test('one that is not asked for is told when it is there, behind however large a launch', async (t) => {
+  const dir = containerDir(t);
+  const path = join(dir, 'told');
+  const fd = openSync(path, 'w');
+  t.teardown(() => closeSync(fd));
+  const start = (env: string[], unasked: Promise<YieldAnswer>): Promise<Launching> => {
+    const container = { rootfs: join(dir, 'root'), argv: shell('exit 5'), env };
+    const { host, init } = containerProgram(container);
+    const told: LaunchProgram['host'] = [
+      { op: 'yieldFd', token: UNASKED + 7, out: slots.free },
+      { op: 'write', fd: slots.free, bytes: Buffer.from('to it. ') },
+    ];
+    return launch({
+      program: { init, host: [...told, ...host] }, monitor: monitorIn(dir, container), unasked,
+      onYield: () => Promise.reject(new Error('nobody asks')),
+    });
+  };
+  // More than a socket takes before anybody reads.
+  const large = Array.from({ length: 8 }, (_, nth) => `V${String(nth)}=${'x'.repeat(100_000)}`);
+  for (const env of [[], large]) {
+    await (await start(env, Promise.resolve({ fd }))).abort();
+    await (await start(env, sleep(100, { fd }))).abort();
+  }
+  t.equal(readFileSync(path, 'utf8'), 'to it. '.repeat(4));
+  const never = Promise.reject<YieldAnswer>(new Error('changed my mind'));
+  await t.rejects(start([], never), { message: 'changed my mind' });
 });
 
 test('a launch that is aborted leaves no process', async (t) => {

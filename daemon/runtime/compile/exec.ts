@@ -8,7 +8,9 @@
  * nothing of the host in it (CVE-2016-9962): it is not dumpable before execve, and what it has of
  * the host is closed as soon as it is used.
  */
-import { CWD, type LaunchProgram, type Slot, type Step } from '../../../native/launch/opcodes.js';
+import {
+  CWD, UNASKED, type LaunchProgram, type Slot, type Step,
+} from '../../../native/launch/opcodes.js';
 import type { StdioSettings } from '../../../native/shim/monitor-settings.js';
 import type { CgroupEntry } from '../cgroup/index.js';
 import type { NamespaceType, IdMapping, OciProcess } from '../oci.js';
@@ -43,7 +45,7 @@ export interface ExecPlan {
   readonly stdin: boolean;
   /** Whether somebody is attached from the start. */
   readonly hasClient?: boolean;
-  /** The process is made once a `yield` with `GO` has been answered, with the client's socket. */
+  /** The process is made once its launcher says so, unasked, with the client's socket. */
   readonly waits?: boolean;
   /** It does not stop at its gate. */
   readonly opens?: boolean;
@@ -127,7 +129,7 @@ function slotsToFill(builder: ProgramBuilder, { hasClient, namespaces }: ExecPla
 /** The answer is for who listens to the filter. */
 const MADE = 1;
 /** Nothing has been made in the container yet; what can be done outside has been. */
-export const GO = 2;
+const GO = UNASKED + 2;
 
 /** The pid namespace is entered by the next child only, so by the shim before it makes one. */
 function makeProcess(
