@@ -77,14 +77,11 @@ export function createEvents(
     const announce = (): void => listeners.forEach((listener) => listener(event));
     return { statements: book.statements(event), announce };
   };
-  /** How an event is stored is thought about for many at once, when their transaction is made. */
-  const keepUnheard = (also: readonly Statement[], happened: readonly Happening[]): void => {
-    const events = happened.map(book.stamp);
-    store.soon(() => [...also, ...events.flatMap(book.statements)]);
-  };
   const keepSoon: Events['keepSoon'] = async (also, happened) => {
     if (happened.length === 0 || listeners.size === 0) {
-      keepUnheard(also, happened);
+      const events = happened.map(book.stamp);
+      // How they are stored is thought about for many at once, when their transaction is made.
+      store.soon(() => [...also, ...events.flatMap(book.statements)]);
       return;
     }
     const pending = happened.map(stamp);
@@ -99,10 +96,7 @@ export function createEvents(
       await store.commit(pending.statements, 'normal');
       pending.announce();
     },
-    soon: (happening) => {
-      if (listeners.size === 0) keepUnheard([], [happening]);
-      else keepSoon([], [happening]).catch(onLost);
-    },
+    soon: (happening) => void keepSoon([], [happening]).catch(onLost),
     keepSoon,
     watch(range, signal) {
       store.flush();

@@ -145,11 +145,11 @@ int step_capBounding(struct shim *shim, struct reader *operands)
     for (int capability = 0; capability < 64; capability++) {
         if (keep >> capability & 1 || prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
             continue;
-        int error = errno;
-        if (error == EINVAL)
+        /* Who may not drop any is refused for those that the kernel does not know, too. */
+        int error = errno, there = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+        if (there < 0)
             break; /* past the kernel's last */
-        /* Who may not drop one may still be without it. */
-        if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) != 0)
+        if (there == 1)
             return -error;
     }
     return 0;

@@ -168,6 +168,16 @@ test('a yield may be answered with a descriptor, and one that waits for it fails
   await launching.abort();
 });
 
+test('who has no capability, and may drop none, has its bounding set as it is', async (t) => {
+  const none = { op: 'capBounding', keep: 0n } as const;
+  const bare = { op: 'capset', effective: 0n, permitted: 0n, inheritable: 0n } as const;
+  const { launching } = await atGate(t, {
+    argv: shell('exit 6'), beforeExec: [none, bare, none],
+  });
+  await launching.open();
+  t.match(await launching.shim.exited, { exitCode: 6 });
+});
+
 test('one that is not asked for is told when it is there, behind however large a launch', async (t) => {
   const dir = containerDir(t);
   const path = join(dir, 'told');
