@@ -5,6 +5,7 @@ import { Wire, type Answer } from './wire.js';
 
 /** What a request carries beside its path. */
 export interface Parts {
+  /** A tar if it is a `Buffer`; anything else is sent as JSON. */
   readonly body?: unknown;
   readonly stream?: Readable;
   readonly type?: string;

@@ -24,12 +24,10 @@ export class Wire {
   async ask(method: string, path: string, body?: unknown): Promise<Answer> {
     const [line = this.#open()] = this.#free;
     this.#free.delete(line);
-    const json = body === undefined ? '' : JSON.stringify(body);
-    const type = body === undefined ? '' : 'Content-Type: application/json\r\n';
-    const length = method === 'GET' ? '' : `Content-Length: ${Buffer.byteLength(json)}\r\n`;
-    const answer = await line.ask(
-      `${method} ${path} HTTP/1.1\r\nHost: bench\r\n${type}${length}\r\n${json}`,
-    );
+    const { type, bytes } = carried(body);
+    const length = method === 'GET' ? '' : `Content-Length: ${bytes.length}\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\nHost: bench\r\n${type}${length}\r\n`;
+    const answer = await line.ask(Buffer.concat([Buffer.from(head), bytes]));
     const freed = (): void => {
       if (!line.isClosed) this.#free.add(line);
     };
@@ -51,6 +49,14 @@ export class Wire {
     this.#all.add(line);
     return line;
   }
+}
+
+/** Bytes are a tar; anything else is sent as JSON. */
+function carried(body: unknown): { readonly type: string; readonly bytes: Buffer } {
+  if (body === undefined) return { type: '', bytes: Buffer.alloc(0) };
+  if (body instanceof Buffer) return { type: 'Content-Type: application/x-tar\r\n', bytes: body };
+  const bytes = Buffer.from(JSON.stringify(body));
+  return { type: 'Content-Type: application/json\r\n', bytes };
 }
 
 /** One connection, which carries one request at a time. */
@@ -76,7 +82,7 @@ class Line {
     });
   }
 
-  ask(request: string): Promise<Answer> {
+  ask(request: Buffer): Promise<Answer> {
     this.#received = '';
     this.#head = undefined;
     return new Promise((resolve, reject) => {

@@ -72,7 +72,7 @@ export function imageUsers(containers: () => Containers, builder: () => Builder)
         .users({ imageId })
         .map(({ id, isLive }) => ({ id, running: isLive })),
     layersInUse: () => new Set([...containers().layersInUse(), ...builder().layersInUse()]),
-    isBlobInUse: (digest) => builder().isBlobInUse(digest),
+    blobsInUse: (digests) => builder().blobsInUse(digests),
   };
 }
 

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { meanOf } from '../statistics.js';
 import type { Measure, Plan, Subject } from '../subject.js';
@@ -60,11 +60,9 @@ async function build({ client }: Subject, { dockerfile, tag, isCold }: Build): P
   const tar = pack();
   tar.entry({ name: 'Dockerfile' }, dockerfile);
   tar.finalize();
+  const body = await buffer(tar);
   const start = performance.now();
-  const text = await client.text('POST', `/build?t=${tag}&nocache=${isCold ? 1 : 0}`, {
-    stream: Readable.from(tar, { objectMode: false }),
-    type: 'application/x-tar',
-  });
+  const text = await client.text('POST', `/build?t=${tag}&nocache=${isCold ? 1 : 0}`, { body });
   const tookMs = performance.now() - start;
   if (!text.includes('Successfully built')) throw new Error(`build: ${text.slice(-500)}`);
   return tookMs;

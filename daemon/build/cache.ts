@@ -1,5 +1,6 @@
 /** What steps have made, kept for the next build: lookup, record, list, prune. */
 import type { Statement, Store } from '../store/store.js';
+import { openUses } from './uses.js';
 
 /** What one step made. */
 export interface CacheRecord {
@@ -42,14 +43,16 @@ export interface Cache {
    * is forgotten. A power cut may lose the records, which only costs time.
    */
   flush(settle: () => Promise<void>): Promise<void>;
-  /** A later build found these. */
-  touch(keys: readonly string[], nowMs: number): Promise<void>;
+  /** A later build found these; written down a second later at most. */
+  touch(keys: Iterable<string>, nowMs: number): void;
   /** Durable: what it stood on may be removed afterwards. */
   remove(keys: readonly string[]): Promise<void>;
   /** Storage keys of all layers that records name. */
   layersInUse(): ReadonlySet<string>;
-  /** Digests of the blobs of these layers. */
-  isBlobInUse(digest: string): boolean;
+  /** Those of `digests` that are blobs of these layers. */
+  blobsInUse(digests: readonly string[]): ReadonlySet<string>;
+  /** Writes down what was only told so far. */
+  close(): void;
 }
 
 type Row = ListedRow & { readonly document: string };
@@ -73,6 +76,7 @@ type ListedRow = {
 /** Over the tables of `tables.ts`. */
 export function openCache(store: Store): Cache {
   const pending = new Map<string, Pending>();
+  const uses = openUses(store);
   let additions = 0;
   const records = (): readonly CacheRecord[] => [...pending.values()].map(({ record }) => record);
   return {
@@ -81,10 +85,12 @@ export function openCache(store: Store): Cache {
       store
         .rows<Row>('SELECT * FROM build_records WHERE key = ?', key)
         .map((row) => ({ ...recordOf(row), document: row.document }))[0],
-    all: () =>
-      store
+    all: () => {
+      uses.flush();
+      return store
         .rows<ListedRow>(`SELECT ${listed} FROM build_records ORDER BY last_used_at_ms`)
-        .map(recordOf),
+        .map(recordOf);
+    },
     totals: () =>
       store.rows<{ records: number; sizeBytes: number }>(totals)[0] ?? { records: 0, sizeBytes: 0 },
     add: (record, statements) => {
@@ -98,8 +104,7 @@ export function openCache(store: Store): Cache {
       return pending.size;
     },
     flush: (settle) => flush(store, pending, settle),
-    touch: (keys, nowMs) =>
-      store.commit([{ sql: touchAll, params: [nowMs, JSON.stringify(keys)] }], 'normal'),
+    touch: (keys, nowMs) => uses.add(keys, nowMs),
     remove: (keys) =>
       store.commit(
         keys.map((key) => ({ sql: 'DELETE FROM build_records WHERE key = ?', params: [key] })),
@@ -114,12 +119,16 @@ export function openCache(store: Store): Cache {
           .map((row) => row.storage_key)
           .concat(records().flatMap(({ storageKey }) => (storageKey === '' ? [] : storageKey))),
       ),
-    isBlobInUse: (digest) =>
-      records().some(({ diffId }) => diffId === digest) ||
-      store.rows<{ found: number }>(
-        'SELECT 1 AS found FROM build_records WHERE diff_id = ? LIMIT 1',
-        digest,
-      ).length > 0,
+    blobsInUse: (digests) => {
+      const added = new Set(records().map(({ diffId }) => diffId));
+      return new Set(
+        store
+          .rows<{ diff_id: string }>(blobsAmong, JSON.stringify(digests))
+          .map((row) => row.diff_id)
+          .concat(digests.filter((digest) => added.has(digest))),
+      );
+    },
+    close: () => uses.flush(),
   };
 }
 
@@ -127,10 +136,8 @@ const listed =
   'key, id, parent, cmd_is_own, kind, description, storage_key, diff_id, blob_size_bytes, ' +
   'size_bytes, created_at_ms, last_used_at_ms, usage_count';
 
-/** One statement for a whole build: twenty take ten times as long. */
-const touchAll =
-  'UPDATE build_records SET last_used_at_ms = ?, usage_count = usage_count + 1 ' +
-  'WHERE key IN (SELECT value FROM json_each(?))';
+const blobsAmong =
+  'SELECT DISTINCT diff_id FROM build_records WHERE diff_id IN (SELECT value FROM json_each(?))';
 
 const totals =
   'SELECT coalesce(sum(records), 0) AS records, coalesce(sum(bytes), 0) AS sizeBytes FROM ' +

@@ -133,9 +133,8 @@ function afterAnswer(
   { found, hold }: { readonly found: ReadonlySet<string>; readonly hold: BuildHold },
 ): void {
   setImmediate(() => {
-    const touched =
-      found.size === 0 ? Promise.resolve() : cache.touch([...found], context.nowMs());
-    Promise.all([touched, hold.release()]).catch((error: unknown) => {
+    cache.touch(found, context.nowMs());
+    hold.release().catch((error: unknown) => {
       context.warn('what a build had in use could not be let go', error);
     });
   });

@@ -46,7 +46,7 @@ export interface Builder {
   usage(): readonly BuildCache[];
   /** Storage keys of the layers that the cache stands on. */
   layersInUse(): ReadonlySet<string>;
-  isBlobInUse(digest: string): boolean;
+  blobsInUse(digests: readonly string[]): ReadonlySet<string>;
   /** After a start: removes what unfinished builds left; says what. */
   recover(): Promise<readonly string[]>;
   /** Ends every build: the daemon stops. */
@@ -86,7 +86,7 @@ export function createBuilder(options: BuilderOptions): Builder {
       ...cacheMounts.all().map(rowOfMount),
     ],
     layersInUse: () => cache.layersInUse(),
-    isBlobInUse: (digest) => cache.isBlobInUse(digest),
+    blobsInUse: (digests) => cache.blobsInUse(digests),
     recover: async () => [
       ...(await sweepScratch(`${options.folder}/builds`, options.removeTree)),
       ...(await sweepScratch(`${options.folder}/trash`, options.removeTree)),
@@ -95,6 +95,7 @@ export function createBuilder(options: BuilderOptions): Builder {
     ],
     close: () => {
       for (const ending of underWay.keys()) ending.abort(new Error('the daemon stops'));
+      cache.close();
     },
   };
 }

@@ -77,7 +77,8 @@ export interface Catalog {
   indexesOf(imageId: string): readonly Descriptor[];
   /** Ids of the images that came by an index. */
   imagesOfIndex(digest: string): readonly string[];
-  isBlobUsed(digest: string): boolean;
+  /** Those of `digests` that an image has. */
+  usedBlobs(digests: readonly string[]): ReadonlySet<string>;
   isLayerUsed(storageKey: string): boolean;
   allBlobs(): ReadonlySet<string>;
   allLayers(): ReadonlySet<string>;
@@ -148,7 +149,7 @@ export function openCatalog(store: Store): Catalog {
 /** From parents, blobs and layers back to who has them. */
 function links(
   texts: (sql: string, ...params: string[]) => readonly string[],
-): Pick<Catalog, 'blobsOfLayer' | 'children' | 'isBlobUsed' | 'isLayerUsed' | 'repositoriesWith'> {
+): Pick<Catalog, 'blobsOfLayer' | 'children' | 'isLayerUsed' | 'repositoriesWith' | 'usedBlobs'> {
   return {
     children: (id) => texts('SELECT id AS value FROM images WHERE parent_id = ?', id),
     blobsOfLayer: (diffId) =>
@@ -159,8 +160,13 @@ function links(
           'JOIN image_blobs AS kept ON named.image_id = kept.image_id WHERE kept.digest = ?',
         blob,
       ),
-    isBlobUsed: (digest) =>
-      texts('SELECT digest AS value FROM image_blobs WHERE digest = ? LIMIT 1', digest).length > 0,
+    usedBlobs: (digests) => new Set(
+      texts(
+        'SELECT DISTINCT digest AS value FROM image_blobs WHERE digest IN ' +
+          '(SELECT value FROM json_each(?))',
+        JSON.stringify(digests),
+      ),
+    ),
     isLayerUsed: (storageKey) =>
       texts('SELECT image_id AS value FROM image_layers WHERE storage_key = ? LIMIT 1', storageKey)
         .length > 0,

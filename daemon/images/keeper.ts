@@ -64,16 +64,13 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   const exclusive = createExclusive();
   const held = new Map<string, number>();
 
-  const isWanted = (digest: string): boolean =>
-    catalog.isBlobUsed(digest) || context.users.isBlobInUse(digest);
+  const unwanted = (digests: readonly string[]) => unwantedOf(context, catalog, digests);
   const collectNow = async (things: Things, keepPartials: boolean): Promise<LayerRecord[]> => {
     const inUse = context.users.layersInUse();
     const isFree = (key: string): boolean =>
       !held.has(layerName(key)) && !inUse.has(key) && !catalog.isLayerUsed(key);
     const layers = [...new Set(things.layers)].filter(isFree);
-    const blobs = [...new Set(things.blobs)].filter(
-      (digest) => !held.has(digest) && !isWanted(digest),
-    );
+    const blobs = unwanted([...new Set(things.blobs)].filter((digest) => !held.has(digest)));
     const records = layers.flatMap((key) => catalog.layer(key) ?? []);
     // Rows first: a crash in between leaves files without rows, which the next start removes.
     if (layers.length + blobs.length > 0) {
@@ -91,7 +88,7 @@ export function createKeeper(context: ImageContext, catalog: Catalog): Keeper {
   const recover = async (): Promise<readonly string[]> => {
     await context.content.writeIndex(index(catalog));
     const partials = await context.content.sweep(context.nowMs());
-    const blobs = (await context.content.digests()).filter((one) => !isWanted(one));
+    const blobs = unwanted(await context.content.digests());
     const layers = await collectNow({ layers: [...catalog.allLayers()], blobs }, false);
     return [...partials, ...blobs, ...layers.map(({ storageKey }) => storageKey)];
   };
@@ -134,6 +131,20 @@ function countHeld(held: Map<string, number>, { layers, blobs }: Things, step: 1
     if (now === 0) held.delete(name);
     else held.set(name, now);
   }
+}
+
+/** Those that nobody has. One question for all: a build asks for each of its layers. */
+function unwantedOf(
+  { users }: ImageContext,
+  catalog: Catalog,
+  digests: readonly string[],
+): string[] {
+  const others = without(digests, catalog.usedBlobs(digests));
+  return without(others, users.blobsInUse(others));
+}
+
+function without(digests: readonly string[], those: ReadonlySet<string>): string[] {
+  return digests.filter((digest) => !those.has(digest));
 }
 
 /** A layer and a blob may have the same digest: a plain tar is its own diffID. */

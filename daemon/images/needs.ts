@@ -13,8 +13,8 @@ export interface ImageUsers {
   usersOf(imageId: string): readonly { readonly id: string; readonly running: boolean }[];
   /** Storage keys of the layers of all containers: an image may be gone before its containers. */
   layersInUse(): ReadonlySet<string>;
-  /** Whether a layer's blob is wanted though no image has it. */
-  isBlobInUse(digest: string): boolean;
+  /** Those of `digests` that are wanted though no image has them. */
+  blobsInUse(digests: readonly string[]): ReadonlySet<string>;
 }
 
 /** Events that belong to the transaction of the change that they tell of. */

@@ -327,10 +327,10 @@ test('names', async (t) => {
     opened.users = {
       usersOf: (of) => (of === id ? [{ id: 'c', running: false }] : []),
       layersInUse: () => new Set(),
-      isBlobInUse: () => false,
+      blobsInUse: () => new Set(),
     };
     t.same(await images.prune({}), { ImagesDeleted: null, SpaceReclaimed: 0 });
-    opened.users = { usersOf: () => [], layersInUse: () => new Set(), isBlobInUse: () => false };
+    opened.users = { usersOf: () => [], layersInUse: () => new Set(), blobsInUse: () => new Set() };
     t.match(await images.prune({}), { ImagesDeleted: [{ Deleted: id }, {}], SpaceReclaimed: 1000 });
     t.equal(
       (await images.prune({ dangling: ['false'] })).ImagesDeleted?.some(

@@ -199,7 +199,7 @@ test('images from a real registry', async (t) => {
     opened.users = {
       usersOf: () => [{ id: 'c'.repeat(64), running: false }],
       layersInUse: () => new Set(layers),
-      isBlobInUse: () => false,
+      blobsInUse: () => new Set(),
     };
     const refused = opened.images.remove(name, { force: false, noprune: false });
     await t.rejects(refused, {
@@ -217,7 +217,7 @@ test('images from a real registry', async (t) => {
     await opened.images.remove(short, { force: true, noprune: false });
     t.equal(opened.images.byId(image.id), undefined);
     t.equal((await opened.unpacked()).length, 2);
-    opened.users = { usersOf: () => [], layersInUse: () => new Set(), isBlobInUse: () => false };
+    opened.users = { usersOf: () => [], layersInUse: () => new Set(), blobsInUse: () => new Set() };
     await opened.images.releaseLayers(layers);
     t.same(await opened.unpacked(), []);
   });

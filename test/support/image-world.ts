@@ -70,7 +70,7 @@ export interface WorldOptions {
 const noUsers: ImageUsers = {
   usersOf: () => [],
   layersInUse: () => new Set(),
-  isBlobInUse: () => false,
+  blobsInUse: () => new Set(),
 };
 
 /** Opens one; `close` removes everything. */
@@ -101,7 +101,7 @@ export async function openImageWorld(options: WorldOptions = {}): Promise<ImageW
     users: {
       usersOf: (id) => world.users.usersOf(id),
       layersInUse: () => world.users.layersInUse(),
-      isBlobInUse: (digest) => world.users.isBlobInUse(digest),
+      blobsInUse: (digests) => world.users.blobsInUse(digests),
     },
     events: {
       stamp: ({ action, id, attributes }) => ({
