@@ -17,16 +17,14 @@ const MOST = 4;
 /** For how long one waits. */
 const KEPT_MS = 8000;
 
-/** None is there before the first is given. */
-export function idleShims(): IdleShims {
+/** None is there before the first is given. `warn` is told of what one leaves behind. */
+export function idleShims(warn: (message: string, cause: unknown) => void): IdleShims {
   const waiting = new Map<StartedShim, () => void>();
   let isClosed = false;
   /** One that dies by itself is reaped by the same call. */
-  const drop = async (shim: StartedShim): Promise<void> => {
+  const drop = (shim: StartedShim): Promise<void> => {
     leave(shim);
-    await dropShim(Promise.resolve(shim));
-    // One that was killed has left it.
-    if (shim.idle !== undefined) forgetExec(pathsAt(shim.idle.socketPath));
+    return end(shim).catch((error: unknown) => warn('an idle shim has left its socket', error));
   };
   const leave = (shim: StartedShim): void => {
     waiting.get(shim)?.();
@@ -57,4 +55,10 @@ export function idleShims(): IdleShims {
       await Promise.all([...waiting.keys()].map(drop));
     },
   };
+}
+
+async function end(shim: StartedShim): Promise<void> {
+  await dropShim(Promise.resolve(shim));
+  // One that was killed has left it.
+  if (shim.idle !== undefined) forgetExec(pathsAt(shim.idle.socketPath));
 }

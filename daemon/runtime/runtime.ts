@@ -76,7 +76,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   };
   const begin = (record: ContainerRecord): BegunGroup =>
     beginGroup(context.cgroups, context.places.pathOf(record));
-  const idle = idleShims();
+  const idle = idleShims(options.warn);
   const execs = aheadExecs({ ...context, cgroup, idleShims: idle });
   return {
     host,

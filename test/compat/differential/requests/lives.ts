@@ -3,6 +3,8 @@ import type { Case, Request } from '../request.js';
 
 const at = '/containers/tsdiff-x';
 const obeys = ['sh', '-c', 'trap "exit 7" TERM; while :; do sleep 0.1; done'];
+/** A shell runs its trap once what it waits for has ended. */
+const obeysLater = ['sh', '-c', 'trap "exit 7" TERM; sleep 60'];
 const ignores = ['sh', '-c', 'trap "" TERM; while :; do sleep 0.1; done'];
 const told: Request = { method: 'GET', path: `${at}/json`, depth: 'values' };
 const waited: Request = { method: 'POST', path: `${at}/wait`, depth: 'values' };
@@ -32,7 +34,7 @@ const ends: readonly Case[] = [
   life('a stop that is obeyed', { Cmd: obeys }, '/stop?t=5'),
   life('a stop that waits for ever, and is obeyed', { Cmd: obeys }, '/stop?t=-1'),
   life('a stop that is not obeyed', { Cmd: ignores }, '/stop?t=1'),
-  life('a stop that waits for nothing', { Cmd: obeys }, '/stop?t=0'),
+  life('a stop that waits for nothing', { Cmd: obeysLater }, '/stop?t=0'),
   life('a stop by the container\'s own time', { Cmd: ignores, StopTimeout: 1 }, '/stop'),
   life('a stop by the container\'s own signal', { Cmd: obeys, StopSignal: 'KILL' }, '/stop?t=5'),
   life('a stop by another signal', { Cmd: obeys, StopSignal: 'USR1' }, '/stop?t=5&signal=TERM'),
