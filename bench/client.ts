@@ -1,7 +1,7 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Wire, type Answer } from './wire.js';
+import { carried, Wire, type Answer } from './wire.js';
 
 /** What a request carries beside its path. */
 export interface Parts {
@@ -35,8 +35,8 @@ export function openClient(socketPath: string): Client {
 
   const open = (method: string, path: string, parts: Parts = {}): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      const body = parts.body === undefined ? undefined : JSON.stringify(parts.body);
-      const type = parts.type ?? (body === undefined ? undefined : 'application/json');
+      const body = carried(parts.body);
+      const type = parts.type ?? body.type;
       const request = httpRequest({
         agent,
         host: 'bench',
@@ -45,9 +45,8 @@ export function openClient(socketPath: string): Client {
         timeout: requestTimeoutMs,
         headers: {
           ...(type === undefined ? {} : { 'Content-Type': type }),
-          ...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }),
-          ...(method === 'POST' && body === undefined && parts.stream === undefined
-            ? { 'Content-Length': 0 }
+          ...(body.type !== undefined || (method === 'POST' && parts.stream === undefined)
+            ? { 'Content-Length': body.bytes.length }
             : {}),
           ...parts.headers,
         },
@@ -63,7 +62,7 @@ export function openClient(socketPath: string): Client {
           reject,
         );
       });
-      if (parts.stream === undefined) request.end(body);
+      if (parts.stream === undefined) request.end(body.bytes);
       else parts.stream.on('error', (problem) => request.destroy(problem)).pipe(request);
     });
 

@@ -25,8 +25,9 @@ export class Wire {
     const [line = this.#open()] = this.#free;
     this.#free.delete(line);
     const { type, bytes } = carried(body);
+    const kind = type === undefined ? '' : `Content-Type: ${type}\r\n`;
     const length = method === 'GET' ? '' : `Content-Length: ${bytes.length}\r\n`;
-    const head = `${method} ${path} HTTP/1.1\r\nHost: bench\r\n${type}${length}\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\nHost: bench\r\n${kind}${length}\r\n`;
     const answer = await line.ask(Buffer.concat([Buffer.from(head), bytes]));
     const freed = (): void => {
       if (!line.isClosed) this.#free.add(line);
@@ -51,12 +52,11 @@ export class Wire {
   }
 }
 
-/** Bytes are a tar; anything else is sent as JSON. */
-function carried(body: unknown): { readonly type: string; readonly bytes: Buffer } {
-  if (body === undefined) return { type: '', bytes: Buffer.alloc(0) };
-  if (body instanceof Buffer) return { type: 'Content-Type: application/x-tar\r\n', bytes: body };
-  const bytes = Buffer.from(JSON.stringify(body));
-  return { type: 'Content-Type: application/json\r\n', bytes };
+/** How a body is sent: bytes are a tar; anything else is JSON. */
+export function carried(body: unknown): { readonly type?: string; readonly bytes: Buffer } {
+  if (body === undefined) return { bytes: Buffer.alloc(0) };
+  if (body instanceof Buffer) return { type: 'application/x-tar', bytes: body };
+  return { type: 'application/json', bytes: Buffer.from(JSON.stringify(body)) };
 }
 
 /** One connection, which carries one request at a time. */

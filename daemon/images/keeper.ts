@@ -133,17 +133,23 @@ function countHeld(held: Map<string, number>, { layers, blobs }: Things, step: 1
   }
 }
 
-/** Those that nobody has. One question for all: a build asks for each of its layers. */
+/** Those that nobody has. */
 function unwantedOf(
   { users }: ImageContext,
   catalog: Catalog,
   digests: readonly string[],
-): string[] {
-  const others = without(digests, catalog.usedBlobs(digests));
-  return without(others, users.blobsInUse(others));
+): readonly string[] {
+  const others = without(digests, (all) => catalog.usedBlobs(all));
+  return without(others, (all) => users.blobsInUse(all));
 }
 
-function without(digests: readonly string[], those: ReadonlySet<string>): string[] {
+/** One question for all, as a build has many layers, and none for none. */
+function without(
+  digests: readonly string[],
+  ask: (digests: readonly string[]) => ReadonlySet<string>,
+): readonly string[] {
+  if (digests.length === 0) return digests;
+  const those = ask(digests);
   return digests.filter((digest) => !those.has(digest));
 }
 
